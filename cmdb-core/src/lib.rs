@@ -1,1 +1,13 @@
-//! stub
+//! The heart of the CMDB: what there is, who said so, and every state it ever had.
+//!
+//! No async, no network, no wall clock, no printing: time comes in as an argument, and a face
+//! (gRPC, shell, console) turns answers into words. A fact enters through [`engine`] and leaves as a
+//! snapshot; nothing else writes the store.
+//!
+//! ```text
+//! model ← claim ← {identify, reconcile} ← change ← {store, history, graph} ← engine
+//! ```
+#![warn(missing_docs)]
+
+pub mod claim;
+pub mod model;

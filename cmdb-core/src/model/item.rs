@@ -1,0 +1,197 @@
+//! An item: one version of a node of the graph, with every source's claim beside the effective values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::id::{ItemId, SourceId};
+use super::relationship::Require;
+use super::time::Timestamp;
+use super::value::Value;
+
+/// Where an item or a relationship is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Status {
+    /// Somebody claims it.
+    #[default]
+    Active,
+    /// A running thing that is not seen now; counts in impact.
+    Stopped,
+    /// Nobody claims it any more; counts in impact, marked.
+    Missing,
+    /// Gone: counts in nothing but history.
+    Retired,
+}
+
+impl Status {
+    /// As shown to people and programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Active => "active",
+            Status::Stopped => "stopped",
+            Status::Missing => "missing",
+            Status::Retired => "retired",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One version of an item.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Item {
+    /// Its stable name.
+    pub id: ItemId,
+    /// The effective class.
+    pub class: String,
+    /// The effective name.
+    pub name: String,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Since when it has this status.
+    pub status_since: Timestamp,
+    /// When it was first observed.
+    pub first_seen: Timestamp,
+    /// What each source says, in the order in which they first said it.
+    pub claims: Vec<ItemClaimState>,
+    /// Redundancy groups named on this item, one per (group, source).
+    pub groups: Vec<Group>,
+    /// Items that may be the same as this one.
+    pub duplicates: Vec<ItemId>,
+}
+
+/// What one source says of an item under one key.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ItemClaimState {
+    /// Who says it.
+    pub source: SourceId,
+    /// The source's own name for the item.
+    pub key: String,
+    /// The part of the world this came with.
+    pub scope: String,
+    /// The class it claims; empty: says nothing of the class.
+    pub class: String,
+    /// The name it claims; empty: says nothing of the name.
+    pub name: String,
+    /// The attributes it claims.
+    pub attributes: BTreeMap<String, Stated>,
+    /// The item that it is identified within.
+    pub within: Option<ItemId>,
+    /// When the source first said it.
+    pub first_seen: Timestamp,
+    /// When the source last said something new.
+    pub observed_at: Timestamp,
+    /// When the source ceased to say it.
+    pub withdrawn_at: Option<Timestamp>,
+    /// How the item was found.
+    pub identification: Identification,
+}
+
+/// A claimed value, and whether it is the effective one.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stated {
+    /// The value.
+    pub value: Value,
+    /// It won reconciliation.
+    pub effective: bool,
+}
+
+/// A redundancy group as one source declares it, on the dependent.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group {
+    /// Its name on this item.
+    pub name: String,
+    /// How many members are needed.
+    pub require: Require,
+    /// Concluded from evidence, not confirmed by a person.
+    pub inferred: bool,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Who declares it.
+    pub source: SourceId,
+    /// The declaring claim's key.
+    pub key: String,
+}
+
+/// The way in which an item was found for a claim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Method {
+    /// (source, key) was known.
+    Key,
+    /// An identification rule found it.
+    Rule,
+    /// Nothing matched.
+    #[default]
+    New,
+    /// The claim named the item by its id.
+    Named,
+    /// Several items matched; they are recorded as a duplicate set.
+    Duplicate,
+}
+
+/// The decision on a claim, kept to be shown.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Identification {
+    /// The way it was found.
+    pub method: Method,
+    /// The attributes of the deciding rule.
+    pub rule: Vec<String>,
+    /// Their values, normalised, in the rule's order.
+    pub values: Vec<String>,
+    /// The items that matched.
+    pub candidates: Vec<ItemId>,
+    /// Rules passed over, each with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// The effective value of an attribute, with where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Effective<'a> {
+    /// The value.
+    pub value: &'a Value,
+    /// Whose it is.
+    pub source: SourceId,
+    /// When that source observed it.
+    pub observed_at: Timestamp,
+}
+
+impl Item {
+    /// The effective value of one attribute.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<Effective<'_>> {
+        self.claims.iter().find_map(|claim| {
+            let stated = claim.attributes.get(name).filter(|stated| stated.effective)?;
+            Some(Effective { value: &stated.value, source: claim.source, observed_at: claim.observed_at })
+        })
+    }
+
+    /// All effective values, by attribute.
+    #[must_use]
+    pub fn effective(&self) -> BTreeMap<&str, Effective<'_>> {
+        let mut effective = BTreeMap::new();
+        for claim in &self.claims {
+            for (name, stated) in claim.attributes.iter().filter(|(_, stated)| stated.effective) {
+                let value =
+                    Effective { value: &stated.value, source: claim.source, observed_at: claim.observed_at };
+                effective.insert(name.as_str(), value);
+            }
+        }
+        effective
+    }
+
+    /// The claims that stand.
+    pub fn standing(&self) -> impl Iterator<Item = &ItemClaimState> {
+        self.claims.iter().filter(|claim| claim.withdrawn_at.is_none())
+    }
+
+    /// The key under which people know it: that of its first claim that is not an id.
+    #[must_use]
+    pub fn key(&self) -> Option<(SourceId, &str)> {
+        let named = self.claims.iter().find(|claim| !claim.key.starts_with('@'));
+        named.or(self.claims.first()).map(|claim| (claim.source, claim.key.as_str()))
+    }
+}
