@@ -1,0 +1,171 @@
+//! The tools of others that a few tests use: Python with grpcio, and a database server.
+//!
+//! The tests learn of them through the environment: `CMDB_TEST_<TOOL>` holds a path, or
+//! `CMDB_TEST_<TOOL>_SKIP` the reason why there is none.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::process;
+
+const PYTHON_PACKAGES: [&str; 3] = ["grpcio", "grpcio-reflection", "protobuf"];
+/// Seconds that the package registry gets to answer.
+const REGISTRY_TIMEOUT_S: &str = "30";
+
+/// Whether missing tools may be installed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    Install,
+    UsePresent,
+}
+
+/// One tool: where it is, or why it is not.
+struct Tool {
+    name: &'static str,
+    variable: &'static str,
+    place: Result<PathBuf, String>,
+}
+
+/// What was found.
+pub struct Tools(Vec<Tool>);
+
+impl Tools {
+    /// One line for each tool.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|tool| match &tool.place {
+            Ok(path) => format!("test tool: {} at {}", tool.name, path.display()),
+            Err(reason) => format!("test tool: no {}, its test will be SKIPPED: {reason}", tool.name),
+        })
+    }
+
+    /// How the tests learn of the tools.
+    pub fn environment(&self) -> impl Iterator<Item = (String, OsString)> {
+        self.0.iter().map(|tool| match &tool.place {
+            Ok(path) => (tool.variable.to_owned(), path.clone().into_os_string()),
+            Err(reason) => (format!("{}_SKIP", tool.variable), reason.into()),
+        })
+    }
+}
+
+/// Looks for every tool, installs what is missing where that is allowed.
+pub fn find(root: &Path, setup: Setup) -> Tools {
+    Tools(vec![
+        Tool { name: "Python with grpcio", variable: "CMDB_TEST_PYTHON", place: python(root, setup) },
+        Tool { name: "PostgreSQL server", variable: "CMDB_TEST_POSTGRES", place: postgres() },
+        Tool { name: "Redis server", variable: "CMDB_TEST_REDIS", place: redis(setup) },
+    ])
+}
+
+fn python(root: &Path, setup: Setup) -> Result<PathBuf, String> {
+    let venv = root.join("target/test-tools/venv");
+    let python = venv.join("bin/python");
+    if imports_grpc(&python) {
+        return Ok(python);
+    }
+    if setup == Setup::UsePresent {
+        return Err(format!("nothing is set up in {}", venv.display()));
+    }
+    if !make_venv(&venv) {
+        // Debian splits the module off; a machine may also have no Python at all.
+        apt_install("python3-venv")?;
+        if !make_venv(&venv) {
+            return Err("`python3 -m venv` fails".to_owned());
+        }
+    }
+    let mut install = Command::new(&python);
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+    ]);
+    install.args(["--retries", "1", "--timeout", REGISTRY_TIMEOUT_S]).args(PYTHON_PACKAGES);
+    process::read(&mut install).map_err(|error| first_line(&error))?;
+    if imports_grpc(&python) {
+        Ok(python)
+    } else {
+        Err("grpcio was installed and cannot be imported".to_owned())
+    }
+}
+
+fn make_venv(venv: &Path) -> bool {
+    process::succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
+}
+
+fn imports_grpc(python: &Path) -> bool {
+    process::succeeds(
+        Command::new(python).args(["-c", "import grpc, grpc_reflection.v1alpha, google.protobuf"]),
+    )
+}
+
+/// The directory with `initdb` and `postgres`. Not installed when absent: Redis is smaller, and one real
+/// server of somebody else is what the test needs.
+fn postgres() -> Result<PathBuf, String> {
+    let debian = sorted_versions("/usr/lib/postgresql").into_iter().map(|version| version.join("bin"));
+    let directories = debian.chain(search_path());
+    directories
+        .into_iter()
+        .find(|directory| directory.join("initdb").is_file() && directory.join("postgres").is_file())
+        .ok_or_else(|| "`initdb` and `postgres` are not installed".to_owned())
+}
+
+fn redis(setup: Setup) -> Result<PathBuf, String> {
+    let found =
+        || search_path().into_iter().map(|path| path.join("redis-server")).find(|path| path.is_file());
+    if let Some(path) = found() {
+        return Ok(path);
+    }
+    if setup == Setup::UsePresent {
+        return Err("`redis-server` is not installed".to_owned());
+    }
+    apt_install("redis-server")?;
+    found().ok_or_else(|| "the package redis-server was installed and has no `redis-server`".to_owned())
+}
+
+fn apt_install(package: &str) -> Result<(), String> {
+    if !Path::new("/etc/debian_version").exists() {
+        return Err(format!("{package} is not installed, and this is not Debian: install it by hand"));
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Err(format!("{package} is not installed: run `sudo apt-get install {package}`"));
+    }
+    let install = |command: &mut Command| {
+        process::read(command.env("DEBIAN_FRONTEND", "noninteractive")).map_err(|error| first_line(&error))
+    };
+    let mut package_install = Command::new("apt-get");
+    package_install.args(["install", "-y", "--no-install-recommends", package]);
+    if install(&mut package_install).is_ok() {
+        return Ok(());
+    }
+    // The lists of packages may be absent or old.
+    install(Command::new("apt-get").arg("update"))?;
+    install(&mut package_install).map(drop)
+}
+
+fn search_path() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// The folders in `directory`, the newest version first.
+fn sorted_versions(directory: &str) -> Vec<PathBuf> {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir(directory)
+        .map(|entries| entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect())
+        .unwrap_or_default();
+    let number = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u32>().ok()).unwrap_or(0)
+    };
+    versions.sort_by_key(|path| std::cmp::Reverse(number(path)));
+    versions
+}
+
+fn first_line(error: &anyhow::Error) -> String {
+    // The last line of what the tool said is the one that tells why.
+    let text = format!("{error:#}");
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.next_back().map_or(first.clone(), |last| format!("{first} {}", last.trim()))
+}
