@@ -4,6 +4,7 @@
 //! unless it is said to merge.
 
 use crate::model::relationship::Require;
+pub use crate::model::unit::UnitKind;
 use crate::model::value::Attributes;
 
 /// The longest key, in bytes.
@@ -12,18 +13,6 @@ pub const KEY_BYTES_MAX: usize = 512;
 pub const RELATIONSHIPS_MAX: usize = 100_000;
 /// The most attributes one item claim may carry.
 pub const ATTRIBUTES_MAX: usize = 1_000;
-
-/// What a unit of a source is about. A key is unique within source and kind, so that a relationship's line in a
-/// file never hides an item of the same key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum UnitKind {
-    /// An item, with whatever is said along with it.
-    Item,
-    /// One relationship on its own.
-    Relationship,
-    /// One redundancy group on its own.
-    Redundancy,
-}
 
 /// One unit of a source: everything it says under one key.
 #[derive(Clone, PartialEq, Debug)]

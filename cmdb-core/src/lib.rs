@@ -11,3 +11,4 @@
 
 pub mod claim;
 pub mod model;
+pub mod store;

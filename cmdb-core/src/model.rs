@@ -9,6 +9,7 @@ pub mod problem;
 pub mod relationship;
 pub mod source;
 pub mod time;
+pub mod unit;
 pub mod value;
 
 pub use id::{ItemId, Revision, SourceId};
@@ -17,4 +18,5 @@ pub use problem::{Problem, Reason};
 pub use relationship::{Relationship, Require};
 pub use source::{Source, SourceKind};
 pub use time::Timestamp;
+pub use unit::UnitKind;
 pub use value::{Value, ValueType};

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::id::{ItemId, SourceId};
 use super::item::Status;
 use super::time::Timestamp;
+use super::unit::UnitKind;
 use super::value::Attributes;
 
 /// One version of a relationship. There is at most one of a type between two items.
@@ -36,6 +37,8 @@ pub struct Relationship {
 pub struct RelationshipClaimState {
     /// Who says it.
     pub source: SourceId,
+    /// What kind of claim says it.
+    pub unit: UnitKind,
     /// The key of the claim that says it.
     pub key: String,
     /// The part of the world this came with.

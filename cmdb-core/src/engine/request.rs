@@ -1,0 +1,383 @@
+//! What may be asked of the engine, and what it answers.
+
+use std::path::PathBuf;
+
+use crate::claim::Claim;
+use crate::import::{Format, LineProblem};
+use crate::model::item::Identification;
+use crate::model::relationship::Relationship;
+use crate::model::source::SourceKind;
+use crate::model::{Item, ItemId, Problem, Revision, Source, Status, Timestamp};
+use crate::store::StoreError;
+
+/// Who asks for a change, and why.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Actor {
+    /// A person's or a source's name.
+    pub name: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+/// Who states facts, as it presents itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceName {
+    /// Its name, unique; never contains a colon.
+    pub name: String,
+    /// Its kind.
+    pub kind: SourceKind,
+    /// What it calls itself, such as a host name; empty: unchanged.
+    pub title: String,
+    /// The version of the program behind it; empty: unchanged.
+    pub version: String,
+}
+
+/// A scan of one agent, bodies not yet decoded.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Who reports.
+    pub source: SourceName,
+    /// Over the sections' digests.
+    pub digest: Vec<u8>,
+    /// When it was seen.
+    pub observed_at: Timestamp,
+    /// Its parts.
+    pub sections: Vec<Section>,
+    /// Decodes the body of an entry; called for what has changed, and only for that.
+    pub decode: fn(&[u8]) -> Result<Claim, Problem>,
+}
+
+/// One collector's part of a report, and the scope of what it withdraws.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// Its name.
+    pub scope: String,
+    /// Whether it names everything there is; otherwise why not. Incomplete: withdraws nothing.
+    pub complete: Result<(), String>,
+    /// Over the entries' keys and digests.
+    pub digest: Vec<u8>,
+    /// As last acknowledged with this digest; `entries` is empty.
+    pub unchanged: bool,
+    /// What it names.
+    pub entries: Vec<Entry>,
+}
+
+/// One unit of a report.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its key.
+    pub key: String,
+    /// Of the body.
+    pub digest: Vec<u8>,
+    /// An encoded claim; `None`: as last acknowledged with this digest.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What became of a report. It is durable.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ReportOutcome {
+    /// The revision that holds it.
+    pub revision: Revision,
+    /// Items.
+    pub created: u32,
+    /// Items.
+    pub updated: u32,
+    /// Entries.
+    pub unchanged: u32,
+    /// Entries.
+    pub withdrawn: u32,
+    /// Claims that were refused, at most [`REFUSED_MAX`].
+    pub refused: Vec<Decision>,
+    /// All of them.
+    pub refused_total: u32,
+    /// Sections that must be sent in full, because the store does not hold what they took for known.
+    pub rescan: Vec<String>,
+}
+
+/// The most refused claims that an answer lists.
+pub const REFUSED_MAX: usize = 100;
+
+/// A batch of claims of one source.
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// Who states them.
+    pub source: SourceName,
+    /// Who asks.
+    pub actor: Actor,
+    /// The claims.
+    pub claims: Vec<Claim>,
+    /// Keep what this source said under the same key and is not named here.
+    pub merge: bool,
+    /// Decide and show, change nothing.
+    pub dry_run: bool,
+    /// When it was observed; `None`: now.
+    pub observed_at: Option<Timestamp>,
+}
+
+/// What became of a batch of claims, or of a retirement or a revert.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Applied {
+    /// One for each claim, in order.
+    pub decisions: Vec<Decision>,
+    /// The new revision; `None`: a dry run, or nothing changed.
+    pub revision: Option<Revision>,
+    /// What changed, or would.
+    pub changes: Vec<Change>,
+    /// What was left alone, with the reason (revert).
+    pub skipped: Vec<String>,
+}
+
+/// What became of one claim.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Decision {
+    /// The claim's key.
+    pub key: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The item it speaks of.
+    pub item: Option<ItemId>,
+    /// How the item was found.
+    pub identification: Option<Identification>,
+    /// What deserves attention.
+    pub notes: Vec<String>,
+}
+
+/// What became of one claim.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Outcome {
+    Created,
+    Updated,
+    Unchanged,
+    Refused(Problem),
+}
+
+/// One thing that a commit changed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// An item; `before` is `None` when it was created.
+    Item {
+        /// The version before.
+        before: Option<Box<Item>>,
+        /// The version made.
+        after: Box<Item>,
+    },
+    /// A relationship; at least one side is set.
+    Relationship {
+        /// The version before.
+        before: Option<Box<Relationship>>,
+        /// The version made; `None`: removed.
+        after: Option<Box<Relationship>>,
+    },
+}
+
+/// The head of a commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommitHeader {
+    /// Its place.
+    pub revision: Revision,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Who, and why.
+    pub actor: Actor,
+    /// How many changes it made.
+    pub changes: u64,
+    /// Chained with the commit before.
+    pub hash: [u8; 32],
+}
+
+/// Files that are published together as one revision.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Who states them.
+    pub source: SourceName,
+    /// Who asks.
+    pub actor: Actor,
+    /// What this source's imports named before and do not name now is withdrawn.
+    pub full: bool,
+    /// Entries that a full import may withdraw; 0: 5 % of the source's.
+    pub allow_withdraw: u64,
+    /// Import what is good, report what is bad.
+    pub skip_bad: bool,
+    /// Check and count, publish nothing.
+    pub dry_run: bool,
+    /// The staged files.
+    pub files: Vec<StagedFile>,
+}
+
+/// A file that was received whole and lies on disk.
+#[derive(Clone, Debug)]
+pub struct StagedFile {
+    /// As the user calls it.
+    pub name: String,
+    /// Its format.
+    pub format: Format,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// What happens during an import.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ImportEvent {
+    /// How far it is.
+    Progress {
+        /// checking, items, relationships, redundancy, withdrawing, publishing
+        phase: &'static str,
+        /// Lines done in this phase.
+        done: u64,
+        /// Lines in all; 0: not known.
+        total: u64,
+    },
+    /// A line that is wrong.
+    Refused {
+        /// The file, as the user calls it.
+        file: String,
+        /// Where and what.
+        line: LineProblem,
+    },
+}
+
+/// What an import did, or would have done.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the fields of cmdb.v1.ImportResult")]
+pub struct ImportOutcome {
+    pub revision: Option<Revision>,
+    pub created: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    pub relationships_created: u64,
+    pub relationships_updated: u64,
+    pub relationships_unchanged: u64,
+    pub withdrawn: u64,
+    pub refused: u64,
+    pub waiting: u64,
+    pub notes: Vec<String>,
+}
+
+/// Which items are listed.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct List {
+    /// This class and its children; empty: any.
+    pub class: String,
+    /// A filter; empty: none.
+    pub filter: String,
+    /// An order; empty: by id.
+    pub sort: String,
+    /// Items on a page, at least 1.
+    pub page_size: usize,
+    /// Where the page begins, as the page before said.
+    pub page_token: String,
+    /// Retired items as well.
+    pub retired: bool,
+    /// Count only.
+    pub count_only: bool,
+}
+
+/// One page of a listing.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Page {
+    /// The items.
+    pub items: Vec<Item>,
+    /// Where the next page begins; empty: the end.
+    pub next_page_token: String,
+    /// All that match.
+    pub total: u64,
+}
+
+/// What an item is called, for answers that list many.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// Its id.
+    pub id: ItemId,
+    /// The key people know it by; empty: none.
+    pub key: String,
+    /// Its class.
+    pub class: String,
+    /// Its name.
+    pub name: String,
+    /// Where it is in its life.
+    pub status: Status,
+}
+
+/// One page of an item's history, newest first.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct History {
+    /// Commits with their changes on this item.
+    pub commits: Vec<(CommitHeader, Vec<Change>)>,
+    /// Where the next page begins; `None`: the end.
+    pub next_before: Option<Revision>,
+}
+
+/// A source and how it does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceState {
+    /// The source.
+    pub source: Source,
+    /// Entries that it states.
+    pub entries: u64,
+    /// When anything of it was last seen.
+    pub last_seen: Option<Timestamp>,
+    /// Its incomplete sections, with the reason.
+    pub incomplete: Vec<(String, String)>,
+}
+
+/// How the store does.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the fields of cmdb.v1.StatusResponse")]
+pub struct Figures {
+    pub revision: Revision,
+    pub recorded_at: Timestamp,
+    pub items: u64,
+    pub relationships: u64,
+    pub items_by_class: Vec<(String, u64)>,
+    pub duplicate_items: u64,
+    pub waiting_references: u64,
+}
+
+/// What `verify` says while it runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum VerifyEvent {
+    /// How far it is.
+    Progress {
+        /// commits, items, indexes
+        phase: &'static str,
+        /// Done in this phase.
+        done: u64,
+        /// In all; 0: not known.
+        total: u64,
+    },
+    /// A difference, in words.
+    Finding(String),
+}
+
+/// What `verify` found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the fields of cmdb.v1.VerifyResult")]
+pub struct Verified {
+    pub revision: Revision,
+    pub commits: u64,
+    pub changes: u64,
+    pub items: u64,
+    pub relationships: u64,
+    pub findings: u64,
+}
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The ask is wrong; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Problem),
+    /// The store failed; nothing changed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The queue of work is full.
+    #[error("the server is busy: {waiting} requests are waiting; try again in a moment")]
+    Busy {
+        /// How many wait.
+        waiting: usize,
+    },
+    /// The engine is shutting down.
+    #[error("the server is shutting down")]
+    Closed,
+}

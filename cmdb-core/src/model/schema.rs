@@ -1,0 +1,401 @@
+//! What kinds of items and relationships there are, how items are told apart, and whose word counts.
+//!
+//! Everything is declared in TOML: the built-in files in `schema/`, then a user's own. Knows nothing of items,
+//! sources or the store: it answers questions about names and values.
+//!
+//! ```text
+//! text ──document──▶ spanned tables ──declaration──▶ declarations ──assemble──▶ Schema
+//! ```
+//!
+//! Invariant: a `Schema` is whole. Every parent, attribute and relationship type it names exists, parents come
+//! before their children, and what is inherited is written out in every class.
+
+mod assemble;
+mod declaration;
+mod document;
+mod finding;
+mod fit;
+mod junk;
+mod normalise;
+mod order;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use finding::{Finding, SchemaError};
+
+use self::junk::Junk;
+use self::order::Orders;
+use super::nearest::nearest;
+use super::relationship::Require;
+use super::source::SourceKind;
+use super::value::ValueType;
+
+/// How the built-in files are named where a declaration says where it stands.
+pub const BUILT_IN: &str = "built-in";
+
+/// The most files a user's schema may have.
+pub const FILES_MAX: usize = 1_000;
+/// The most bytes one schema file may have.
+pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The longest chain of parents.
+pub const ANCESTORS_MAX: usize = 32;
+
+const BUILT_IN_FILES: [(&str, &str); 7] = [
+    ("classes_base.toml", include_str!("../../schema/classes_base.toml")),
+    ("classes_hardware.toml", include_str!("../../schema/classes_hardware.toml")),
+    ("classes_software.toml", include_str!("../../schema/classes_software.toml")),
+    ("classes_service.toml", include_str!("../../schema/classes_service.toml")),
+    ("relationship_types.toml", include_str!("../../schema/relationship_types.toml")),
+    ("reconciliation.toml", include_str!("../../schema/reconciliation.toml")),
+    ("junk.toml", include_str!("../../schema/junk.toml")),
+];
+
+/// The classes, relationship types and rules in force.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// Parents first.
+    classes: Vec<Class>,
+    class_index: BTreeMap<String, usize>,
+    relationship_types: BTreeMap<String, RelationshipType>,
+    /// Inverse name → name.
+    inverses: BTreeMap<String, String>,
+    /// Attributes whose every declaration agrees, for questions that name no class.
+    anywhere: BTreeMap<String, Attribute>,
+    junk: Junk,
+    orders: Orders,
+    texts: Vec<(String, String)>,
+}
+
+/// The type of an item.
+#[derive(Clone, Debug)]
+pub struct Class {
+    /// Its name, unique.
+    pub name: String,
+    /// The class it is a kind of; only the root has none.
+    pub parent: Option<String>,
+    /// As shown to people.
+    pub title: String,
+    /// What it is.
+    pub description: String,
+    /// It has children and no items of its own.
+    pub is_abstract: bool,
+    /// Not seen means stopped, not gone.
+    pub running: bool,
+    /// An item that is not within a host belongs to somebody else.
+    pub external_without_host: bool,
+    /// By name; inherited ones included.
+    pub attributes: BTreeMap<String, Attribute>,
+    /// In the order in which they are tried: strong before weak, own before inherited.
+    pub identification: Vec<Rule>,
+    /// What the members of a group are needed for where nothing is said: by relationship type.
+    pub default_require: BTreeMap<String, Require>,
+    /// How long a stopped item keeps its part in impact, in microseconds.
+    pub stopped_for_us: i64,
+    /// How long an item is missing before it is retired, in microseconds.
+    pub retire_after_us: i64,
+    /// [`BUILT_IN`], or the file.
+    pub declared_in: String,
+    /// Parent, its parent, and so on to the root.
+    pub ancestors: Vec<String>,
+}
+
+/// A declared attribute.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub value_type: ValueType,
+    /// Of a list: the type of its elements, when it is declared.
+    pub element: Option<ValueType>,
+    /// The unit of its number.
+    pub unit: Option<String>,
+    /// What it says.
+    pub description: String,
+    /// Items are found by it without looking at all of them.
+    pub indexed: bool,
+    /// How its text is made comparable.
+    pub normalise: Normalise,
+    /// The ancestor that declares it; `None`: the class itself.
+    pub inherited_from: Option<String>,
+}
+
+/// How the text of a value is made comparable, for identification and indexes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Normalise {
+    /// Space around it is dropped.
+    #[default]
+    Trim,
+    /// Trimmed and in lower case.
+    LowerCase,
+    /// A hardware address: lower case, colons.
+    Mac,
+    /// A UUID: lower case, hyphens, no braces.
+    Uuid,
+    /// An IP address in its shortest form; other text in lower case.
+    Address,
+    /// As it is.
+    Exact,
+}
+
+/// Attributes that together tell an item of a class.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    /// All of them count.
+    pub attributes: Vec<RuleAttribute>,
+    /// They tell it within its host only.
+    pub within: bool,
+    /// What a match, or a contradiction, is worth.
+    pub strength: Strength,
+    /// The single attribute is a list: any element identifies.
+    pub any_of_list: bool,
+    /// The class that declares it. Identifiers of one declaring class share a namespace, so that a machine that is
+    /// seen under two classes is one item.
+    pub declared_by: String,
+}
+
+/// One attribute of a rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuleAttribute {
+    /// Its name.
+    pub name: String,
+    /// Absent counts as empty. Of an attribute that is not optional, absence makes the rule unusable.
+    pub optional: bool,
+}
+
+/// What a match by a rule is worth.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Strength {
+    /// Two items with different values are different items.
+    Strong,
+    /// It finds, and proves nothing.
+    Weak,
+}
+
+/// A type of relationship.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RelationshipType {
+    /// Its name, read source → target.
+    pub name: String,
+    /// Its name, read target → source.
+    pub inverse: String,
+    /// Which end's failure reaches the other.
+    pub failure: Failure,
+    /// Failure degrades the other end and travels no further.
+    pub weak: bool,
+    /// What it means.
+    pub description: String,
+    /// [`BUILT_IN`], or the file.
+    pub declared_in: String,
+}
+
+/// Which end's failure reaches the other end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Failure {
+    /// The source depends on the target.
+    TargetToSource,
+    /// The target depends on the source.
+    SourceToTarget,
+    /// Neither depends on the other.
+    None,
+}
+
+impl Failure {
+    const ALL: [Failure; 3] = [Failure::TargetToSource, Failure::SourceToTarget, Failure::None];
+
+    /// As written in schema files and on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::TargetToSource => "target_to_source",
+            Failure::SourceToTarget => "source_to_target",
+            Failure::None => "none",
+        }
+    }
+}
+
+impl Normalise {
+    const ALL: [Normalise; 6] = [
+        Normalise::Trim,
+        Normalise::LowerCase,
+        Normalise::Mac,
+        Normalise::Uuid,
+        Normalise::Address,
+        Normalise::Exact,
+    ];
+
+    /// As written in schema files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Normalise::Trim => "trim",
+            Normalise::LowerCase => "lower_case",
+            Normalise::Mac => "mac",
+            Normalise::Uuid => "uuid",
+            Normalise::Address => "address",
+            Normalise::Exact => "exact",
+        }
+    }
+}
+
+impl Strength {
+    const ALL: [Strength; 2] = [Strength::Strong, Strength::Weak];
+
+    /// As written in schema files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Strength::Strong => "strong",
+            Strength::Weak => "weak",
+        }
+    }
+}
+
+impl Rule {
+    /// The names of its attributes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.attributes.iter().map(|attribute| attribute.name.as_str())
+    }
+}
+
+impl Class {
+    /// Whether it is `name` or a kind of it.
+    #[must_use]
+    pub fn is_a(&self, name: &str) -> bool {
+        self.name == name || self.ancestors.iter().any(|ancestor| ancestor == name)
+    }
+}
+
+impl Schema {
+    /// The schema that comes with the program.
+    ///
+    /// # Panics
+    /// Never in a released program: a test loads the built-in files.
+    #[must_use]
+    pub fn built_in() -> Schema {
+        Schema::load(&[]).expect("the built-in schema is valid")
+    }
+
+    /// The built-in schema, then a user's own files: (path, text) each, in order.
+    ///
+    /// # Errors
+    /// Every finding, each with file, line, column, what is wrong and what would be right.
+    pub fn load(user_files: &[(String, String)]) -> Result<Schema, SchemaError> {
+        let built_in =
+            BUILT_IN_FILES.iter().map(|(path, text)| document::File { path, text, built_in: true });
+        let own =
+            user_files.iter().map(|(path, text)| document::File { path, text, built_in: false });
+        let files: Vec<_> = built_in.chain(own).collect();
+        finding::check_sizes(&files)?;
+        let mut findings = Vec::new();
+        let declarations = declaration::read(&files, &mut findings);
+        let schema = assemble::assemble(&files, declarations, &mut findings);
+        match schema {
+            Some(schema) if findings.is_empty() => Ok(schema),
+            _ => Err(SchemaError::new(findings)),
+        }
+    }
+
+    /// One class.
+    #[must_use]
+    pub fn class(&self, name: &str) -> Option<&Class> {
+        self.class_index.get(name).map(|place| &self.classes[*place])
+    }
+
+    /// All classes, parents first.
+    pub fn classes(&self) -> impl Iterator<Item = &Class> {
+        self.classes.iter()
+    }
+
+    /// Whether `class` is `ancestor` or a kind of it. Classes that are not declared are kinds of nothing but
+    /// themselves.
+    #[must_use]
+    pub fn is_a(&self, class: &str, ancestor: &str) -> bool {
+        class == ancestor || self.class(class).is_some_and(|class| class.is_a(ancestor))
+    }
+
+    /// One relationship type.
+    #[must_use]
+    pub fn relationship_type(&self, name: &str) -> Option<&RelationshipType> {
+        self.relationship_types.get(name)
+    }
+
+    /// The relationship type that is called so when read target → source.
+    #[must_use]
+    pub fn relationship_type_by_inverse(&self, inverse: &str) -> Option<&RelationshipType> {
+        self.inverses.get(inverse).and_then(|name| self.relationship_type(name))
+    }
+
+    /// All relationship types, by name.
+    pub fn relationship_types(&self) -> impl Iterator<Item = &RelationshipType> {
+        self.relationship_types.values()
+    }
+
+    /// What a class declares of an attribute. An empty or unknown class: what all classes that have it agree on.
+    #[must_use]
+    pub fn attribute(&self, class: &str, attribute: &str) -> Option<&Attribute> {
+        match self.class(class) {
+            Some(class) => class.attributes.get(attribute),
+            None => self.anywhere.get(attribute),
+        }
+    }
+
+    /// The class that a misspelt name may mean.
+    #[must_use]
+    pub fn nearest_class(&self, name: &str) -> Option<&str> {
+        nearest(name, self.classes.iter().map(|class| class.name.as_str()))
+    }
+
+    /// The relationship type that a misspelt name may mean.
+    #[must_use]
+    pub fn nearest_relationship_type(&self, name: &str) -> Option<&str> {
+        nearest(name, self.relationship_types.keys().map(String::as_str))
+    }
+
+    /// The attribute of a class that a misspelt name may mean. An empty class: of any.
+    #[must_use]
+    pub fn nearest_attribute(&self, class: &str, name: &str) -> Option<&str> {
+        match self.class(class) {
+            Some(class) => nearest(name, class.attributes.keys().map(String::as_str)),
+            None => nearest(name, self.anywhere.keys().map(String::as_str)),
+        }
+    }
+
+    /// Whether a value says nothing: it neither identifies nor is indexed.
+    #[must_use]
+    pub fn is_junk(&self, attribute: &str, value: &str) -> bool {
+        self.junk.holds(attribute, value)
+    }
+
+    /// The place of a source in the order for an attribute of a class: the lower one's value counts.
+    ///
+    /// The order that names the attribute wins over one for all attributes; among those the class's own over its
+    /// parent's, and so on to the root. A source that the order does not name comes after all that it does.
+    #[must_use]
+    pub fn rank(&self, class: &str, attribute: &str, source_name: &str, kind: SourceKind) -> u32 {
+        let ancestors = self.class(class).map_or(&[][..], |class| class.ancestors.as_slice());
+        self.orders.rank(class, ancestors, attribute, source_name, kind)
+    }
+
+    /// A digest of all files: two schemas with the same digest are the same.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for (path, text) in &self.texts {
+            for part in [path, text] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    /// All files in the order in which they were read, (path, text) each: the built-in ones first.
+    #[must_use]
+    pub fn texts(&self) -> Vec<(String, String)> {
+        self.texts.clone()
+    }
+}

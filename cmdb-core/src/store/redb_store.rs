@@ -1,0 +1,286 @@
+//! The embedded store: one redb file.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
+
+use super::{
+    Batch, Description, FORMAT, Order, Range, Read, Row, SCAN_ROWS_MAX, Snapshot, Store, StoreError, Table,
+    Transaction,
+};
+use crate::model::Revision;
+
+/// The store's file within the data directory.
+pub const FILE: &str = "cmdb.redb";
+
+/// How much of the file redb keeps in memory, in bytes.
+const CACHE_BYTES: usize = 256 << 20;
+
+const FORMAT_KEY: &[u8] = b"format";
+const HEAD_KEY: &[u8] = b"head";
+const EPOCH_KEY: &[u8] = b"epoch";
+
+type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+fn definition(table: Table) -> Definition {
+    TableDefinition::new(table.name())
+}
+
+/// A store in one redb file.
+pub struct RedbStore {
+    database: Database,
+    path: PathBuf,
+}
+
+impl RedbStore {
+    /// Opens the store in a directory, or makes it.
+    ///
+    /// # Errors
+    /// When the directory cannot be made, another process has it, or it is not a store that this program reads.
+    pub fn open(directory: &Path) -> Result<RedbStore, StoreError> {
+        std::fs::create_dir_all(directory).map_err(|error| StoreError::Io {
+            doing: "making the data directory",
+            detail: format!("{}: {error}", directory.display()),
+        })?;
+        let path = directory.join(FILE);
+        let database = redb::Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .create(&path)
+            .map_err(|error| open_error(&path, error))?;
+        let store = RedbStore { database, path };
+        store.prepare()?;
+        Ok(store)
+    }
+
+    /// Gives unused space of the file back. The store must not be open elsewhere.
+    ///
+    /// # Errors
+    /// As [`RedbStore::open`].
+    pub fn compact(directory: &Path) -> Result<(), StoreError> {
+        let mut store = RedbStore::open(directory)?;
+        // One pass frees what the last one moved; it says when nothing is left to do.
+        while store.database.compact().map_err(|error| io("compacting", error))? {}
+        Ok(())
+    }
+
+    fn prepare(&self) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write().map_err(|error| io("opening the store", error))?;
+        for table in Table::ALL {
+            transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
+        }
+        let found = read_number(&transaction, FORMAT_KEY)?;
+        match found {
+            None => write_number(&transaction, FORMAT_KEY, u64::from(FORMAT))?,
+            Some(found) if found == u64::from(FORMAT) => return Ok(()),
+            Some(found) => {
+                return Err(StoreError::Newer {
+                    place: self.path.display().to_string(),
+                    found: u32::try_from(found).unwrap_or(u32::MAX),
+                });
+            }
+        }
+        transaction.commit().map_err(|error| io("preparing the store", error))
+    }
+
+    fn begin_durable(&self) -> Result<WriteTransaction, StoreError> {
+        let mut transaction = self.database.begin_write().map_err(|error| io("beginning a transaction", error))?;
+        // Costs a little at each commit; without it, opening after a crash walks the whole file.
+        transaction.set_quick_repair(true);
+        Ok(transaction)
+    }
+}
+
+impl Store for RedbStore {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let transaction = self.database.begin_read().map_err(|error| io("beginning to read", error))?;
+        let tables = std::array::from_fn(|_| OnceLock::new());
+        let mut snapshot = RedbSnapshot { transaction, tables, head: Revision(0) };
+        let head = snapshot.get(Table::Meta, HEAD_KEY)?;
+        snapshot.head = Revision(head.map_or(Ok(0), |bytes| number(&bytes))?);
+        Ok(Box::new(snapshot))
+    }
+
+    fn begin(&self, expected_head: Revision, epoch: u64) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        let transaction = self.begin_durable()?;
+        let found = Revision(read_number(&transaction, HEAD_KEY)?.unwrap_or(0));
+        let found_epoch = read_number(&transaction, EPOCH_KEY)?.unwrap_or(0);
+        if found != expected_head || found_epoch != epoch {
+            return Err(StoreError::Moved { expected: expected_head, epoch, found, found_epoch });
+        }
+        Ok(Box::new(RedbTransaction { transaction }))
+    }
+
+    fn claim_writer(&self) -> Result<u64, StoreError> {
+        let transaction = self.begin_durable()?;
+        let epoch = read_number(&transaction, EPOCH_KEY)?.unwrap_or(0) + 1;
+        write_number(&transaction, EPOCH_KEY, epoch)?;
+        transaction.commit().map_err(|error| io("taking the writer's place", error))?;
+        Ok(epoch)
+    }
+
+    fn describe(&self) -> Description {
+        let bytes = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        Description { kind: "redb", place: self.path.display().to_string(), bytes }
+    }
+}
+
+struct RedbSnapshot {
+    transaction: ReadTransaction,
+    tables: [OnceLock<ReadOnlyTable<&'static [u8], &'static [u8]>>; Table::ALL.len()],
+    head: Revision,
+}
+
+impl RedbSnapshot {
+    fn table(&self, table: Table) -> Result<&ReadOnlyTable<&'static [u8], &'static [u8]>, StoreError> {
+        let cell = &self.tables[table as usize];
+        if let Some(open) = cell.get() {
+            return Ok(open);
+        }
+        let open =
+            self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
+        Ok(cell.get_or_init(|| open))
+    }
+}
+
+impl Read for RedbSnapshot {
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        get_from(self.table(table)?, keys)
+    }
+
+    fn scan(&self, table: Table, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
+        scan_from(self.table(table)?, range, limit)
+    }
+}
+
+impl Snapshot for RedbSnapshot {
+    fn head(&self) -> Revision {
+        self.head
+    }
+}
+
+struct RedbTransaction {
+    transaction: WriteTransaction,
+}
+
+impl Read for RedbTransaction {
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let open =
+            self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
+        get_from(&open, keys)
+    }
+
+    fn scan(&self, table: Table, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let open =
+            self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
+        scan_from(&open, range, limit)
+    }
+}
+
+impl Transaction for RedbTransaction {
+    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        // By table and key: a table is opened once, and neighbours in it are written together.
+        let mut order: Vec<usize> = (0..batch.writes.len()).collect();
+        order.sort_unstable_by_key(|place| {
+            let (table, key, _) = &batch.writes[*place];
+            (*table, key.as_slice())
+        });
+        let mut rest = order.as_slice();
+        while let Some(first) = rest.first() {
+            let table = batch.writes[*first].0;
+            let length = rest.iter().take_while(|place| batch.writes[**place].0 == table).count();
+            let mut open =
+                self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
+            for place in &rest[..length] {
+                let (_, key, value) = &batch.writes[*place];
+                match value {
+                    Some(value) => open.insert(key.as_slice(), value.as_slice()).map(drop),
+                    None => open.remove(key.as_slice()).map(drop),
+                }
+                .map_err(|error| io("writing", error))?;
+            }
+            rest = &rest[length..];
+        }
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>, head: Revision) -> Result<(), StoreError> {
+        write_number(&self.transaction, HEAD_KEY, head.0)?;
+        self.transaction.commit().map_err(|error| io("committing", error))
+    }
+}
+
+fn get_from(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    keys: &[Vec<u8>],
+) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    keys.iter()
+        .map(|key| {
+            let found = table.get(key.as_slice()).map_err(|error| io("reading", error))?;
+            Ok(found.map(|value| value.value().to_vec()))
+        })
+        .collect()
+}
+
+fn scan_from(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    range: &Range,
+    limit: usize,
+) -> Result<Vec<Row>, StoreError> {
+    if range.to.as_ref().is_some_and(|to| *to <= range.from) {
+        return Ok(Vec::new());
+    }
+    let rows = match &range.to {
+        Some(to) => table.range(range.from.as_slice()..to.as_slice()),
+        None => table.range(range.from.as_slice()..),
+    }
+    .map_err(|error| io("reading", error))?;
+    let owned = |row: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), redb::StorageError>| {
+        row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
+            .map_err(|error| io("reading", error))
+    };
+    let limit = limit.min(SCAN_ROWS_MAX);
+    match range.order {
+        Order::Ascending => rows.take(limit).map(owned).collect(),
+        Order::Descending => rows.rev().take(limit).map(owned).collect(),
+    }
+}
+
+fn number(bytes: &[u8]) -> Result<u64, StoreError> {
+    let bytes: [u8; 8] = bytes.try_into().map_err(|_| StoreError::Damaged {
+        table: Table::Meta.name(),
+        detail: format!("a number of {} bytes", bytes.len()),
+    })?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+fn read_number(transaction: &WriteTransaction, key: &[u8]) -> Result<Option<u64>, StoreError> {
+    let open =
+        transaction.open_table(definition(Table::Meta)).map_err(|error| io("opening a table", error))?;
+    let found = open.get(key).map_err(|error| io("reading", error))?;
+    found.map(|bytes| number(bytes.value())).transpose()
+}
+
+fn write_number(transaction: &WriteTransaction, key: &[u8], value: u64) -> Result<(), StoreError> {
+    let mut open =
+        transaction.open_table(definition(Table::Meta)).map_err(|error| io("opening a table", error))?;
+    open.insert(key, value.to_be_bytes().as_slice()).map_err(|error| io("writing", error))?;
+    Ok(())
+}
+
+fn io(doing: &'static str, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Io { doing, detail: error.to_string() }
+}
+
+fn open_error(path: &Path, error: redb::DatabaseError) -> StoreError {
+    let place = path.display().to_string();
+    match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Locked { place },
+        redb::DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() != std::io::ErrorKind::InvalidData => {
+            StoreError::Io { doing: "opening the store", detail: format!("{place}: {error}") }
+        }
+        other => StoreError::NotAStore { place, detail: other.to_string() },
+    }
+}
