@@ -8,9 +8,11 @@
 //! ```
 //!
 //! Invariant: a `Schema` is whole. Every parent, attribute and relationship type it names exists, parents come
-//! before their children, and what is inherited is written out in every class.
+//! before their children, what is inherited is written out in every class, and an attribute of one name has one
+//! type, normalisation and index wherever it is declared.
 
 mod assemble;
+mod attributes;
 mod declaration;
 mod document;
 mod finding;
@@ -18,6 +20,7 @@ mod fit;
 mod junk;
 mod normalise;
 mod order;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -62,7 +65,7 @@ pub struct Schema {
     relationship_types: BTreeMap<String, RelationshipType>,
     /// Inverse name → name.
     inverses: BTreeMap<String, String>,
-    /// Attributes whose every declaration agrees, for questions that name no class.
+    /// An attribute means the same in every class that declares it: type, element type, normalisation, index.
     anywhere: BTreeMap<String, Attribute>,
     junk: Junk,
     orders: Orders,
@@ -334,7 +337,7 @@ impl Schema {
         self.relationship_types.values()
     }
 
-    /// What a class declares of an attribute. An empty or unknown class: what all classes that have it agree on.
+    /// What a class declares of an attribute. An empty or unknown class: what any class declares of it.
     #[must_use]
     pub fn attribute(&self, class: &str, attribute: &str) -> Option<&Attribute> {
         match self.class(class) {

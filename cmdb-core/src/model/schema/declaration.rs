@@ -1,0 +1,390 @@
+//! What the files declare, one by one and with its place, before it is fitted together.
+
+use std::str::FromStr;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::document::{File, Located, Reader, Table};
+use super::finding::{At, Finding};
+use super::{Failure, Normalise, Strength};
+use crate::model::duration;
+use crate::model::relationship::Require;
+use crate::model::source::SourceKind;
+use crate::model::value::ValueType;
+
+/// The longest name of a class, attribute or relationship type, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+/// Names that filters give a meaning of their own.
+pub(super) const RESERVED: [&str; 6] = ["id", "key", "source", "class", "name", "status"];
+
+const VALUE_TYPES: [ValueType; 9] = [
+    ValueType::Text,
+    ValueType::Integer,
+    ValueType::Float,
+    ValueType::Boolean,
+    ValueType::Timestamp,
+    ValueType::Duration,
+    ValueType::Bytes,
+    ValueType::List,
+    ValueType::Map,
+];
+
+/// Everything that the files declare, in their order.
+#[derive(Default)]
+pub(super) struct Declarations {
+    pub classes: Vec<ClassDeclaration>,
+    pub extensions: Vec<Extension>,
+    pub relationship_types: Vec<TypeDeclaration>,
+    pub orders: Vec<OrderDeclaration>,
+    pub junk: Vec<JunkDeclaration>,
+}
+
+pub(super) struct ClassDeclaration {
+    pub name: Located<String>,
+    pub parent: Option<Located<String>>,
+    pub title: Option<String>,
+    pub description: String,
+    pub is_abstract: bool,
+    pub running: Option<bool>,
+    pub external_without_host: Option<bool>,
+    pub attributes: Vec<AttributeDeclaration>,
+    pub rules: Vec<RuleDeclaration>,
+    pub identified_like: Option<Located<String>>,
+    pub default_require: Vec<(Located<String>, Require)>,
+    pub stopped_for_us: Option<i64>,
+    pub retire_after_us: Option<i64>,
+}
+
+/// Attributes and rules that a user's file adds to a class that is there.
+pub(super) struct Extension {
+    pub class: Located<String>,
+    pub attributes: Vec<AttributeDeclaration>,
+    pub rules: Vec<RuleDeclaration>,
+}
+
+pub(super) struct AttributeDeclaration {
+    pub name: Located<String>,
+    pub value_type: ValueType,
+    pub element: Option<ValueType>,
+    pub unit: Option<String>,
+    pub description: String,
+    pub indexed: bool,
+    pub normalise: Option<Normalise>,
+}
+
+pub(super) struct RuleDeclaration {
+    /// Without the question mark; whether it had one.
+    pub attributes: Vec<(Located<String>, bool)>,
+    pub within: bool,
+    pub strength: Strength,
+}
+
+pub(super) struct TypeDeclaration {
+    pub name: Located<String>,
+    pub inverse: Located<String>,
+    pub failure: Failure,
+    pub weak: bool,
+    pub description: String,
+}
+
+pub(super) struct OrderDeclaration {
+    pub at: At,
+    pub classes: Vec<Located<String>>,
+    pub attributes: Vec<Located<String>>,
+    pub sources: Vec<Entry>,
+}
+
+/// Whom an entry of an order speaks of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Entry {
+    Kind(SourceKind),
+    Source(String),
+}
+
+pub(super) struct JunkDeclaration {
+    pub values: Vec<Located<String>>,
+    pub attributes: Vec<Located<String>>,
+    pub one_character: bool,
+}
+
+/// Reads all files.
+pub(super) fn read(files: &[File<'_>], findings: &mut Vec<Finding>) -> Declarations {
+    let mut declarations = Declarations::default();
+    for (file, File { text, .. }) in files.iter().enumerate() {
+        let mut reader = Reader { files, file, findings: &mut *findings };
+        if let Some(document) = reader.document(text) {
+            let root = reader.root(&document);
+            reader.file(root, &mut declarations);
+        }
+    }
+    declarations
+}
+
+impl Reader<'_, '_> {
+    fn file(&mut self, root: Table<'_, '_>, into: &mut Declarations) {
+        self.keys(root, &["class", "extend", "relationship_type", "order", "junk"]);
+        for table in self.tables(root, "class", "[[class]]").unwrap_or_default() {
+            into.classes.extend(self.class(table));
+        }
+        for table in self.tables(root, "extend", "[[extend]]").unwrap_or_default() {
+            into.extensions.extend(self.extension(table));
+        }
+        for table in self.tables(root, "relationship_type", "[[relationship_type]]").unwrap_or_default() {
+            into.relationship_types.extend(self.relationship_type(table));
+        }
+        for table in self.tables(root, "order", "[[order]]").unwrap_or_default() {
+            into.orders.extend(self.order(table));
+        }
+        for table in self.tables(root, "junk", "[[junk]]").unwrap_or_default() {
+            into.junk.extend(self.junk(table));
+        }
+    }
+
+    fn class(&mut self, table: Table<'_, '_>) -> Option<ClassDeclaration> {
+        self.keys(
+            table,
+            &[
+                "name",
+                "parent",
+                "title",
+                "description",
+                "abstract",
+                "running",
+                "external_without_host",
+                "attributes",
+                "identified_by",
+                "identified_like",
+                "default_require",
+                "stopped_for",
+                "retire_after",
+            ],
+        );
+        let name = self.required(table, "name");
+        let declaration = ClassDeclaration {
+            parent: self.text(table, "parent"),
+            title: self.text(table, "title").map(|title| title.value),
+            description: self.text(table, "description").map(|text| text.value).unwrap_or_default(),
+            is_abstract: self.flag(table, "abstract").unwrap_or(false),
+            running: self.flag(table, "running"),
+            external_without_host: self.flag(table, "external_without_host"),
+            attributes: self.attributes(table),
+            rules: self.rules(table),
+            identified_like: self.text(table, "identified_like"),
+            default_require: self.default_require(table),
+            stopped_for_us: self.duration(table, "stopped_for"),
+            retire_after_us: self.duration(table, "retire_after"),
+            name: self.plain_name(name?, "a class")?,
+        };
+        Some(declaration)
+    }
+
+    fn extension(&mut self, table: Table<'_, '_>) -> Option<Extension> {
+        self.keys(table, &["class", "attributes", "identified_by"]);
+        let class = self.required(table, "class");
+        let (attributes, rules) = (self.attributes(table), self.rules(table));
+        Some(Extension { class: class?, attributes, rules })
+    }
+
+    fn attributes(&mut self, table: Table<'_, '_>) -> Vec<AttributeDeclaration> {
+        let entries = self.entries(table, "attributes");
+        entries.into_iter().filter_map(|(name, value)| self.attribute(name, value)).collect()
+    }
+
+    fn attribute(
+        &mut self,
+        name: Located<String>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<AttributeDeclaration> {
+        let at = name.at;
+        let DeValue::Table(inner) = value.get_ref() else {
+            self.wrong(at, format!("attribute \"{}\" is a table such as {{ type = \"text\" }}", name.value));
+            return None;
+        };
+        let table = Table { table: inner, what: "an attribute", at };
+        if looks_nested(inner) {
+            let message = format!(
+                "attribute \"{}\" has a dot in its name or lacks \"type\": write \"{}.…\" in quotes",
+                name.value, name.value
+            );
+            self.wrong(at, message);
+            return None;
+        }
+        self.keys(table, &["type", "of", "unit", "indexed", "normalise", "description"]);
+        if !inner.keys().any(|key| key.get_ref() == "type") {
+            self.wrong(at, format!("attribute \"{}\" lacks \"type\"", name.value));
+        }
+        let value_type = self.choice(table, "type", &VALUE_TYPES, ValueType::name);
+        let of_at = self.text(table, "of").map(|of| of.at);
+        let element = self.choice(table, "of", &VALUE_TYPES, ValueType::name);
+        if let (Some(at), Some(value_type)) = (of_at, value_type)
+            && value_type != ValueType::List
+        {
+            self.wrong(at, format!("\"of\" is for lists; \"{}\" is of type {value_type}", name.value));
+        }
+        let declaration = AttributeDeclaration {
+            element,
+            unit: self.text(table, "unit").map(|unit| unit.value),
+            description: self.text(table, "description").map(|text| text.value).unwrap_or_default(),
+            indexed: self.flag(table, "indexed").unwrap_or(false),
+            normalise: self.choice(table, "normalise", &Normalise::ALL, Normalise::name),
+            value_type: value_type?,
+            name: self.attribute_name(name)?,
+        };
+        Some(declaration)
+    }
+
+    fn rules(&mut self, table: Table<'_, '_>) -> Vec<RuleDeclaration> {
+        let tables = self.tables(table, "identified_by", "a rule of identified_by").unwrap_or_default();
+        tables.into_iter().filter_map(|table| self.rule(table)).collect()
+    }
+
+    fn rule(&mut self, table: Table<'_, '_>) -> Option<RuleDeclaration> {
+        self.keys(table, &["attributes", "within", "strength"]);
+        let within = self.flag(table, "within").unwrap_or(false);
+        let strength = self.choice(table, "strength", &Strength::ALL, Strength::name);
+        let attributes: Vec<_> =
+            self.texts(table, "attributes").unwrap_or_default().into_iter().map(split_optional).collect();
+        if attributes.iter().all(|(_, optional)| *optional) {
+            let message = "a rule names at least one attribute that is not optional: attributes = [\"…\"]";
+            self.wrong(table.at, message);
+            return None;
+        }
+        Some(RuleDeclaration { attributes, within, strength: strength.unwrap_or(Strength::Weak) })
+    }
+
+    fn default_require(&mut self, table: Table<'_, '_>) -> Vec<(Located<String>, Require)> {
+        let mut requires = Vec::new();
+        for (kind, value) in self.entries(table, "default_require") {
+            match value.get_ref().as_str().map(Require::from_str) {
+                Some(Ok(require)) => requires.push((kind, require)),
+                Some(Err(error)) => self.wrong(kind.at, error.to_string()),
+                None => self.wrong(kind.at, "a requirement is text, such as \"at_least 2\""),
+            }
+        }
+        requires
+    }
+
+    fn relationship_type(&mut self, table: Table<'_, '_>) -> Option<TypeDeclaration> {
+        self.keys(table, &["name", "inverse", "failure", "weak", "description"]);
+        let name = self.required(table, "name");
+        let inverse = self.required(table, "inverse");
+        if self.required(table, "failure").is_none() {
+            return None;
+        }
+        let failure = self.choice(table, "failure", &Failure::ALL, Failure::name);
+        let weak = self.flag(table, "weak").unwrap_or(false);
+        let description = self.text(table, "description").map(|text| text.value).unwrap_or_default();
+        let (name, inverse, failure) = (name?, inverse?, failure?);
+        if weak && failure == Failure::None {
+            let message = format!("\"{}\" cannot be weak: it carries no failure", name.value);
+            self.wrong(name.at, message);
+        }
+        let name = self.plain_name(name, "a relationship type");
+        let inverse = self.plain_name(inverse, "a relationship type");
+        Some(TypeDeclaration { name: name?, inverse: inverse?, failure, weak, description })
+    }
+
+    fn order(&mut self, table: Table<'_, '_>) -> Option<OrderDeclaration> {
+        self.keys(table, &["classes", "attributes", "sources"]);
+        let classes = self.texts(table, "classes").unwrap_or_default();
+        let attributes = self.texts(table, "attributes").unwrap_or_default();
+        let sources: Vec<_> = self.texts(table, "sources").unwrap_or_default();
+        if classes.is_empty() || sources.is_empty() {
+            let message = "[[order]] names at least one class and one source: classes = [\"item\"], sources = [\"person\"]";
+            self.wrong(table.at, message);
+            return None;
+        }
+        let sources = sources.into_iter().filter_map(|entry| self.order_entry(entry)).collect();
+        Some(OrderDeclaration { at: table.at, classes, attributes, sources })
+    }
+
+    fn order_entry(&mut self, entry: Located<String>) -> Option<Entry> {
+        if let Some(source) = entry.value.strip_prefix("source:").filter(|source| !source.is_empty()) {
+            return Some(Entry::Source(source.to_owned()));
+        }
+        let kind = SourceKind::from_str(&entry.value).ok();
+        if kind.is_none() {
+            let message = format!(
+                "\"{}\" is neither a kind of source (person, agent, connector, import, rule) nor \"source:NAME\"",
+                entry.value
+            );
+            self.wrong(entry.at, message);
+        }
+        kind.map(Entry::Kind)
+    }
+
+    fn junk(&mut self, table: Table<'_, '_>) -> Option<JunkDeclaration> {
+        self.keys(table, &["values", "attributes", "one_character"]);
+        let values = self.texts(table, "values").unwrap_or_default();
+        let attributes = self.texts(table, "attributes").unwrap_or_default();
+        let one_character = self.flag(table, "one_character").unwrap_or(false);
+        if values.is_empty() && !one_character {
+            self.wrong(table.at, "[[junk]] lacks \"values\"");
+            return None;
+        }
+        for value in values.iter().filter(|value| value.value.trim() == "*") {
+            self.wrong(value.at, "\"*\" alone would make every value junk");
+        }
+        Some(JunkDeclaration { values, attributes, one_character })
+    }
+
+    fn duration(&mut self, table: Table<'_, '_>, key: &str) -> Option<i64> {
+        let text = self.text(table, key)?;
+        let length = duration::parse_us(&text.value).filter(|length| *length >= 0);
+        if length.is_none() {
+            let message =
+                format!("\"{key}\" of {} is {}, not \"{}\"", table.what, duration::EXPECTED, text.value);
+            self.wrong(text.at, message);
+        }
+        length
+    }
+
+    fn plain_name(&mut self, name: Located<String>, of: &str) -> Option<Located<String>> {
+        let fits = is_name(&name.value) && !name.value.contains('.');
+        if !fits {
+            let message = format!(
+                "the name of {of} is small letters, digits and _, a letter first, at most {NAME_BYTES_MAX}; not \"{}\"",
+                name.value
+            );
+            self.wrong(name.at, message);
+        }
+        fits.then_some(name)
+    }
+
+    fn attribute_name(&mut self, name: Located<String>) -> Option<Located<String>> {
+        let message = if RESERVED.contains(&name.value.as_str()) {
+            format!("\"{}\" cannot be declared: every item has it already", name.value)
+        } else if !is_name(&name.value) {
+            format!(
+                "the name of an attribute is small letters, digits, _ and dots, a letter first, at most \
+                 {NAME_BYTES_MAX}; not \"{}\"",
+                name.value
+            )
+        } else {
+            return Some(name);
+        };
+        self.wrong(name.at, message);
+        None
+    }
+}
+
+/// `os.name = {…}` without quotes is a table in a table.
+fn looks_nested(inner: &toml::de::DeTable<'_>) -> bool {
+    !inner.is_empty() && inner.values().all(|value| value.get_ref().is_table())
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= NAME_BYTES_MAX
+        && name.split('.').all(|part| !part.is_empty())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte))
+}
+
+fn split_optional(mut name: Located<String>) -> (Located<String>, bool) {
+    let optional = name.value.ends_with('?');
+    if optional {
+        name.value.pop();
+    }
+    (name, optional)
+}

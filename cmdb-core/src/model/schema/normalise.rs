@@ -1,0 +1,81 @@
+//! Making values comparable.
+
+use std::net::IpAddr;
+
+use super::{Normalise, Schema};
+use crate::model::value::Value;
+
+impl Schema {
+    /// The canonical text of a value, for identification and indexes. `None`: junk, or not usable (lists, maps,
+    /// empty text).
+    ///
+    /// Of a list every element counts on its own: see [`Schema::normalise_each`].
+    #[must_use]
+    pub fn normalise(&self, class: &str, attribute: &str, value: &Value) -> Option<String> {
+        let how = self.attribute(class, attribute).map(|attribute| attribute.normalise).unwrap_or_default();
+        let text = canonical(how, value)?;
+        (!text.is_empty() && !self.is_junk(attribute, &text)).then_some(text)
+    }
+
+    /// The canonical texts of a value: one for each usable element of a list, at most one of anything else.
+    #[must_use]
+    pub fn normalise_each(&self, class: &str, attribute: &str, value: &Value) -> Vec<String> {
+        match value {
+            Value::List(elements) => {
+                let mut texts: Vec<_> = elements
+                    .iter()
+                    .filter_map(|element| self.normalise(class, attribute, element))
+                    .collect();
+                texts.sort_unstable();
+                texts.dedup();
+                texts
+            }
+            value => self.normalise(class, attribute, value).into_iter().collect(),
+        }
+    }
+}
+
+fn canonical(how: Normalise, value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Text(text) => canonical_text(how, text),
+        Value::Integer(number) => number.to_string(),
+        // Adding zero turns -0 into 0.
+        Value::Float(number) if number.is_finite() => (number + 0.0).to_string(),
+        Value::Boolean(truth) => truth.to_string(),
+        Value::Timestamp(moment) => moment.to_string(),
+        Value::DurationUs(length) => length.to_string(),
+        Value::Bytes(_) => value.to_string(),
+        Value::Float(_) | Value::List(_) | Value::Map(_) => return None,
+    })
+}
+
+fn canonical_text(how: Normalise, text: &str) -> String {
+    match how {
+        Normalise::Exact => text.to_owned(),
+        Normalise::Trim => text.trim().to_owned(),
+        Normalise::LowerCase => text.trim().to_lowercase(),
+        Normalise::Mac => grouped(text, ':', &[2; 6]),
+        Normalise::Uuid => grouped(text, '-', &[8, 4, 4, 4, 12]),
+        Normalise::Address => {
+            let text = text.trim().to_lowercase();
+            text.parse::<IpAddr>().map_or(text, |address| address.to_canonical().to_string())
+        }
+    }
+}
+
+/// The hexadecimal digits of a text in groups; a text with other digits, or another number of them, in lower case.
+fn grouped(text: &str, separator: char, groups: &[usize]) -> String {
+    let plain = text.trim().trim_start_matches(['{', '(']).trim_end_matches(['}', ')']).to_lowercase();
+    let digits: String = plain.chars().filter(|c| !matches!(c, '-' | ':' | '.' | ' ')).collect();
+    if digits.len() != groups.iter().sum::<usize>() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return plain;
+    }
+    let mut rest = digits.as_str();
+    let mut parts = Vec::with_capacity(groups.len());
+    for length in groups {
+        let (part, after) = rest.split_at(*length);
+        parts.push(part);
+        rest = after;
+    }
+    parts.join(&separator.to_string())
+}
