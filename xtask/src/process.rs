@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -110,6 +111,8 @@ impl Guarded {
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
+            // Ctrl-C reaches us only; we end the child when we are ready for it.
+            .process_group(0)
             .spawn()
             .with_context(|| format!("starting `{}`", shown(command)))?;
         Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
