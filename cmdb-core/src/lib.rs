@@ -10,5 +10,6 @@
 #![warn(missing_docs)]
 
 pub mod claim;
+pub mod graph;
 pub mod model;
 pub mod store;

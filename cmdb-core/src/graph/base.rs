@@ -1,0 +1,92 @@
+//! The base: every item and relationship in a few flat arrays.
+//!
+//! Compressed sparse rows: the row of item `i` is `links[offsets[i]..offsets[i + 1]]`. Never changed once built.
+//! An item that joined later lies beyond the offsets and has no row here.
+
+use std::sync::Arc;
+
+use super::gate::Gate;
+use super::row::{Entry, Link};
+use super::{Node, dense};
+
+/// In `index_of`: no item of that id.
+pub(super) const ABSENT: u32 = u32::MAX;
+
+/// Rows in one direction.
+pub(super) struct Rows {
+    offsets: Vec<u32>,
+    links: Vec<Link>,
+    labels: Vec<u32>,
+}
+
+impl Rows {
+    /// Of (owner, entry) pairs in order of owner and entry.
+    pub fn new(owners: usize, entries: &[(u32, Entry)]) -> Rows {
+        debug_assert!(entries.is_sorted());
+        let mut offsets = vec![0u32; owners + 1];
+        for (owner, _) in entries {
+            offsets[*owner as usize + 1] += 1;
+        }
+        let mut sum = 0;
+        for offset in &mut offsets {
+            sum += *offset;
+            *offset = sum;
+        }
+        Rows {
+            offsets,
+            links: entries.iter().map(|(_, entry)| entry.link).collect(),
+            labels: entries.iter().map(|(_, entry)| entry.label).collect(),
+        }
+    }
+
+    #[inline]
+    pub fn row(&self, owner: u32) -> (&[Link], &[u32]) {
+        let place = owner as usize;
+        if place + 1 >= self.offsets.len() {
+            return (&[], &[]);
+        }
+        let range = self.offsets[place] as usize..self.offsets[place + 1] as usize;
+        (&self.links[range.clone()], &self.labels[range])
+    }
+}
+
+pub(super) struct Base {
+    pub nodes: Vec<Node>,
+    /// By id; ids are given in order, so the holes are few.
+    pub index_of: Vec<u32>,
+    pub dependents: Rows,
+    pub dependencies: Rows,
+    /// By dependent.
+    pub gates: Vec<Arc<Gate>>,
+    gate_offsets: Vec<u32>,
+    gate_numbers: Vec<u32>,
+}
+
+impl Base {
+    pub fn new(nodes: Vec<Node>, dependents: Rows, dependencies: Rows, gates: Vec<Arc<Gate>>) -> Base {
+        let ids = nodes.iter().map(|node| node.id.0 + 1).max().unwrap_or(0);
+        let mut index_of = vec![ABSENT; usize::try_from(ids).expect("ids are given in order")];
+        for (index, node) in nodes.iter().enumerate() {
+            index_of[usize::try_from(node.id.0).expect("below the largest")] = dense(index);
+        }
+        let mut gate_offsets = vec![0u32; nodes.len() + 1];
+        for gate in &gates {
+            gate_offsets[gate.dependent().0 as usize + 1] += 1;
+        }
+        let mut sum = 0;
+        for offset in &mut gate_offsets {
+            sum += *offset;
+            *offset = sum;
+        }
+        let gate_numbers = (0..dense(gates.len())).collect();
+        Base { nodes, index_of, dependents, dependencies, gates, gate_offsets, gate_numbers }
+    }
+
+    pub fn gates_of(&self, dependent: u32) -> &[u32] {
+        let place = dependent as usize;
+        if place + 1 >= self.gate_offsets.len() {
+            return &[];
+        }
+        &self.gate_numbers[self.gate_offsets[place] as usize..self.gate_offsets[place + 1] as usize]
+    }
+}

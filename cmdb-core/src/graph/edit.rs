@@ -1,0 +1,451 @@
+//! One commit's deltas laid over a snapshot.
+//!
+//! First it is settled what each touched relationship was and will be; then each touched row, group and list is
+//! merged once, however many of its relationships changed. Invariant: the new snapshot shares with the old one all
+//! that the commit did not touch, and the old one is not changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::assemble::{EdgeKey, ends, grouped, share, stands, weight_of};
+use super::base::ABSENT;
+use super::gate::{Declaration, Gate, GateEdge, Units};
+use super::label::{Labels, Names};
+use super::row::{Entry, Link, Row};
+use super::{Delta, Graph, GroupState, Index, Node, Snapshot, Waiting};
+use crate::model::{ItemId, Revision, Status};
+
+pub(super) fn apply(from: &Graph, revision: Revision, deltas: Vec<Delta>) -> Graph {
+    let mut next = (*from.0).clone();
+    next.revision = revision;
+    let mut edit = Edit { from, next, wanted: BTreeMap::new(), groups: BTreeMap::new() };
+    let mut before = BTreeMap::new();
+    let mut rest = Vec::new();
+    for delta in deltas {
+        match delta {
+            Delta::Item { id, class, status } => edit.item(id, &class, status, &mut before),
+            other => rest.push(other),
+        }
+    }
+    edit.reconsider(&before);
+    for delta in rest {
+        edit.state(delta);
+    }
+    edit.finish()
+}
+
+/// A relationship as it is or will be; gate names are settled later.
+#[derive(Clone, PartialEq, Debug)]
+struct Held {
+    label: u32,
+    group: Option<Arc<str>>,
+    weight: Units,
+}
+
+struct Edit<'g> {
+    from: &'g Graph,
+    next: Snapshot,
+    /// What each touched relationship will be.
+    wanted: BTreeMap<EdgeKey, Option<Held>>,
+    /// What is declared on each touched item.
+    groups: BTreeMap<u32, Vec<GroupState>>,
+}
+
+impl Edit<'_> {
+    /// Sets an item, and notes what it was before the commit.
+    fn item(
+        &mut self,
+        id: ItemId,
+        class: &Arc<str>,
+        status: Status,
+        before: &mut BTreeMap<u32, Option<Status>>,
+    ) {
+        let class = Names::intern(&mut self.next.classes, class);
+        let known = self.known(id);
+        let index = known.unwrap_or_else(|| self.add(id));
+        let node = self.node(index);
+        before.entry(index).or_insert(known.map(|_| node.status));
+        let wanted = Node { id, class, status };
+        if node != wanted {
+            self.count(node.status, status);
+            self.next.overlay.items.set(index as usize, wanted);
+        }
+    }
+
+    fn count(&mut self, before: Status, after: Status) {
+        self.next.items += usize::from(after != Status::Retired);
+        self.next.items -= usize::from(before != Status::Retired);
+    }
+
+    fn known(&self, id: ItemId) -> Option<u32> {
+        let place = usize::try_from(id.0).ok()?;
+        let known = self.next.overlay.index_of.get(place).or_else(|| self.next.base.index_of.get(place));
+        known.copied().filter(|index| *index != ABSENT)
+    }
+
+    /// A place for an item that was never named: retired until somebody says otherwise.
+    fn add(&mut self, id: ItemId) -> u32 {
+        let index = self.next.indexes;
+        self.next.indexes += 1;
+        let class = Names::intern(&mut self.next.classes, &Arc::from(""));
+        self.next.overlay.items.set(index as usize, Node { id, class, status: Status::Retired });
+        self.next.overlay.index_of.set(usize::try_from(id.0).expect("ids are given in order"), index);
+        index
+    }
+
+    fn place(&mut self, id: ItemId) -> u32 {
+        self.known(id).unwrap_or_else(|| self.add(id))
+    }
+
+    fn node(&self, index: u32) -> Node {
+        match self.next.overlay.items.get(index as usize) {
+            Some(node) => *node,
+            None => self.next.base.nodes[index as usize],
+        }
+    }
+
+    fn alive(&self, key: &EdgeKey) -> bool {
+        let alive = |index| self.node(index).status != Status::Retired;
+        alive(key.dependent) && alive(key.provider)
+    }
+
+    /// All relationships of items that retired or returned are settled anew.
+    fn reconsider(&mut self, before: &BTreeMap<u32, Option<Status>>) {
+        for (index, status) in before {
+            // An item that is new to this commit has no relationships in the snapshot before.
+            let Some(status) = status else { continue };
+            if (*status == Status::Retired) == (self.node(*index).status == Status::Retired) {
+                continue;
+            }
+            for (key, held) in relationships(self.from, Index(*index)) {
+                self.wanted.insert(key, Some(held));
+            }
+        }
+    }
+
+    fn state(&mut self, delta: Delta) {
+        match delta {
+            Delta::Item { .. } => unreachable!("items were taken before"),
+            Delta::Edge { dependent, provider, kind, from_is_dependent, after } => {
+                let (dependent, provider) = (self.place(dependent), self.place(provider));
+                let kind = Labels::intern_kind(&mut self.next.labels, &kind);
+                let held = after.filter(stands).map(|state| Held {
+                    label: Labels::intern(&mut self.next.labels, kind, from_is_dependent, &state),
+                    group: grouped(&state).cloned(),
+                    weight: share(&state),
+                });
+                self.wanted.insert(EdgeKey { dependent, provider, kind, from_is_dependent }, held);
+            }
+            Delta::Groups { dependent, groups } => {
+                let dependent = self.place(dependent);
+                self.groups.insert(dependent, groups);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Graph {
+        let mut changes = Changes::default();
+        let wanted = std::mem::take(&mut self.wanted);
+        for (key, held) in wanted {
+            let before = find(self.from, &key);
+            let after = held.map(|held| (held, self.alive(&key)));
+            if before != after {
+                self.change(&key, before, after, &mut changes);
+            }
+        }
+        let groups = std::mem::take(&mut self.groups);
+        for (dependent, groups) in groups {
+            self.declare(dependent, &groups, &mut changes);
+        }
+        changes.merge(self.from, &mut self.next);
+        Graph(Arc::new(self.next))
+    }
+
+    fn change(
+        &mut self,
+        key: &EdgeKey,
+        before: Option<(Held, bool)>,
+        after: Option<(Held, bool)>,
+        changes: &mut Changes,
+    ) {
+        if let Some((held, live)) = before {
+            if live {
+                let gate = held
+                    .group
+                    .as_ref()
+                    .map(|name| changes.gate_of(self.from, &mut self.next, key.dependent, name));
+                changes.unlink(key, &held, gate, self.entry_link(key, &held, gate));
+                self.next.relationships -= 1;
+            } else {
+                changes.unwait(key, &held);
+            }
+        }
+        if let Some((held, live)) = after {
+            if live {
+                let gate = held
+                    .group
+                    .as_ref()
+                    .map(|name| changes.gate_of(self.from, &mut self.next, key.dependent, name));
+                changes.link(key, &held, gate, self.entry_link(key, &held, gate));
+                self.next.relationships += 1;
+            } else {
+                changes.wait(key, held);
+            }
+        }
+    }
+
+    /// The relationship as its provider sees it.
+    fn entry_link(&self, key: &EdgeKey, held: &Held, gate: Option<u32>) -> Link {
+        Link::new(key.dependent, self.next.labels.get(held.label).carries, gate)
+    }
+
+    fn declare(&mut self, dependent: u32, groups: &[GroupState], changes: &mut Changes) {
+        for number in gate_list(self.from, dependent) {
+            if self.from.gate(super::GateIndex(*number)).declared() {
+                changes.gates.entry(*number).or_default().declaration = Some(None);
+            }
+        }
+        for group in groups {
+            let number = changes.gate_of(self.from, &mut self.next, dependent, &group.name);
+            let draft = changes.gates.entry(number).or_default();
+            draft.declaration = Some(Some(Declaration::of(group)));
+        }
+    }
+}
+
+/// Every relationship of an item in a snapshot, waiting ones included.
+fn relationships(graph: &Graph, index: Index) -> Vec<(EdgeKey, Held)> {
+    let mut found = Vec::new();
+    let (links, labels) = graph.dependency_row(index);
+    for (link, label) in links.iter().zip(labels) {
+        found.push(live(graph, index.0, link.other().0, *link, *label));
+    }
+    let (links, labels) = graph.dependent_row(index);
+    for (link, label) in links.iter().zip(labels) {
+        found.push(live(graph, link.other().0, index.0, *link, *label));
+    }
+    found.extend(graph.waiting(index).iter().map(|waiting| waited(graph, waiting)));
+    found
+}
+
+fn live(graph: &Graph, dependent: u32, provider: u32, link: Link, number: u32) -> (EdgeKey, Held) {
+    let label = graph.0.labels.get(number);
+    let gate = link.gate().map(|gate| graph.gate(gate));
+    let held = Held {
+        label: number,
+        group: gate.map(|gate| Arc::clone(gate.name_arc())),
+        weight: gate.map_or(Units::of(1.0), |gate| weight_of(gate, provider, number)),
+    };
+    let from_is_dependent = label.from_is_dependent;
+    (EdgeKey { dependent, provider, kind: label.kind, from_is_dependent }, held)
+}
+
+fn waited(graph: &Graph, waiting: &Waiting) -> (EdgeKey, Held) {
+    let label = graph.0.labels.get(waiting.label);
+    let (dependent, provider) = (waiting.dependent, waiting.provider);
+    let key = EdgeKey { dependent, provider, kind: label.kind, from_is_dependent: label.from_is_dependent };
+    (key, Held { label: waiting.label, group: waiting.group.clone(), weight: waiting.weight })
+}
+
+/// A relationship as it stands in a snapshot, and whether it counts there.
+fn find(graph: &Graph, key: &EdgeKey) -> Option<(Held, bool)> {
+    if key.dependent >= graph.0.indexes {
+        return None;
+    }
+    let (links, labels) = graph.dependency_row(Index(key.dependent));
+    let start = links.partition_point(|link| link.other().0 < key.provider);
+    let run = links[start..].iter().zip(&labels[start..]);
+    let run = run.take_while(|(link, _)| link.other().0 == key.provider);
+    let mut run = run.map(|(link, label)| live(graph, key.dependent, key.provider, *link, *label));
+    if let Some((_, held)) = run.find(|(found, _)| found == key) {
+        return Some((held, true));
+    }
+    let waiting = graph.waiting(Index(key.dependent));
+    let ends = (key.dependent, key.provider);
+    let start = waiting.partition_point(|waiting| (waiting.dependent, waiting.provider) < ends);
+    let run = waiting[start..].iter().take_while(|waiting| (waiting.dependent, waiting.provider) == ends);
+    let mut run = run.map(|waiting| waited(graph, waiting));
+    run.find(|(found, _)| found == key).map(|(_, held)| (held, false))
+}
+
+fn gate_list(graph: &Graph, dependent: u32) -> &[u32] {
+    if dependent < graph.0.indexes { graph.gate_list(Index(dependent)) } else { &[] }
+}
+
+/// What is to be taken out of a sorted list and put into it.
+struct Patch<T> {
+    out: Vec<T>,
+    put: Vec<T>,
+}
+
+impl<T> Default for Patch<T> {
+    fn default() -> Self {
+        Patch { out: Vec::new(), put: Vec::new() }
+    }
+}
+
+impl<T: Clone> Patch<T> {
+    fn over<K: Ord>(mut self, held: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
+        self.out.sort_by_key(&key);
+        let stays = |entry: &T| self.out.binary_search_by_key(&key(entry), &key).is_err();
+        let mut list: Vec<T> = held.filter(stays).collect();
+        list.append(&mut self.put);
+        list.sort_by_key(&key);
+        list
+    }
+}
+
+#[derive(Default)]
+struct GateDraft {
+    edges: Patch<GateEdge>,
+    /// The outer option: whether anything is said.
+    declaration: Option<Option<Declaration>>,
+}
+
+#[derive(Default)]
+struct Changes {
+    dependents: BTreeMap<u32, Patch<Entry>>,
+    dependencies: BTreeMap<u32, Patch<Entry>>,
+    waiting: BTreeMap<u32, Patch<Waiting>>,
+    gates: BTreeMap<u32, GateDraft>,
+    /// Groups that are new to the graph.
+    new_gates: BTreeMap<(u32, Arc<str>), u32>,
+}
+
+impl Changes {
+    /// The number of a group, given to one that is new.
+    fn gate_of(&mut self, from: &Graph, next: &mut Snapshot, dependent: u32, name: &Arc<str>) -> u32 {
+        let list = gate_list(from, dependent);
+        let place = list.binary_search_by(|number| from.gate(super::GateIndex(*number)).name().cmp(name));
+        if let Ok(place) = place {
+            return list[place];
+        }
+        *self.new_gates.entry((dependent, Arc::clone(name))).or_insert_with(|| {
+            next.gates += 1;
+            next.gates - 1
+        })
+    }
+
+    fn unlink(&mut self, key: &EdgeKey, held: &Held, gate: Option<u32>, link: Link) {
+        let (seen_by_provider, seen_by_dependent) = entries(key, held, link);
+        self.dependents.entry(key.provider).or_default().out.push(seen_by_provider);
+        self.dependencies.entry(key.dependent).or_default().out.push(seen_by_dependent);
+        if let Some(gate) = gate {
+            self.gates.entry(gate).or_default().edges.out.push(gate_edge(key, held));
+        }
+    }
+
+    fn link(&mut self, key: &EdgeKey, held: &Held, gate: Option<u32>, link: Link) {
+        let (seen_by_provider, seen_by_dependent) = entries(key, held, link);
+        self.dependents.entry(key.provider).or_default().put.push(seen_by_provider);
+        self.dependencies.entry(key.dependent).or_default().put.push(seen_by_dependent);
+        if let Some(gate) = gate {
+            self.gates.entry(gate).or_default().edges.put.push(gate_edge(key, held));
+        }
+    }
+
+    fn unwait(&mut self, key: &EdgeKey, held: &Held) {
+        let waiting = waiting(key, held.clone());
+        for end in ends(key.dependent, key.provider) {
+            self.waiting.entry(end).or_default().out.push(waiting.clone());
+        }
+    }
+
+    fn wait(&mut self, key: &EdgeKey, held: Held) {
+        let waiting = waiting(key, held);
+        for end in ends(key.dependent, key.provider) {
+            self.waiting.entry(end).or_default().put.push(waiting.clone());
+        }
+    }
+
+    fn merge(self, from: &Graph, next: &mut Snapshot) {
+        for (owner, patch) in self.dependents {
+            let held = (owner < from.0.indexes).then(|| from.dependent_row(Index(owner)));
+            next.overlay.dependents.set(owner as usize, merged(patch, held));
+        }
+        for (owner, patch) in self.dependencies {
+            let held = (owner < from.0.indexes).then(|| from.dependency_row(Index(owner)));
+            next.overlay.dependencies.set(owner as usize, merged(patch, held));
+        }
+        for (end, patch) in self.waiting {
+            let held = next.overlay.waiting.get(end as usize).cloned().unwrap_or_default();
+            let order = |waiting: &Waiting| (waiting.dependent, waiting.provider, waiting.label);
+            let list = patch.over(held.iter().cloned(), order);
+            match list.is_empty() {
+                true => next.overlay.waiting.clear(end as usize),
+                false => next.overlay.waiting.set(end as usize, Arc::from(list)),
+            }
+        }
+        merge_gates(from, next, self.gates, self.new_gates);
+    }
+}
+
+fn merged(patch: Patch<Entry>, held: Option<(&[Link], &[u32])>) -> Arc<Row> {
+    let (links, labels) = held.unwrap_or((&[], &[]));
+    let held = links.iter().zip(labels).map(|(link, label)| Entry { link: *link, label: *label });
+    Arc::new(Row::new(&patch.over(held, |entry| *entry)))
+}
+
+/// Writes the touched groups, and the lists of groups of the items that won or lost one.
+fn merge_gates(
+    from: &Graph,
+    next: &mut Snapshot,
+    drafts: BTreeMap<u32, GateDraft>,
+    new_gates: BTreeMap<(u32, Arc<str>), u32>,
+) {
+    let new: BTreeMap<u32, (u32, Arc<str>)> =
+        new_gates.into_iter().map(|(owner, number)| (number, owner)).collect();
+    let mut relisted: BTreeSet<u32> = BTreeSet::new();
+    let mut added: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let mut dropped: BTreeSet<u32> = BTreeSet::new();
+    for (number, draft) in drafts {
+        let (dependent, name, declaration, edges) = match new.get(&number) {
+            Some((dependent, name)) => (*dependent, Arc::clone(name), None, [].as_slice()),
+            None => {
+                let gate = from.gate(super::GateIndex(number));
+                (gate.dependent().0, Arc::clone(gate.name_arc()), gate.declaration(), gate.edges())
+            }
+        };
+        let declaration = draft.declaration.unwrap_or(declaration);
+        let edges = draft.edges.over(edges.iter().copied(), |edge| *edge);
+        let needed = declaration.is_some() || !edges.is_empty();
+        if new.contains_key(&number) && needed {
+            added.entry(dependent).or_default().push(number);
+            relisted.insert(dependent);
+        }
+        if !needed {
+            dropped.insert(number);
+            relisted.insert(dependent);
+        }
+        let gate = Gate::new(Index(dependent), name, declaration, edges);
+        next.overlay.gates.set(number as usize, Arc::new(gate));
+    }
+    for dependent in relisted {
+        let held = gate_list(from, dependent).iter().copied().filter(|number| !dropped.contains(number));
+        let mut list: Vec<u32> = held.chain(added.remove(&dependent).unwrap_or_default()).collect();
+        list.sort_by(|one, other| gate_name(next, *one).cmp(gate_name(next, *other)));
+        next.overlay.gates_of.set(dependent as usize, Arc::from(list));
+    }
+}
+
+fn gate_name(next: &Snapshot, number: u32) -> &str {
+    match next.overlay.gates.get(number as usize) {
+        Some(gate) => gate.name(),
+        None => next.base.gates[number as usize].name(),
+    }
+}
+
+/// A relationship as its provider and as its dependent see it.
+fn entries(key: &EdgeKey, held: &Held, link: Link) -> (Entry, Entry) {
+    let seen_by_dependent = Entry { link: link.turned(key.provider), label: held.label };
+    (Entry { link, label: held.label }, seen_by_dependent)
+}
+
+fn gate_edge(key: &EdgeKey, held: &Held) -> GateEdge {
+    GateEdge { provider: key.provider, label: held.label, weight: held.weight }
+}
+
+fn waiting(key: &EdgeKey, held: Held) -> Waiting {
+    let (dependent, provider) = (key.dependent, key.provider);
+    Waiting { dependent, provider, label: held.label, group: held.group, weight: held.weight }
+}
