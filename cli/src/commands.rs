@@ -1,0 +1,101 @@
+//! The commands, one file each: its arguments, its formats, what it asks and how the answer is laid out.
+//!
+//! Invariant: a command talks to the server through `connection`, prints through `output`, and fails through
+//! `error`.
+
+mod backup;
+mod classes;
+mod completions;
+mod correction;
+mod depends;
+mod export;
+mod history;
+mod impact;
+mod import;
+mod items;
+mod neighbours;
+mod relate;
+mod retire;
+mod revert;
+mod set;
+mod show;
+mod status;
+mod trace;
+mod unrelate;
+mod verify;
+mod walk;
+mod watch;
+
+use clap::Subcommand;
+
+use crate::error::CommandError;
+use crate::output::Format;
+use crate::session::Session;
+
+macro_rules! commands {
+    ($($(#[$attribute:meta])* $name:ident($module:ident),)*) => {
+        #[derive(Subcommand, Debug)]
+        pub enum Command {
+            $($(#[$attribute])* $name($module::Arguments),)*
+        }
+
+        impl Command {
+            /// The formats that the command can print in, the default first; empty: it takes none.
+            pub fn formats(&self) -> &'static [Format] {
+                match self {
+                    $(Command::$name(_) => $module::FORMATS,)*
+                }
+            }
+
+            pub async fn run(self, session: &mut Session) -> Result<(), CommandError> {
+                match self {
+                    $(Command::$name(arguments) => $module::run(arguments, session).await,)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// How the server is, what it holds, and who reports to it
+    Status(status),
+    /// The kinds of items, or one of them with its attributes
+    Classes(classes),
+    /// Items, filtered and sorted
+    Items(items),
+    /// One item with its attributes and relationships
+    Show(show),
+    /// What changed on an item, and when
+    History(history),
+    /// What is reached when the items fail
+    Impact(impact),
+    /// Everything the items need
+    Depends(depends),
+    /// The dependency chains between two items
+    Trace(trace),
+    /// What is directly related to an item
+    #[command(alias = "neighbors")]
+    Neighbours(neighbours),
+    /// Take in files of items and relationships
+    Import(import),
+    /// Write out every item with its claims, as JSON Lines
+    Export(export),
+    /// Follow what changes
+    Watch(watch),
+    /// Compare the server's log with its tables
+    Verify(verify),
+    /// Copy the store to a file while the server runs
+    Backup(backup),
+    /// Set attributes of an item by hand
+    Set(set),
+    /// State by hand that one item is related to another
+    Relate(relate),
+    /// State by hand that a relationship does not exist
+    Unrelate(unrelate),
+    /// Take an item out of use; its history stays
+    Retire(retire),
+    /// Undo a commit, where what it set still stands
+    Revert(revert),
+    /// Print the completions for a shell
+    Completions(completions),
+}

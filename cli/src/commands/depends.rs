@@ -1,0 +1,176 @@
+//! `cmdb depends`: everything that items need, directly or through others.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use cmdb_proto::v1::{DependenciesRequest, DependenciesResponse, Dependency};
+use serde_json::json;
+
+use super::walk::{self, Step};
+use crate::error::CommandError;
+use crate::output::dot::{Digraph, Fill};
+use crate::output::json::{self, Object};
+use crate::output::table::{GOOD, NAME, Table, WARN};
+use crate::output::{Format, words};
+use crate::session::Session;
+
+pub const FORMATS: &[Format] = &[Format::Table, Format::Json, Format::Jsonl, Format::Tree, Format::Dot];
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The items whose needs are asked for
+    #[arg(required = true, value_name = "ITEM")]
+    items: Vec<String>,
+    /// Only count what is needed
+    #[arg(long)]
+    count: bool,
+    /// List only what is at most this many relationships away
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    depth: Option<u32>,
+    /// List at most this many items
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+}
+
+pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
+    walk::check_count(arguments.count, session.format)?;
+    let request = DependenciesRequest {
+        items: arguments.items,
+        limit: arguments.limit.unwrap_or(0),
+        depth: arguments.depth.unwrap_or(0),
+        count_only: arguments.count,
+    };
+    let count_only = request.count_only;
+    let answer = session.connect().await?.graph().dependencies(request).await?.into_inner();
+    print(session, &answer, count_only)
+}
+
+fn print(session: &mut Session, answer: &DependenciesResponse, count_only: bool) -> Result<(), CommandError> {
+    let out = session.out.as_mut();
+    match session.format {
+        Format::Table => return Ok(table(out, answer, count_only)?),
+        Format::Json => return Ok(object(out, answer, count_only)?),
+        Format::Jsonl => lines(out, answer)?,
+        Format::Tree => tree(out, answer)?,
+        Format::Dot => graph(out, answer)?,
+    }
+    walk::note_omissions(session, &omissions(answer));
+    Ok(())
+}
+
+fn omissions(answer: &DependenciesResponse) -> Vec<String> {
+    walk::omissions(answer.truncated, answer.hidden, answer.beyond_depth)
+}
+
+fn table(out: &mut dyn Write, answer: &DependenciesResponse, count_only: bool) -> io::Result<()> {
+    let mut rows = Table::new(&["NAME", "ID", "CLASS", "DISTANCE", "NEEDED BY", ""]).right(3);
+    for dependency in &answer.dependencies {
+        let item = dependency.item.clone().unwrap_or_default();
+        let needed_by: Vec<String> = dependency.via.iter().map(needed_by).collect();
+        rows.row([
+            walk::name_and_status(&item).into(),
+            item.id.into(),
+            item.class.into(),
+            dependency.distance.into(),
+            needed_by.join(", ").into(),
+            if dependency.redundant { "redundant" } else { "" }.into(),
+        ]);
+    }
+    if count_only {
+        let mut rows = Table::new(&["CLASS", "ITEMS"]).right(1);
+        for (class, count) in &answer.by_class {
+            rows.row([class.into(), (*count).into()]);
+        }
+        if !rows.is_empty() {
+            rows.write(out)?;
+            writeln!(out)?;
+        }
+    } else if !rows.is_empty() {
+        rows.write(out)?;
+        writeln!(out)?;
+    }
+    writeln!(out, "{NAME}{}{NAME:#}", sentence(answer))?;
+    for omission in omissions(answer) {
+        writeln!(out, "{WARN}not listed{WARN:#}: {omission}")?;
+    }
+    walk::write_coverage(out, answer.coverage.as_ref(), answer.as_of_us)
+}
+
+/// `app-1 (depends_on, group db)`.
+fn needed_by(via: &cmdb_proto::v1::Via) -> String {
+    let name = [&via.name, &via.key].into_iter().find(|text| !text.is_empty()).unwrap_or(&via.id);
+    let group = if via.group.is_empty() { String::new() } else { format!(", group {}", via.group) };
+    format!("{name} ({}{group})", via.r#type)
+}
+
+fn sentence(answer: &DependenciesResponse) -> String {
+    let seeds = walk::names(&answer.seeds);
+    let (needs, is) = if answer.seeds.len() == 1 { ("needs", "is") } else { ("need", "are") };
+    if answer.total == 0 && answer.hidden == 0 && answer.beyond_depth == 0 {
+        let observed = walk::observed(answer.coverage.as_ref(), answer.as_of_us);
+        return format!("{seeds} {is} not known to need anything, {observed}");
+    }
+    let redundant = answer.dependencies.iter().filter(|dependency| dependency.redundant).count() as u64;
+    let total = words::count(answer.total, "item", "items");
+    match redundant {
+        0 => format!("{seeds} {needs} {total}"),
+        count => format!("{seeds} {needs} {total}, {} of them redundant", words::number(count)),
+    }
+}
+
+fn object(out: &mut dyn Write, answer: &DependenciesResponse, count_only: bool) -> io::Result<()> {
+    let mut object = Object::open(out)?;
+    walk::open_json(&mut object, answer.revision, answer.as_of_us, &answer.seeds)?;
+    if !count_only {
+        object.list("dependencies", answer.dependencies.iter().map(dependency_json))?;
+    }
+    let mut counted = json!({"total": answer.total, "by_class": answer.by_class});
+    if answer.beyond_depth > 0 {
+        counted["beyond_depth"] = answer.beyond_depth.into();
+    }
+    object.field("counts", counted)?;
+    object.field("truncated", answer.truncated)?;
+    object.field("hidden", answer.hidden)?;
+    object.field("coverage", json::coverage(answer.coverage.as_ref()))?;
+    object.close()
+}
+
+fn lines(out: &mut dyn Write, answer: &DependenciesResponse) -> io::Result<()> {
+    answer.dependencies.iter().try_for_each(|dependency| json::write_line(out, &dependency_json(dependency)))
+}
+
+fn dependency_json(dependency: &Dependency) -> serde_json::Value {
+    let item = dependency.item.clone().unwrap_or_default();
+    let step = Step { item: &item, distance: dependency.distance, via: &dependency.via };
+    walk::step_json(&step, |object| {
+        object.insert("redundant".into(), dependency.redundant.into());
+    })
+}
+
+fn tree(out: &mut dyn Write, answer: &DependenciesResponse) -> io::Result<()> {
+    let steps = answer.dependencies.iter().filter_map(|dependency| {
+        let item = dependency.item.as_ref()?;
+        let mark = if dependency.redundant { format!("{GOOD}redundant{GOOD:#}") } else { String::new() };
+        Some((Step { item, distance: dependency.distance, via: &dependency.via }, mark))
+    });
+    walk::write_tree(out, &answer.seeds, steps)
+}
+
+fn graph(out: &mut dyn Write, answer: &DependenciesResponse) -> io::Result<()> {
+    let about = "An arrow points at what is needed; dashed: in a redundancy group.";
+    let mut graph = Digraph::open(out, about)?;
+    for seed in &answer.seeds {
+        graph.node(&seed.id, walk::name(seed), &seed.class, Fill::Seed)?;
+    }
+    for dependency in &answer.dependencies {
+        let Some(item) = &dependency.item else { continue };
+        graph.node(&item.id, walk::name(item), &item.class, Fill::None)?;
+        for via in &dependency.via {
+            graph.edge(&via.id, &item.id, &via.r#type, &via.group)?;
+        }
+    }
+    graph.close()
+}
+
+#[cfg(test)]
+mod tests;

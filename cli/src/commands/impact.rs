@@ -1,0 +1,221 @@
+//! `cmdb impact`: what is reached when items fail, grouped by what becomes of it, with the reason.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use cmdb_proto::v1::{Affected, Counts, ImpactRequest, ImpactResponse};
+use serde_json::json;
+
+use super::walk::{self, Step};
+use crate::error::CommandError;
+use crate::output::dot::{Digraph, Fill};
+use crate::output::json::{self, Object};
+use crate::output::table::{BAD, FAINT, NAME, Table, WARN};
+use crate::output::{Format, escape, words};
+use crate::session::Session;
+
+pub const FORMATS: &[Format] = &[Format::Table, Format::Json, Format::Jsonl, Format::Tree, Format::Dot];
+
+/// The states in the order of their weight, as the contract and as a heading names them.
+const STATES: [(&str, &str); 3] = [("failed", "fail"), ("degraded", "degraded"), ("at_risk", "at risk")];
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The items that fail together
+    #[arg(required = true, value_name = "ITEM")]
+    items: Vec<String>,
+    /// Only count what is reached
+    #[arg(long)]
+    count: bool,
+    /// List only what is at most this many relationships away
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    depth: Option<u32>,
+    /// List at most this many items
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+}
+
+pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
+    walk::check_count(arguments.count, session.format)?;
+    let request = ImpactRequest {
+        items: arguments.items,
+        count_only: arguments.count,
+        limit: arguments.limit.unwrap_or(0),
+        depth: arguments.depth.unwrap_or(0),
+    };
+    let count_only = request.count_only;
+    let answer = session.connect().await?.graph().impact(request).await?.into_inner();
+    print(session, &answer, count_only)
+}
+
+fn print(session: &mut Session, answer: &ImpactResponse, count_only: bool) -> Result<(), CommandError> {
+    let out = session.out.as_mut();
+    match session.format {
+        Format::Table => return Ok(table(out, answer, count_only)?),
+        Format::Json => return Ok(object(out, answer, count_only)?),
+        Format::Jsonl => lines(out, answer)?,
+        Format::Tree => tree(out, answer)?,
+        Format::Dot => graph(out, answer)?,
+    }
+    walk::note_omissions(session, &omissions(answer));
+    Ok(())
+}
+
+fn omissions(answer: &ImpactResponse) -> Vec<String> {
+    walk::omissions(answer.truncated, answer.hidden, counts(answer).beyond_depth)
+}
+
+fn counts(answer: &ImpactResponse) -> Counts {
+    answer.counts.clone().unwrap_or_default()
+}
+
+fn table(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io::Result<()> {
+    for (state, heading) in STATES {
+        let mut rows = Table::new(&["NAME", "ID", "CLASS", "DISTANCE", "WHY"]).indent(2).right(3);
+        for affected in answer.affected.iter().filter(|affected| affected.state == state) {
+            let item = affected.item.clone().unwrap_or_default();
+            rows.row([
+                walk::name_and_status(&item).into(),
+                item.id.into(),
+                item.class.into(),
+                affected.distance.into(),
+                why(affected).into(),
+            ]);
+        }
+        if !rows.is_empty() {
+            let style = if state == "failed" { BAD.bold() } else { WARN.bold() };
+            writeln!(out, "{style}{heading}{style:#}")?;
+            rows.write(out)?;
+            writeln!(out)?;
+        }
+    }
+    if count_only {
+        by_class(out, &counts(answer))?;
+    }
+    writeln!(out, "{NAME}{}{NAME:#}", sentence(answer))?;
+    for omission in omissions(answer) {
+        writeln!(out, "{WARN}not listed{WARN:#}: {omission}")?;
+    }
+    for assumption in &answer.assumptions {
+        writeln!(out, "{FAINT}assumed: {}{FAINT:#}", escape::line(assumption))?;
+    }
+    walk::write_coverage(out, answer.coverage.as_ref(), answer.as_of_us)
+}
+
+fn by_class(out: &mut dyn Write, counts: &Counts) -> io::Result<()> {
+    let mut rows = Table::new(&["CLASS", "ITEMS"]).right(1);
+    for (class, count) in &counts.by_class {
+        rows.row([class.into(), (*count).into()]);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    rows.write(out)?;
+    writeln!(out)
+}
+
+/// Why an item is reached: the server's reason, or what carried it there.
+fn why(affected: &Affected) -> String {
+    if !affected.reason.is_empty() {
+        return affected.reason.clone();
+    }
+    affected.via.iter().map(walk::carrier).collect::<Vec<_>>().join(", ")
+}
+
+/// `when storage-1 fails, 12 items fail and 3 are degraded`, or what an empty answer means.
+fn sentence(answer: &ImpactResponse) -> String {
+    let seeds = walk::names(&answer.seeds);
+    let counts = counts(answer);
+    let reached = [counts.failed, counts.degraded, counts.at_risk];
+    if reached == [0; 3] && answer.hidden == 0 && counts.beyond_depth == 0 {
+        return format!(
+            "nothing known depends on {seeds}, {}",
+            walk::observed(answer.coverage.as_ref(), answer.as_of_us)
+        );
+    }
+    let mut parts = vec![match counts.failed {
+        0 => "no other item fails".to_owned(),
+        1 => "1 item fails".to_owned(),
+        failed => format!("{} items fail", words::number(failed)),
+    }];
+    for (count, state) in [(counts.degraded, "degraded"), (counts.at_risk, "at risk")] {
+        if count > 0 {
+            let verb = if count == 1 { "is" } else { "are" };
+            parts.push(format!("{} {verb} {state}", words::number(count)));
+        }
+    }
+    let verb = if answer.seeds.len() == 1 { "fails" } else { "fail" };
+    format!("when {seeds} {verb}, {}", words::and(parts.iter().map(String::as_str)))
+}
+
+fn object(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io::Result<()> {
+    let mut object = Object::open(out)?;
+    walk::open_json(&mut object, answer.revision, answer.as_of_us, &answer.seeds)?;
+    if !count_only {
+        object.list("affected", answer.affected.iter().map(affected_json))?;
+    }
+    let counts = counts(answer);
+    let mut counted = json!({
+        "failed": counts.failed,
+        "degraded": counts.degraded,
+        "at_risk": counts.at_risk,
+        "by_class": counts.by_class,
+    });
+    if counts.beyond_depth > 0 {
+        counted["beyond_depth"] = counts.beyond_depth.into();
+    }
+    object.field("counts", counted)?;
+    object.field("truncated", answer.truncated)?;
+    object.field("hidden", answer.hidden)?;
+    object.field("coverage", json::coverage(answer.coverage.as_ref()))?;
+    object.field("assumptions", answer.assumptions.clone())?;
+    object.close()
+}
+
+fn lines(out: &mut dyn Write, answer: &ImpactResponse) -> io::Result<()> {
+    answer.affected.iter().try_for_each(|affected| json::write_line(out, &affected_json(affected)))
+}
+
+fn affected_json(affected: &Affected) -> serde_json::Value {
+    let item = affected.item.clone().unwrap_or_default();
+    let step = Step { item: &item, distance: affected.distance, via: &affected.via };
+    walk::step_json(&step, |object| {
+        object.insert("state".into(), affected.state.as_str().into());
+    })
+}
+
+fn tree(out: &mut dyn Write, answer: &ImpactResponse) -> io::Result<()> {
+    let steps = answer.affected.iter().filter_map(|affected| {
+        let item = affected.item.as_ref()?;
+        let mark = match affected.state.as_str() {
+            "failed" => format!("{BAD}fails{BAD:#}"),
+            state => format!("{WARN}{}{WARN:#}", escape::line(&state.replace('_', " "))),
+        };
+        Some((Step { item, distance: affected.distance, via: &affected.via }, mark))
+    });
+    walk::write_tree(out, &answer.seeds, steps)
+}
+
+fn graph(out: &mut dyn Write, answer: &ImpactResponse) -> io::Result<()> {
+    let about = "An arrow points the way the failure travels; dashed: through a redundancy group.";
+    let mut graph = Digraph::open(out, about)?;
+    for seed in &answer.seeds {
+        graph.node(&seed.id, walk::name(seed), &seed.class, Fill::Seed)?;
+    }
+    for affected in &answer.affected {
+        let Some(item) = &affected.item else { continue };
+        let fill = match affected.state.as_str() {
+            "failed" => Fill::Failed,
+            "degraded" => Fill::Degraded,
+            _ => Fill::AtRisk,
+        };
+        graph.node(&item.id, walk::name(item), &item.class, fill)?;
+        for via in &affected.via {
+            graph.edge(&via.id, &item.id, &via.r#type, &via.group)?;
+        }
+    }
+    graph.close()
+}
+
+#[cfg(test)]
+mod tests;

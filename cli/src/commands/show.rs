@@ -1,0 +1,211 @@
+//! `cmdb show`: one item with its attributes, relationships and redundancy, and with what each source says.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use cmdb_proto::v1::identification::Method;
+use cmdb_proto::v1::{GetItemRequest, Identification, Item, Relationship, SourceClaim};
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use crate::error::CommandError;
+use crate::output::table::{Cell, FAINT, HEADING, NAME, Table, WARN};
+use crate::output::{Format, change, escape, json, words};
+use crate::session::Session;
+use crate::{time, value};
+
+pub const FORMATS: &[Format] = &[Format::Table, Format::Json];
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[arg(value_name = "ITEM")]
+    item: String,
+    /// What each source says of it, and how the item was identified
+    #[arg(long)]
+    sources: bool,
+    /// List at most this many relationships [default: 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+}
+
+pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
+    let request = GetItemRequest {
+        item: arguments.item,
+        claims: arguments.sources,
+        relationships: true,
+        relationships_max: arguments.limit.unwrap_or(0),
+    };
+    let item = session.connect().await?.items().get(request).await?.into_inner();
+    let out = session.out.as_mut();
+    match session.format {
+        Format::Json => json::write(out, &object(&item, arguments.sources))?,
+        _ => table(out, &item, session.now)?,
+    }
+    Ok(())
+}
+
+fn object(item: &Item, with_sources: bool) -> Json {
+    let mut object = json::item(item);
+    object["relationships"] = item.relationships.iter().map(json::relationship).collect();
+    object["relationships_omitted"] = item.relationships_omitted.into();
+    object["groups"] = item.groups.iter().map(json::redundancy).collect();
+    if with_sources {
+        object["claims"] = item.claims.iter().map(json::claim).collect();
+    }
+    object
+}
+
+fn table(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()> {
+    writeln!(out, "{NAME}{}{NAME:#} ({}, {})", escape::line(&item.name), item.id, escape::line(&item.class))?;
+    facts(out, item, now)?;
+    attributes(out, item, now)?;
+    relationships(out, item)?;
+    groups(out, item)?;
+    for claim in &item.claims {
+        write_claim(out, claim, now)?;
+    }
+    Ok(())
+}
+
+fn facts(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()> {
+    let mut facts = Table::new(&["", ""]).indent(2);
+    let mut fact = |name: &str, text: String| facts.row([Cell::styled(name, FAINT), text.into()]);
+    fact("status", json::status_name(item.status).to_owned());
+    fact("key", format!("{} of {}", item.key, item.source));
+    if let Some(seen) = moment(item.first_seen_us, now) {
+        fact("first seen", seen);
+    }
+    if let Some(seen) = moment(item.last_seen_us, now) {
+        fact("last seen", seen);
+    }
+    fact("last change", format!("revision {}", item.revision));
+    if !item.duplicates.is_empty() {
+        fact("may be the same as", item.duplicates.join(", "));
+    }
+    facts.write(out)
+}
+
+fn moment(moment_us: i64, now: Timestamp) -> Option<String> {
+    Some(format!("{} ({})", time::for_people(moment_us)?, time::ago(moment_us, now)?))
+}
+
+fn attributes(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()> {
+    if item.attributes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut rows = Table::new(&["ATTRIBUTE", "VALUE", "SOURCE", "OBSERVED"]);
+    for (name, effective) in &item.attributes {
+        rows.row([
+            name.into(),
+            effective.value.as_ref().map(value::text).unwrap_or_default().into(),
+            effective.source.as_str().into(),
+            time::ago(effective.observed_at_us, now).unwrap_or_default().into(),
+        ]);
+    }
+    rows.write(out)
+}
+
+fn relationships(out: &mut dyn Write, item: &Item) -> io::Result<()> {
+    if item.relationships.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut rows = Table::new(&["RELATIONSHIP", "", "ITEM", "CLASS", "SOURCES", ""]);
+    for relationship in &item.relationships {
+        let (arrow, name, id, class) = other_end(item, relationship);
+        rows.row([
+            relationship.r#type.as_str().into(),
+            arrow.into(),
+            format!("{name} ({id})").into(),
+            class.into(),
+            relationship.sources.join(", ").into(),
+            Cell::styled(change::marks(relationship).join(", "), FAINT),
+        ]);
+    }
+    rows.write(out)?;
+    if item.relationships_omitted > 0 {
+        let omitted = words::number(item.relationships_omitted.into());
+        writeln!(out, "{WARN}not listed{WARN:#}: {omitted} more relationships, --limit N lists more")?;
+    }
+    Ok(())
+}
+
+/// The end of a relationship that is not `item`, and the arrow that leads from `item`.
+fn other_end<'a>(item: &Item, relationship: &'a Relationship) -> (&'static str, &'a str, &'a str, &'a str) {
+    if relationship.from == item.id {
+        ("→", &relationship.to_name, &relationship.to, &relationship.to_class)
+    } else {
+        ("←", &relationship.from_name, &relationship.from, &relationship.from_class)
+    }
+}
+
+fn groups(out: &mut dyn Write, item: &Item) -> io::Result<()> {
+    if item.groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut rows = Table::new(&["GROUP", "REQUIRES", "OF", "SOURCE", ""]).right(2);
+    for group in &item.groups {
+        let percent = (group.confidence * 100.0).round();
+        let mark = if group.inferred { format!("inferred, {percent} % sure") } else { String::new() };
+        rows.row([
+            group.group.as_str().into(),
+            group.require.as_str().into(),
+            group.members.into(),
+            group.source.as_str().into(),
+            Cell::styled(mark, FAINT),
+        ]);
+    }
+    rows.write(out)
+}
+
+fn write_claim(out: &mut dyn Write, claim: &SourceClaim, now: Timestamp) -> io::Result<()> {
+    let (source, key) = (escape::line(&claim.source), escape::line(&claim.key));
+    writeln!(out, "\n{HEADING}{source}{HEADING:#} says of {key}:")?;
+    let mut facts = Table::new(&["", ""]).indent(2);
+    let mut fact = |name: &str, text: String| facts.row([Cell::styled(name, FAINT), text.into()]);
+    if !claim.class.is_empty() {
+        fact("class", claim.class.clone());
+    }
+    if !claim.name.is_empty() {
+        fact("name", claim.name.clone());
+    }
+    if let Some(observed) = moment(claim.observed_at_us, now) {
+        fact("observed", observed);
+    }
+    if let Some(withdrawn) = moment(claim.withdrawn_at_us, now) {
+        fact("withdrawn", withdrawn);
+    }
+    if let Some(identification) = &claim.identification {
+        fact("identified", identified(identification));
+        if !identification.candidates.is_empty() {
+            fact("candidates", identification.candidates.join(", "));
+        }
+        for skipped in &identification.skipped {
+            fact("passed over", skipped.clone());
+        }
+    }
+    for (name, said) in &claim.attributes {
+        fact(name, value::text(said));
+    }
+    facts.write(out)
+}
+
+/// How the item was found, in words.
+fn identified(identification: &Identification) -> String {
+    let values: Vec<String> =
+        identification.values.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let values = if values.is_empty() { identification.rule.join(", ") } else { values.join(", ") };
+    match identification.method() {
+        Method::Key => "by its key".to_owned(),
+        Method::Rule => format!("by {values}"),
+        Method::New => "as a new item: nothing matched".to_owned(),
+        Method::Named => "by its id".to_owned(),
+        Method::Duplicate => format!("not surely: several items have {values}"),
+        Method::Unspecified => "not said".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
