@@ -2,13 +2,10 @@
 //! before; one of a quiet server restores to the same graph.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::harness::load::{self, Reporter};
+use crate::harness::load::{self, Load, Reporter};
 use crate::harness::repository;
 use crate::harness::server::{Server, restore};
 use crate::harness::shell::Shell;
@@ -34,26 +31,15 @@ fn a_restored_backup_exports_the_same_graph() {
 async fn a_backup_under_load_holds_what_was_acknowledged_before() {
     let server = tokio::task::spawn_blocking(Server::start).await.expect("the server starts");
     let reporters: Vec<Reporter> = (1..=AGENTS).map(Reporter::new).collect();
-    let total = Arc::new(AtomicU64::new(0));
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut running = tokio::task::JoinSet::new();
-    for reporter in reporters.iter().cloned() {
-        let (channel, total, stop) = (server.channel().await, total.clone(), stop.clone());
-        running.spawn(async move { reporter.report(channel, total, stop).await });
-    }
-    while total.load(Ordering::SeqCst) < WARM_UP {
-        assert!(running.try_join_next().is_none(), "an agent ended early\n{}", server.log());
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let mut load = Load::start(&server, &reporters).await;
+    load.reach(WARM_UP, &server).await;
     let before: Vec<_> = reporters.iter().map(Reporter::promise).collect();
     let directory = TempDir::new().expect("a temporary directory");
     let (shell, place) = (server.shell(), directory.path().to_owned());
-    let file = tokio::task::spawn_blocking(move || backup(&shell, &place)).await.expect("the backup is taken");
-    let at_backup_end = total.load(Ordering::SeqCst);
-    stop.store(true, Ordering::SeqCst);
-    while let Some(ended) = running.join_next().await {
-        ended.expect("an agent does not fail");
-    }
+    let file =
+        tokio::task::spawn_blocking(move || backup(&shell, &place)).await.expect("the backup is taken");
+    let at_backup_end = load.acknowledged();
+    load.end().await;
     assert!(at_backup_end > WARM_UP, "no report was taken while the backup ran");
 
     let place = directory.path().to_owned();

@@ -2,15 +2,12 @@
 //! acknowledged is lost, and the store is clean each time. SIGTERM loses nothing either.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::harness::load::{self, Promise, Reporter};
+use crate::harness::load::{self, Load, Promise, Reporter};
 use crate::harness::server::Server;
-use crate::harness::{PATIENCE, tell};
+use crate::harness::tell;
 
 const KILLS: u64 = 50;
 const AGENTS: u64 = 4;
@@ -71,40 +68,25 @@ async fn start(directory: &Path) -> Server {
 /// Every promise is kept and the log agrees with the tables.
 async fn check(server: &Server, reporters: &[Reporter]) {
     let held = load::held(server.channel().await).await;
-    let broken: Vec<String> =
-        reporters.iter().map(Reporter::promise).flat_map(|promise: Promise| promise.broken_by(&held)).collect();
+    let broken: Vec<String> = reporters
+        .iter()
+        .map(Reporter::promise)
+        .flat_map(|promise: Promise| promise.broken_by(&held))
+        .collect();
     assert!(broken.is_empty(), "{}\n--- log:\n{}", broken.join("\n"), server.log());
     let shell = server.shell();
     tokio::task::spawn_blocking(move || shell.verify_is_clean()).await.expect("verify ends");
 }
 
 async fn run_until_it_ends(server: Server, reporters: &[Reporter], acknowledgements: u64, end: End) {
-    let total = Arc::new(AtomicU64::new(0));
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut running = tokio::task::JoinSet::new();
-    for reporter in reporters.iter().cloned() {
-        let (channel, total, stop) = (server.channel().await, total.clone(), stop.clone());
-        running.spawn(async move { reporter.report(channel, total, stop).await });
-    }
-    let enough = async {
-        while total.load(Ordering::SeqCst) < acknowledgements {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(PATIENCE, enough).await.is_ok(),
-        "{} of {acknowledgements} acknowledged in {} s\n{}",
-        total.load(Ordering::SeqCst),
-        PATIENCE.as_secs(),
-        server.log()
-    );
+    let mut load = Load::start(&server, reporters).await;
+    load.reach(acknowledgements, &server).await;
     let ended = tokio::task::spawn_blocking(move || match end {
         End::Kill => server.kill(),
         End::Terminate => server.terminate(),
     });
     ended.await.expect("the server ends");
-    let all_ended = async { while let Some(ended) = running.join_next().await { ended.expect("an agent does not fail") } };
-    assert!(tokio::time::timeout(PATIENCE, all_ended).await.is_ok(), "an agent goes on without its server");
+    load.end().await;
 }
 
 /// xorshift64: which moment is hit must differ from round to round and be the same from run to run.

@@ -10,7 +10,7 @@ pub mod shell;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// How long a condition may take before the test gives up. Generous: the machine may be busy.
@@ -41,6 +41,17 @@ pub fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the repository").join(path)
 }
 
+/// What a developer has set for the own server, agent and shell must not reach the test.
+pub fn clean_environment(command: &mut Command) {
+    let ours =
+        |name: &str| name.starts_with("CMDB_") || ["NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG"].contains(&name);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(ours) {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// Looks until `condition` gives something; panics with `what` when it does not in time.
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -60,7 +71,8 @@ impl Guarded {
     /// Asks the child to end, as a service manager does.
     pub fn terminate(&self) {
         let process = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("the child is ours to end");
+        rustix::process::kill_process(process, rustix::process::Signal::TERM)
+            .expect("the child is ours to end");
     }
 }
 

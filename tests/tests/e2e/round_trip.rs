@@ -44,7 +44,10 @@ fn assert_same_lines(first: &str, second: &str) {
 
 fn assert_same_impact(left: &Shell, right: &Shell, item: &str) {
     let affected = |shell: &Shell| -> Vec<Value> {
-        shell.json(&["impact", item])["affected"].as_array().expect("an impact answer lists the affected").clone()
+        shell.json(&["impact", item])["affected"]
+            .as_array()
+            .expect("an impact answer lists the affected")
+            .clone()
     };
     assert!(!affected(left).is_empty());
     assert_eq!(affected(left), affected(right));

@@ -92,7 +92,8 @@ fn the_answers_are_those_worked_out_on_paper() {
 
 fn run(file: &Path, wrong: &mut String) {
     let text = std::fs::read_to_string(file).expect("a scenario is readable");
-    let scenario: Scenario = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let scenario: Scenario =
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let server = Server::start();
     let shell = server.shell();
     import(&scenario, &shell);
@@ -103,7 +104,8 @@ fn run(file: &Path, wrong: &mut String) {
             Ask::Trace(asked) => trace(&shell, asked),
         };
         for difference in differences {
-            writeln!(wrong, "{} / {}: {difference}", scenario.title, question.title).expect("a text takes all");
+            writeln!(wrong, "{} / {}: {difference}", scenario.title, question.title)
+                .expect("a text takes all");
         }
     }
 }
@@ -125,7 +127,9 @@ fn impact(shell: &Shell, asked: &Impact) -> Vec<String> {
     let affected = answer["affected"].as_array().expect("an impact answer lists the affected");
     let in_state = |state: &str| keys(affected.iter().filter(|item| item["state"] == state));
     let mut differences = Vec::new();
-    for (state, expected) in [("failed", &asked.failed), ("degraded", &asked.degraded), ("at_risk", &asked.at_risk)] {
+    for (state, expected) in
+        [("failed", &asked.failed), ("degraded", &asked.degraded), ("at_risk", &asked.at_risk)]
+    {
         differences.extend(compare(state, expected, &in_state(state)));
         let counted = answer["counts"][state].as_u64();
         if counted != Some(expected.len() as u64) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use super::binary;
+use super::{binary, clean_environment};
 
 /// `cmdb-agent --once` against `server`, with its state in `state`.
 pub fn once(server: &str, state: &Path) -> Output {
@@ -20,6 +20,7 @@ pub fn once(server: &str, state: &Path) -> Output {
 
 fn command(server: &str, state: &Path) -> Command {
     let mut command = Command::new(binary("cmdb-agent"));
+    clean_environment(&mut command);
     command.args(["--server", server]).arg("--state-dir").arg(state).stdin(Stdio::null());
     command
 }

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use cmdb_proto::v1::discovery_service_client::DiscoveryServiceClient;
 use cmdb_proto::v1::value::Kind;
@@ -20,8 +21,12 @@ use cmdb_proto::v1::{
 };
 use prost::Message;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
+
+use super::PATIENCE;
+use super::server::Server;
 
 /// Items whose version every report raises.
 const SETTINGS: u64 = 5;
@@ -40,11 +45,62 @@ pub struct Reporter {
     acknowledged: Arc<AtomicU64>,
 }
 
+/// Several reporters at work on one server.
+pub struct Load {
+    acknowledged: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    running: JoinSet<()>,
+}
+
 /// What the graph must hold for one agent.
 pub struct Promise {
     pub agent: u64,
     pub sent: u64,
     pub acknowledged: u64,
+}
+
+impl Load {
+    /// Lets each of the reporters report to `server`.
+    pub async fn start(server: &Server, reporters: &[Reporter]) -> Self {
+        let mut load = Self { acknowledged: Arc::default(), stop: Arc::default(), running: JoinSet::new() };
+        for reporter in reporters {
+            let (channel, reporter) = (server.channel().await, reporter.clone());
+            let (total, stop) = (load.acknowledged.clone(), load.stop.clone());
+            load.running.spawn(async move { reporter.report(channel, total, stop).await });
+        }
+        load
+    }
+
+    /// Acknowledgements of all of them so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// Waits for that many acknowledgements in all.
+    pub async fn reach(&mut self, acknowledgements: u64, server: &Server) {
+        let began = Instant::now();
+        while self.acknowledged() < acknowledgements {
+            assert!(self.running.try_join_next().is_none(), "an agent ended early\n{}", server.log());
+            let told = self.acknowledged();
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{told} of {acknowledgements} acknowledged\n{}",
+                server.log()
+            );
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// No more reports; waits until each one in flight is answered, or its server is gone.
+    pub async fn end(mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let all = async {
+            while let Some(ended) = self.running.join_next().await {
+                ended.expect("an agent does not fail");
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, all).await.is_ok(), "an agent goes on without its server");
+    }
 }
 
 impl Reporter {
@@ -53,7 +109,7 @@ impl Reporter {
     }
 
     /// Reports until the server goes or `stop` is set; every acknowledgement is counted in `total`.
-    pub async fn report(&self, channel: Channel, total: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
+    async fn report(&self, channel: Channel, total: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
         let (out, messages) = mpsc::channel(QUEUE);
         let hello = Hello {
             agent_id: format!("00000000-0000-4000-8000-{:012}", self.number),
@@ -119,9 +175,8 @@ impl Promise {
         for item in 0..SETTINGS {
             let name = setting_name(self.agent, item);
             let version = held.get(&name).copied();
-            let kept = version.map_or(self.acknowledged == 0, |version| {
-                (self.acknowledged..=self.sent).contains(&version)
-            });
+            let kept = version
+                .map_or(self.acknowledged == 0, |version| (self.acknowledged..=self.sent).contains(&version));
             if !kept {
                 let Self { acknowledged, sent, .. } = self;
                 broken.push(format!("{name} is {version:?}, acknowledged {acknowledged}, sent {sent}"));

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cmdb_proto::v1;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -14,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::shell::Shell;
-use super::{Guarded, PATIENCE, binary, wait_for};
+use super::{Guarded, PATIENCE, binary, clean_environment, wait_for};
 
 /// Ports are chosen before the server binds them; another process may be faster.
 const START_ATTEMPTS_MAX: u32 = 5;
@@ -54,7 +53,9 @@ impl Server {
         let log = log_path(directory);
         let output = File::options().create(true).append(true).open(&log).expect("a log file");
         let began = Instant::now();
-        let process = Command::new(binary("cmdb-server"))
+        let mut command = Command::new(binary("cmdb-server"));
+        clean_environment(&mut command);
+        let process = command
             .arg("--data")
             .arg(directory.join("data"))
             .args(["--listen", &format!("127.0.0.1:{port}")])
@@ -86,10 +87,6 @@ impl Server {
 
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    pub fn process_id(&self) -> u32 {
-        self.process.0.id()
     }
 
     /// The shell, talking to this server.
@@ -131,15 +128,6 @@ pub fn restore(directory: &Path, backup: &Path) -> std::process::Output {
         .arg(backup)
         .output()
         .expect("the server is executable")
-}
-
-/// Status of the server, through the generated client.
-pub async fn status(channel: Channel) -> v1::StatusResponse {
-    v1::admin_service_client::AdminServiceClient::new(channel)
-        .status(v1::StatusRequest {})
-        .await
-        .expect("the server tells its status")
-        .into_inner()
 }
 
 fn is_serving(port: u16) -> bool {

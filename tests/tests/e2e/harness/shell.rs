@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::binary;
+use super::{binary, clean_environment};
 
 /// Runs `cmdb` against one server.
 #[derive(Clone)]
@@ -30,10 +30,7 @@ impl Shell {
     /// A command that is not started yet.
     pub fn command<Argument: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = Argument>) -> Command {
         let mut command = Command::new(binary("cmdb"));
-        // What a developer has set for the own shell must not reach the test.
-        for variable in ["CMDB_SERVER", "CMDB_CA", "NO_COLOR", "CLICOLOR_FORCE"] {
-            command.env_remove(variable);
-        }
+        clean_environment(&mut command);
         command.args(["--server", &self.server]).args(arguments).stdin(Stdio::null());
         command
     }
@@ -53,14 +50,17 @@ impl Shell {
     /// Runs a command that must succeed with `--output json`; returns the object.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let out = self.ok(arguments.iter().copied().chain(["--output", "json"]));
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("cmdb {arguments:?} printed no JSON: {error}\n{out}"))
+        serde_json::from_str(&out)
+            .unwrap_or_else(|error| panic!("cmdb {arguments:?} printed no JSON: {error}\n{out}"))
     }
 
     /// Runs a command that must succeed with `--output jsonl`; returns the objects.
     pub fn json_lines(&self, arguments: &[&str]) -> Vec<Value> {
         let out = self.ok(arguments.iter().copied().chain(["--output", "jsonl"]));
         out.lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {line}")))
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {line}"))
+            })
             .collect()
     }
 
@@ -98,11 +98,10 @@ impl Ran {
     }
 
     /// Each of `parts` must stand on standard error.
-    pub fn must_say(self, parts: &[&str]) -> Self {
+    pub fn says(&self, parts: &[&str]) {
         for part in parts {
             assert!(self.err.contains(part), "`{}` does not say {part:?}:\n{}", self.shown, self.err);
         }
-        self
     }
 }
 
