@@ -28,6 +28,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use finding::{Finding, SchemaError};
+pub use fit::bytes_from_hex;
 
 use self::junk::Junk;
 use self::order::Orders;
@@ -289,8 +290,7 @@ impl Schema {
     pub fn load(user_files: &[(String, String)]) -> Result<Schema, SchemaError> {
         let built_in =
             BUILT_IN_FILES.iter().map(|(path, text)| document::File { path, text, built_in: true });
-        let own =
-            user_files.iter().map(|(path, text)| document::File { path, text, built_in: false });
+        let own = user_files.iter().map(|(path, text)| document::File { path, text, built_in: false });
         let files: Vec<_> = built_in.chain(own).collect();
         finding::check_sizes(&files)?;
         let mut findings = Vec::new();

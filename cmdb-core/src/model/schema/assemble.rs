@@ -116,8 +116,7 @@ impl Assembly<'_, '_> {
             order.push(place);
             if depth >= ANCESTORS_MAX {
                 let name = &classes[place].name;
-                let message =
-                    format!("class \"{}\" has more than {ANCESTORS_MAX} ancestors", name.value);
+                let message = format!("class \"{}\" has more than {ANCESTORS_MAX} ancestors", name.value);
                 self.wrong(name.at, message);
                 continue;
             }
@@ -161,10 +160,7 @@ impl Assembly<'_, '_> {
         let mut extra: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for extension in &declarations.extensions {
             if by_name.contains_key(extension.class.value.as_str()) {
-                extra
-                    .entry(extension.class.value.as_str())
-                    .or_default()
-                    .extend(extension.attributes.iter());
+                extra.entry(extension.class.value.as_str()).or_default().extend(extension.attributes.iter());
             } else {
                 self.unknown_class(extension.class.at, &extension.class.value, by_name);
             }

@@ -269,9 +269,7 @@ impl Reader<'_, '_> {
         self.keys(table, &["name", "inverse", "failure", "weak", "description"]);
         let name = self.required(table, "name");
         let inverse = self.required(table, "inverse");
-        if self.required(table, "failure").is_none() {
-            return None;
-        }
+        self.required(table, "failure")?;
         let failure = self.choice(table, "failure", &Failure::ALL, Failure::name);
         let weak = self.flag(table, "weak").unwrap_or(false);
         let description = self.text(table, "description").map(|text| text.value).unwrap_or_default();
@@ -316,13 +314,12 @@ impl Reader<'_, '_> {
 
     fn junk(&mut self, table: Table<'_, '_>) -> Option<JunkDeclaration> {
         self.keys(table, &["values", "attributes", "one_character"]);
+        let one_character = self.flag(table, "one_character").unwrap_or(false);
+        if !one_character && !table.has("values") {
+            self.wrong(table.at, "[[junk]] lacks \"values\"");
+        }
         let values = self.texts(table, "values").unwrap_or_default();
         let attributes = self.texts(table, "attributes").unwrap_or_default();
-        let one_character = self.flag(table, "one_character").unwrap_or(false);
-        if values.is_empty() && !one_character {
-            self.wrong(table.at, "[[junk]] lacks \"values\"");
-            return None;
-        }
         for value in values.iter().filter(|value| value.value.trim() == "*") {
             self.wrong(value.at, "\"*\" alone would make every value junk");
         }
@@ -378,7 +375,9 @@ fn is_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.split('.').all(|part| !part.is_empty())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte))
 }
 
 fn split_optional(mut name: Located<String>) -> (Located<String>, bool) {

@@ -49,6 +49,13 @@ pub(super) struct Table<'d, 'i> {
     pub at: At,
 }
 
+impl Table<'_, '_> {
+    /// Whether the key is there, whatever its value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.keys().any(|name| name.get_ref() == key)
+    }
+}
+
 impl Reader<'_, '_> {
     fn at<T>(&self, spanned: &Spanned<T>) -> At {
         At { file: self.file, offset: spanned.span().start }
@@ -119,7 +126,7 @@ impl Reader<'_, '_> {
 
     /// A text that must be there.
     pub(super) fn required(&mut self, table: Table<'_, '_>, key: &str) -> Option<Located<String>> {
-        if Self::value(table, key).is_none() {
+        if !table.has(key) {
             self.wrong(table.at, format!("{} lacks \"{key}\"", table.what));
         }
         self.text(table, key)
@@ -186,9 +193,9 @@ impl Reader<'_, '_> {
             self.mistyped(table, key, "a table", value);
             return Vec::new();
         };
-        let entries = inner.iter().map(|(name, value)| {
-            (Located { value: name.get_ref().to_string(), at: self.at(name) }, value)
-        });
+        let entries = inner
+            .iter()
+            .map(|(name, value)| (Located { value: name.get_ref().to_string(), at: self.at(name) }, value));
         let mut entries: Vec<_> = entries.collect();
         entries.sort_by_key(|(name, _)| name.at.offset);
         entries

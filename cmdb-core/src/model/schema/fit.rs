@@ -32,7 +32,9 @@ impl Schema {
     /// # Errors
     /// [`Reason::ValueType`] with the attribute, the expected type and the text.
     pub fn parse_text(&self, class: &str, attribute: &str, text: &str) -> Result<Value, Problem> {
-        let Some(declared) = self.attribute(class, attribute) else { return Ok(Value::Text(text.to_owned())) };
+        let Some(declared) = self.attribute(class, attribute) else {
+            return Ok(Value::Text(text.to_owned()));
+        };
         read(declared, text).ok_or_else(|| misfit(declared, &Value::Text(text.to_owned())))
     }
 }
@@ -43,7 +45,9 @@ fn convert(wanted: ValueType, value: Value) -> Result<Value, Value> {
         (_, Value::Float(number)) if !number.is_finite() => Err(Value::Float(number)),
         (wanted, value) if wanted == value.type_of() => Ok(value),
         (ValueType::Float, Value::Integer(number)) => Ok(Value::Float(number as f64)),
-        (ValueType::Integer, Value::Float(number)) => whole(number).map(Value::Integer).ok_or(Value::Float(number)),
+        (ValueType::Integer, Value::Float(number)) => {
+            whole(number).map(Value::Integer).ok_or(Value::Float(number))
+        }
         (ValueType::Timestamp, Value::Text(text)) => match Timestamp::from_rfc3339(text.trim()) {
             Ok(moment) => Ok(Value::Timestamp(moment)),
             Err(_) => Err(Value::Text(text)),
@@ -51,7 +55,9 @@ fn convert(wanted: ValueType, value: Value) -> Result<Value, Value> {
         (ValueType::Duration, Value::Text(text)) => {
             duration::parse_us(&text).map(Value::DurationUs).ok_or(Value::Text(text))
         }
-        (ValueType::Bytes, Value::Text(text)) => hexadecimal(&text).map(Value::Bytes).ok_or(Value::Text(text)),
+        (ValueType::Bytes, Value::Text(text)) => {
+            bytes_from_hex(&text).map(Value::Bytes).ok_or(Value::Text(text))
+        }
         (_, value) => Err(value),
     }
 }
@@ -99,9 +105,7 @@ fn scalar(wanted: ValueType, text: &str) -> Option<Value> {
     match wanted {
         ValueType::Text => Some(Value::Text(text.to_owned())),
         ValueType::Integer => plain.parse().ok().map(Value::Integer),
-        ValueType::Float => {
-            plain.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float)
-        }
+        ValueType::Float => plain.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float),
         ValueType::Boolean => match plain.to_lowercase().as_str() {
             "true" | "yes" => Some(Value::Boolean(true)),
             "false" | "no" => Some(Value::Boolean(false)),
@@ -117,7 +121,8 @@ fn scalar(wanted: ValueType, text: &str) -> Option<Value> {
 /// JSON, when the text begins like it. The outer option: whether it does; the inner: whether it is valid.
 fn structured(text: &str, opening: char) -> Option<Option<Value>> {
     let text = text.trim();
-    text.starts_with(opening).then(|| serde_json::from_str::<serde_json::Value>(text).ok().and_then(from_json))
+    text.starts_with(opening)
+        .then(|| serde_json::from_str::<serde_json::Value>(text).ok().and_then(from_json))
 }
 
 fn from_json(json: serde_json::Value) -> Option<Value> {
@@ -158,9 +163,10 @@ fn pairs(text: &str) -> Option<Value> {
 }
 
 /// Bytes from pairs of hexadecimal digits.
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+#[must_use]
+pub fn bytes_from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim().as_bytes();
-    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -184,7 +190,9 @@ fn misfit(declared: &Attribute, given: &Value) -> Problem {
         ValueType::Text if matches!(given, Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => {
             problem.hint(format!("write it in quotes: \"{shown}\""))
         }
-        ValueType::Integer if given_type == ValueType::Text => problem.hint("write a whole number without quotes"),
+        ValueType::Integer if given_type == ValueType::Text => {
+            problem.hint("write a whole number without quotes")
+        }
         _ => problem,
     }
 }

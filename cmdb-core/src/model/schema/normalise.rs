@@ -22,10 +22,8 @@ impl Schema {
     pub fn normalise_each(&self, class: &str, attribute: &str, value: &Value) -> Vec<String> {
         match value {
             Value::List(elements) => {
-                let mut texts: Vec<_> = elements
-                    .iter()
-                    .filter_map(|element| self.normalise(class, attribute, element))
-                    .collect();
+                let mut texts: Vec<_> =
+                    elements.iter().filter_map(|element| self.normalise(class, attribute, element)).collect();
                 texts.sort_unstable();
                 texts.dedup();
                 texts

@@ -94,10 +94,9 @@ fn built(rule: &RuleDeclaration, declared_by: &str, class: &Class) -> Rule {
         .map(|(name, optional)| RuleAttribute { name: name.value.clone(), optional: *optional })
         .collect();
     let any_of_list = match attributes.as_slice() {
-        [only] => class
-            .attributes
-            .get(&only.name)
-            .is_some_and(|attribute| attribute.value_type == ValueType::List),
+        [only] => {
+            class.attributes.get(&only.name).is_some_and(|attribute| attribute.value_type == ValueType::List)
+        }
         _ => false,
     };
     let strength: Strength = rule.strength;
@@ -108,9 +107,8 @@ fn built(rule: &RuleDeclaration, declared_by: &str, class: &Class) -> Rule {
 fn unfit(class: &Class, attribute: &str, in_rule: usize) -> Option<String> {
     let Some(declared) = class.attributes.get(attribute) else {
         let near = nearest(attribute, class.attributes.keys().map(String::as_str));
-        let right = near.map_or("declare it under attributes".to_owned(), |near| {
-            format!("did you mean \"{near}\"?")
-        });
+        let right =
+            near.map_or("declare it under attributes".to_owned(), |near| format!("did you mean \"{near}\"?"));
         return Some(format!("class \"{}\" has no attribute \"{attribute}\": {right}", class.name));
     };
     match declared.value_type {

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
+use crate::model::Require;
 use crate::model::schema::{Failure, Schema, Strength};
 use crate::model::source::SourceKind;
 use crate::model::value::ValueType::{self, Boolean, Integer, List, Text, Timestamp};
-use crate::model::Require;
 
 #[test]
 fn loads_and_lists_parents_first() {
@@ -29,23 +29,47 @@ fn declares_what_agents_state() {
     let texts = |names: &[&'static str]| names.iter().map(|name| (*name, Text)).collect::<Vec<_>>();
     let machine = || {
         let mut all = texts(&[
-            "serial_number", "uuid", "manufacturer", "model", "chassis", "bios.version", "board.serial_number",
-            "cpu.model", "hypervisor",
+            "serial_number",
+            "uuid",
+            "manufacturer",
+            "model",
+            "chassis",
+            "bios.version",
+            "board.serial_number",
+            "cpu.model",
+            "hypervisor",
         ]);
         all.extend(["cpu.sockets", "cpu.cores", "cpu.threads", "memory_bytes"].map(|name| (name, Integer)));
         all
     };
     let software = || {
         let mut all = texts(&[
-            "product", "version", "instance", "host_name", "user", "executable", "configuration_path",
-            "data_path", "arguments_digest",
+            "product",
+            "version",
+            "instance",
+            "host_name",
+            "user",
+            "executable",
+            "configuration_path",
+            "data_path",
+            "arguments_digest",
         ]);
         all.extend([("port", Integer), ("ports", List)]);
         all
     };
     let mut operating_system = texts(&[
-        "host_name", "domain", "fqdn", "machine_id", "os.id", "os.name", "os.version", "os.title", "kernel.name",
-        "kernel.release", "architecture", "init",
+        "host_name",
+        "domain",
+        "fqdn",
+        "machine_id",
+        "os.id",
+        "os.name",
+        "os.version",
+        "os.title",
+        "kernel.name",
+        "kernel.release",
+        "architecture",
+        "init",
     ]);
     operating_system.push(("boot_at", Timestamp));
     let cases: Vec<(&str, Vec<(&str, ValueType)>)> = vec![
@@ -54,20 +78,35 @@ fn declares_what_agents_state() {
         ("virtual_machine", machine()),
         ("computer", machine()),
         ("container", texts(&["container_id", "runtime"])),
-        ("disk", vec![
-            ("device", Text), ("serial_number", Text), ("model", Text), ("size_bytes", Integer),
-            ("rotational", Boolean),
-        ]),
-        ("file_system", vec![
-            ("mount_point", Text), ("device", Text), ("type", Text), ("size_bytes", Integer),
-        ]),
-        ("network_interface", vec![
-            ("interface", Text), ("mac_address", Text), ("mtu", Integer), ("speed_bits_per_s", Integer),
-            ("kind", Text), ("up", Boolean),
-        ]),
-        ("ip_address", vec![
-            ("address", Text), ("prefix_length", Integer), ("scope", Text), ("family", Text),
-        ]),
+        (
+            "disk",
+            vec![
+                ("device", Text),
+                ("serial_number", Text),
+                ("model", Text),
+                ("size_bytes", Integer),
+                ("rotational", Boolean),
+            ],
+        ),
+        (
+            "file_system",
+            vec![("mount_point", Text), ("device", Text), ("type", Text), ("size_bytes", Integer)],
+        ),
+        (
+            "network_interface",
+            vec![
+                ("interface", Text),
+                ("mac_address", Text),
+                ("mtu", Integer),
+                ("speed_bits_per_s", Integer),
+                ("kind", Text),
+                ("up", Boolean),
+            ],
+        ),
+        (
+            "ip_address",
+            vec![("address", Text), ("prefix_length", Integer), ("scope", Text), ("family", Text)],
+        ),
         ("package", texts(&["purl", "type", "package", "version", "architecture"])),
         ("system_unit", texts(&["unit", "kind", "description", "enabled", "executable"])),
         ("database_instance", software()),
@@ -77,10 +116,18 @@ fn declares_what_agents_state() {
         ("application_server", software()),
         ("load_balancer", software()),
         ("application", software()),
-        ("endpoint", vec![
-            ("protocol", Text), ("port", Integer), ("addresses", List), ("host_name", Text), ("binding", Text),
-            ("sockets", List), ("address", Text),
-        ]),
+        (
+            "endpoint",
+            vec![
+                ("protocol", Text),
+                ("port", Integer),
+                ("addresses", List),
+                ("host_name", Text),
+                ("binding", Text),
+                ("sockets", List),
+                ("address", Text),
+            ],
+        ),
     ];
     let schema = Schema::built_in();
     for (class, attributes) in cases {
@@ -92,8 +139,20 @@ fn declares_what_agents_state() {
         }
     }
     for name in [
-        "host_name", "port", "address", "sockets", "machine_id", "serial_number", "uuid", "mac_address", "fqdn",
-        "purl", "product", "unit", "container_id", "url",
+        "host_name",
+        "port",
+        "address",
+        "sockets",
+        "machine_id",
+        "serial_number",
+        "uuid",
+        "mac_address",
+        "fqdn",
+        "purl",
+        "product",
+        "unit",
+        "container_id",
+        "url",
     ] {
         assert!(schema.attribute("", name).is_some_and(|attribute| attribute.indexed), "{name}");
     }
@@ -105,7 +164,10 @@ fn identification_rules() {
         ("server", "uuid! by computer | serial_number! by computer"),
         ("virtual_machine", "uuid! by computer | serial_number! by computer"),
         ("hypervisor", "uuid! by computer | serial_number! by computer"),
-        ("operating_system", "machine_id! by operating_system | fqdn by operating_system | host_name by operating_system"),
+        (
+            "operating_system",
+            "machine_id! by operating_system | fqdn by operating_system | host_name by operating_system",
+        ),
         ("database_instance", "product + instance? within by software"),
         ("endpoint", "sockets[]! by endpoint | binding within by endpoint"),
         ("package", "purl! by package"),

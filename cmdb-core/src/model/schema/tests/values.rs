@@ -22,23 +22,58 @@ fn fit() {
     let cases = [
         ("server", "memory_bytes", Integer(5), Ok(Integer(5))),
         ("server", "memory_bytes", Float(5.0), Ok(Integer(5))),
-        ("server", "memory_bytes", Float(5.5), Err("attribute \"memory_bytes\" is integer, not float \"5.5\"")),
+        (
+            "server",
+            "memory_bytes",
+            Float(5.5),
+            Err("attribute \"memory_bytes\" is integer, not float \"5.5\""),
+        ),
         ("server", "memory_bytes", text("5"), Err("attribute \"memory_bytes\" is integer, not text \"5\"")),
         ("sla", "availability_percent", Integer(99), Ok(Float(99.0))),
-        ("sla", "availability_percent", Float(f64::NAN), Err("attribute \"availability_percent\" is float, not float \"NaN\"")),
-        ("server", "not_declared", Float(f64::INFINITY), Err("attribute \"not_declared\" is not a number: inf")),
+        (
+            "sla",
+            "availability_percent",
+            Float(f64::NAN),
+            Err("attribute \"availability_percent\" is float, not float \"NaN\""),
+        ),
+        (
+            "server",
+            "not_declared",
+            Float(f64::INFINITY),
+            Err("attribute \"not_declared\" is not a number: inf"),
+        ),
         ("server", "not_declared", Boolean(true), Ok(Boolean(true))),
         ("server", "started_at", text("2025-11-22T10:00:00Z"), Ok(moment.clone())),
         ("server", "started_at", text("2025-11-22T11:00:00+01:00"), Ok(moment)),
-        ("server", "started_at", text("yesterday"), Err("attribute \"started_at\" is timestamp, not text \"yesterday\"")),
+        (
+            "server",
+            "started_at",
+            text("yesterday"),
+            Err("attribute \"started_at\" is timestamp, not text \"yesterday\""),
+        ),
         ("server", "started_at", Integer(5), Err("attribute \"started_at\" is timestamp, not integer \"5\"")),
         ("probe", "length", text("2h"), Ok(DurationUs(7_200_000_000))),
         ("probe", "length", Integer(5), Err("attribute \"length\" is duration, not integer \"5\"")),
         ("probe", "raw", text("00ff"), Ok(Bytes(vec![0, 255]))),
         ("probe", "raw", text("0f0"), Err("attribute \"raw\" is bytes, not text \"0f0\"")),
-        ("application", "ports", List(vec![Integer(80), Float(443.0)]), Ok(List(vec![Integer(80), Integer(443)]))),
-        ("application", "ports", List(vec![text("http")]), Err("attribute \"ports\" is list of integer, not text \"http\"")),
-        ("application", "ports", Integer(80), Err("attribute \"ports\" is list of integer, not integer \"80\"")),
+        (
+            "application",
+            "ports",
+            List(vec![Integer(80), Float(443.0)]),
+            Ok(List(vec![Integer(80), Integer(443)])),
+        ),
+        (
+            "application",
+            "ports",
+            List(vec![text("http")]),
+            Err("attribute \"ports\" is list of integer, not text \"http\""),
+        ),
+        (
+            "application",
+            "ports",
+            Integer(80),
+            Err("attribute \"ports\" is list of integer, not integer \"80\""),
+        ),
         ("application", "version", Float(15.4), Err("attribute \"version\" is text, not float \"15.4\"")),
         ("", "port", text("http"), Err("attribute \"port\" is integer, not text \"http\"")),
         ("probe", "readings", List(vec![text("a"), Integer(1)]), Ok(List(vec![text("a"), Integer(1)]))),
@@ -83,7 +118,11 @@ fn parse_text() {
     ];
     let schema = schema();
     for (class, attribute, given, expected) in cases {
-        assert_eq!(schema.parse_text(class, attribute, given).ok(), expected, "{class}.{attribute} = {given:?}");
+        assert_eq!(
+            schema.parse_text(class, attribute, given).ok(),
+            expected,
+            "{class}.{attribute} = {given:?}"
+        );
     }
 }
 
@@ -92,8 +131,18 @@ fn normalise() {
     let cases = [
         ("operating_system", "host_name", text(" Web01 "), Some("web01")),
         ("operating_system", "host_name", text("localhost"), None),
-        ("computer", "uuid", text("{4C4C4544-0042-3510-8053-B7C04F4D3632}"), Some("4c4c4544-0042-3510-8053-b7c04f4d3632")),
-        ("computer", "uuid", text("4C4C454400423510 8053B7C04F4D3632"), Some("4c4c4544-0042-3510-8053-b7c04f4d3632")),
+        (
+            "computer",
+            "uuid",
+            text("{4C4C4544-0042-3510-8053-B7C04F4D3632}"),
+            Some("4c4c4544-0042-3510-8053-b7c04f4d3632"),
+        ),
+        (
+            "computer",
+            "uuid",
+            text("4C4C454400423510 8053B7C04F4D3632"),
+            Some("4c4c4544-0042-3510-8053-b7c04f4d3632"),
+        ),
         ("computer", "uuid", text("00000000-0000-0000-0000-000000000000"), None),
         ("computer", "uuid", text("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"), None),
         ("computer", "uuid", text("03000200-0400-0500-0006-000700080009"), None),
@@ -130,9 +179,14 @@ fn normalise() {
 
 #[test]
 fn each_element_of_a_list_counts() {
-    let sockets = List(["tcp/10.0.0.6:80", "tcp/127.0.0.1:80", "tcp/10.0.0.5:80", "TCP/10.0.0.5:80"].map(text).to_vec());
+    let sockets = List(
+        ["tcp/10.0.0.6:80", "tcp/127.0.0.1:80", "tcp/10.0.0.5:80", "TCP/10.0.0.5:80"].map(text).to_vec(),
+    );
     let schema = schema();
-    assert_eq!(schema.normalise_each("endpoint", "sockets", &sockets), ["tcp/10.0.0.5:80", "tcp/10.0.0.6:80"]);
+    assert_eq!(
+        schema.normalise_each("endpoint", "sockets", &sockets),
+        ["tcp/10.0.0.5:80", "tcp/10.0.0.6:80"]
+    );
     assert_eq!(schema.normalise_each("endpoint", "port", &Integer(80)), ["80"]);
     assert!(schema.normalise_each("endpoint", "port", &text("n/a")).is_empty());
 }
