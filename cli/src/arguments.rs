@@ -11,7 +11,7 @@ use crate::output::Format;
 
 /// Asks a CMDB server what there is, what depends on what, and what breaks.
 #[derive(Parser, Debug)]
-#[command(name = "cmdb", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "cmdb", version, max_term_width = 110)]
 #[command(after_help = "ITEM is an id (@42), a key, source:key, or a unique name.\n\
     Exit codes: 0 done, 1 error, 2 wrong usage, 3 not found.")]
 pub struct Cli {
@@ -37,6 +37,9 @@ pub struct Global {
     /// Certificates (PEM) that an https server is checked against, instead of those of the system
     #[arg(long, global = true, env = "CMDB_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// In whose name to ask and to correct [default: who is logged in]
+    #[arg(long, global = true, env = "CMDB_ACTOR", value_name = "NAME")]
+    pub actor: Option<String>,
     /// How to print the answer; each command knows some of these
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub output: Option<Format>,

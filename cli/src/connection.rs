@@ -11,6 +11,9 @@ use cmdb_proto::v1::{
     graph_service_client::GraphServiceClient, item_service_client::ItemServiceClient,
     schema_service_client::SchemaServiceClient, transfer_service_client::TransferServiceClient,
 };
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::error::CommandError;
@@ -22,15 +25,55 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// How often a silent connection is probed, so that `watch` notices a server that vanished.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// The metadata that tells the server who asks.
+const ACTOR: &str = "cmdb-actor";
+
 /// Where the server is, checked but not yet asked.
 pub struct Target {
     pub url: String,
     endpoint: Endpoint,
+    asker: Asker,
+}
+
+/// Who asks, told with every request. Without a name the server uses its own for people it does not know.
+#[derive(Clone)]
+pub struct Asker(Option<MetadataValue<Ascii>>);
+
+impl Asker {
+    /// The person who was named, who must be nameable, or else the one who is logged in, if that can be a name.
+    pub fn new(named: Option<&str>) -> Result<Self, CommandError> {
+        if let Some(name) = named.filter(|name| !name.is_empty()) {
+            let name = name.parse().map_err(|_| {
+                CommandError::usage("this cannot be the name of a person")
+                    .with("expected", "letters, digits, dots, underscores, hyphens and @")
+                    .with("given", name)
+                    .hint("set --actor or CMDB_ACTOR")
+            })?;
+            return Ok(Asker(Some(name)));
+        }
+        let login = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+        Ok(Asker(login.filter(|name| is_plain(name)).and_then(|name| name.parse().ok())))
+    }
+}
+
+/// Whether every server takes this name.
+fn is_plain(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte))
+}
+
+impl Interceptor for Asker {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+        if let Some(name) = &self.0 {
+            request.metadata_mut().insert(ACTOR, name.clone());
+        }
+        Ok(request)
+    }
 }
 
 impl Target {
     /// Reads an address: a URL, or `host:port` for plain http.
-    pub fn new(server: &str, ca: Option<&Path>) -> Result<Self, CommandError> {
+    pub fn new(server: &str, ca: Option<&Path>, asker: Asker) -> Result<Self, CommandError> {
         let url = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
         let is_https = url.starts_with("https://");
         if !is_https && !url.starts_with("http://") {
@@ -55,14 +98,14 @@ impl Target {
             .keep_alive_while_idle(true)
             .http2_adaptive_window(true)
             .tcp_nodelay(true);
-        Ok(Target { url, endpoint })
+        Ok(Target { url, endpoint, asker })
     }
 
     /// Connects.
     pub async fn connect(&self) -> Result<Connection, CommandError> {
         let channel =
             self.endpoint.connect().await.map_err(|error| CommandError::unreachable(&self.url, &error))?;
-        Ok(Connection { channel })
+        Ok(Connection { channel, asker: self.asker.clone() })
     }
 }
 
@@ -87,6 +130,7 @@ fn with_tls(endpoint: Endpoint, ca: Option<&Path>) -> Result<Endpoint, CommandEr
 /// A connected server.
 pub struct Connection {
     channel: Channel,
+    asker: Asker,
 }
 
 macro_rules! clients {
@@ -94,8 +138,9 @@ macro_rules! clients {
         impl Connection {
             $(
                 $(#[$doc])*
-                pub fn $name(&self) -> $client<Channel> {
-                    $client::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+                pub fn $name(&self) -> $client<InterceptedService<Channel, Asker>> {
+                    $client::with_interceptor(self.channel.clone(), self.asker.clone())
+                        .max_decoding_message_size(ANSWER_BYTES_MAX)
                 }
             )*
         }

@@ -18,7 +18,7 @@ use tonic_types::StatusExt;
 pub enum Kind {
     /// Something failed. Exit code 1.
     Failure,
-    /// The command was not called rightly. Exit code 2.
+    /// The shell itself saw that the command was not called rightly, and asked no server. Exit code 2.
     Usage,
     /// A thing that was named does not exist. Exit code 3.
     NotFound,
@@ -71,7 +71,8 @@ impl CommandError {
 
     /// What the server said of one claim or line.
     pub fn problem(problem: &Problem) -> Self {
-        let kind = if problem.reason.ends_with("NOT_FOUND") { Kind::NotFound } else { Kind::Failure };
+        let is_unknown = problem.reason.ends_with("_NOT_FOUND") || problem.reason.ends_with("_UNKNOWN");
+        let kind = if is_unknown { Kind::NotFound } else { Kind::Failure };
         Self::new(kind, problem.message.clone())
             .with("thing", &problem.thing)
             .with("expected", &problem.expected)
@@ -128,7 +129,6 @@ impl From<Status> for CommandError {
     fn from(status: Status) -> Self {
         let kind = match status.code() {
             Code::NotFound => Kind::NotFound,
-            Code::InvalidArgument => Kind::Usage,
             _ => Kind::Failure,
         };
         let error = Self::new(kind, message_of(&status));

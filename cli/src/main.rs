@@ -11,6 +11,8 @@
 //! error leaves through `error.rs`, which alone knows exit codes.
 
 mod arguments;
+#[cfg(test)]
+mod canned;
 mod commands;
 mod connection;
 mod error;

@@ -18,15 +18,16 @@ use crate::error::CommandError;
 /// A way to print an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Format {
-    /// Aligned columns and a sentence, for people
+    // Plain comments: clap would print doc comments, and make every help twice as long.
+    // Aligned columns and a sentence, for people.
     Table,
-    /// One JSON object
+    // One JSON object.
     Json,
-    /// One JSON object per listed thing, a line each
+    // One JSON object per listed thing, a line each.
     Jsonl,
-    /// An indented tree, for people
+    // An indented tree, for people.
     Tree,
-    /// A graph for Graphviz: `cmdb … --output dot | dot -Tsvg`
+    // A graph for Graphviz.
     Dot,
 }
 

@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use jiff::Timestamp;
 
 use crate::arguments::Global;
-use crate::connection::{Connection, Target};
+use crate::connection::{Asker, Connection, Target};
 use crate::error::CommandError;
 use crate::message::Messages;
 use crate::output::{self, Format};
@@ -32,7 +32,7 @@ impl Session {
             Box::new(BufWriter::new(std::io::stdout()))
         };
         Ok(Session {
-            target: Target::new(&global.server, global.ca.as_deref())?,
+            target: Target::new(&global.server, global.ca.as_deref(), Asker::new(global.actor.as_deref())?)?,
             format,
             messages: Messages::new(global.color, global.quiet),
             now: Timestamp::now(),

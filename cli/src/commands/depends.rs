@@ -6,7 +6,7 @@ use clap::Args;
 use cmdb_proto::v1::{DependenciesRequest, DependenciesResponse, Dependency};
 use serde_json::json;
 
-use super::walk::{self, Step};
+use super::walk::{self, Answer, Step};
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
 use crate::output::json::{self, Object};
@@ -93,7 +93,7 @@ fn table(out: &mut dyn Write, answer: &DependenciesResponse, count_only: bool) -
     for omission in omissions(answer) {
         writeln!(out, "{WARN}not listed{WARN:#}: {omission}")?;
     }
-    walk::write_coverage(out, answer.coverage.as_ref(), answer.as_of_us)
+    walk::write_coverage(out, answer.coverage.as_ref(), answer.as_of_us, kind(answer))
 }
 
 /// `app-1 (depends_on, group db)`.
@@ -103,10 +103,14 @@ fn needed_by(via: &cmdb_proto::v1::Via) -> String {
     format!("{name} ({}{group})", via.r#type)
 }
 
+fn kind(answer: &DependenciesResponse) -> Answer {
+    if answer.total + answer.hidden + answer.beyond_depth == 0 { Answer::Empty } else { Answer::Listed }
+}
+
 fn sentence(answer: &DependenciesResponse) -> String {
     let seeds = walk::names(&answer.seeds);
     let (needs, is) = if answer.seeds.len() == 1 { ("needs", "is") } else { ("need", "are") };
-    if answer.total == 0 && answer.hidden == 0 && answer.beyond_depth == 0 {
+    if kind(answer) == Answer::Empty {
         let observed = walk::observed(answer.coverage.as_ref(), answer.as_of_us);
         return format!("{seeds} {is} not known to need anything, {observed}");
     }

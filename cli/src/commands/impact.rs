@@ -6,7 +6,7 @@ use clap::Args;
 use cmdb_proto::v1::{Affected, Counts, ImpactRequest, ImpactResponse};
 use serde_json::json;
 
-use super::walk::{self, Step};
+use super::walk::{self, Answer, Step};
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
 use crate::output::json::{self, Object};
@@ -17,7 +17,7 @@ use crate::session::Session;
 pub const FORMATS: &[Format] = &[Format::Table, Format::Json, Format::Jsonl, Format::Tree, Format::Dot];
 
 /// The states in the order of their weight, as the contract and as a heading names them.
-const STATES: [(&str, &str); 3] = [("failed", "fail"), ("degraded", "degraded"), ("at_risk", "at risk")];
+const STATES: [(&str, &str); 3] = [("failed", "fails"), ("degraded", "degraded"), ("at_risk", "at risk")];
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -99,7 +99,7 @@ fn table(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io::
     for assumption in &answer.assumptions {
         writeln!(out, "{FAINT}assumed: {}{FAINT:#}", escape::line(assumption))?;
     }
-    walk::write_coverage(out, answer.coverage.as_ref(), answer.as_of_us)
+    walk::write_coverage(out, answer.coverage.as_ref(), answer.as_of_us, kind(answer))
 }
 
 fn by_class(out: &mut dyn Write, counts: &Counts) -> io::Result<()> {
@@ -122,12 +122,17 @@ fn why(affected: &Affected) -> String {
     affected.via.iter().map(walk::carrier).collect::<Vec<_>>().join(", ")
 }
 
+fn kind(answer: &ImpactResponse) -> Answer {
+    let counts = counts(answer);
+    let reached = counts.failed + counts.degraded + counts.at_risk + counts.beyond_depth + answer.hidden;
+    if reached == 0 { Answer::Empty } else { Answer::Listed }
+}
+
 /// `when storage-1 fails, 12 items fail and 3 are degraded`, or what an empty answer means.
 fn sentence(answer: &ImpactResponse) -> String {
     let seeds = walk::names(&answer.seeds);
     let counts = counts(answer);
-    let reached = [counts.failed, counts.degraded, counts.at_risk];
-    if reached == [0; 3] && answer.hidden == 0 && counts.beyond_depth == 0 {
+    if kind(answer) == Answer::Empty {
         return format!(
             "nothing known depends on {seeds}, {}",
             walk::observed(answer.coverage.as_ref(), answer.as_of_us)

@@ -61,9 +61,17 @@ pub fn observed(coverage: Option<&Coverage>, as_of_us: i64) -> String {
     }
 }
 
-/// What the answer cannot know, in one line.
-pub fn write_coverage(out: &mut dyn io::Write, coverage: Option<&Coverage>, as_of_us: i64) -> io::Result<()> {
-    let mut parts = vec![observed(coverage, as_of_us)];
+/// What the answer cannot know, in one line; for an empty answer without what its sentence says already.
+pub fn write_coverage(
+    out: &mut dyn io::Write,
+    coverage: Option<&Coverage>,
+    as_of_us: i64,
+    answer: Answer,
+) -> io::Result<()> {
+    let mut parts = match answer {
+        Answer::Empty => Vec::new(),
+        Answer::Listed => vec![observed(coverage, as_of_us)],
+    };
     let counted = coverage.copied().unwrap_or_default();
     for (count, one, many) in [
         (counted.hosts_without_agent, "host without an agent", "hosts without an agent"),
@@ -74,7 +82,17 @@ pub fn write_coverage(out: &mut dyn io::Write, coverage: Option<&Coverage>, as_o
             parts.push(words::count(count, one, many));
         }
     }
+    if parts.is_empty() {
+        return Ok(());
+    }
     writeln!(out, "{FAINT}coverage: {}{FAINT:#}", parts.join(", "))
+}
+
+/// Whether a walk reached anything, be it listed or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Empty,
+    Listed,
 }
 
 /// How much of the answer is not listed, and why; nothing where it is whole.

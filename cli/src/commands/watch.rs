@@ -87,9 +87,9 @@ fn table(out: &mut dyn Write, commit: &Commit, now: Timestamp) -> io::Result<()>
     change::headline(out, commit, now)?;
     let count = commit.changes_total.max(commit.changes.len() as u64);
     if count > commit.changes.len() as u64 {
-        writeln!(out, ": {} changes", crate::output::words::number(count))?;
+        writeln!(out, " · {} changes", crate::output::words::number(count))?;
     } else {
-        writeln!(out, ": {}", change::summary(&commit.changes))?;
+        writeln!(out, " · {}", change::summary(&commit.changes))?;
     }
     change::write_all(out, &commit.changes, count)
 }

@@ -1,1 +1,80 @@
+use expect_test::{Expect, expect};
 
+use super::*;
+use crate::canned;
+
+fn check(print: impl FnOnce(&mut dyn Write) -> io::Result<()>, expected: Expect) {
+    let mut out = Vec::new();
+    print(&mut out).expect("memory takes it");
+    let text = String::from_utf8(out).expect("text");
+    expected.assert_eq(&anstream::adapter::strip_str(&text).to_string());
+}
+
+#[test]
+fn the_table_writes_each_chain_on_a_line() {
+    check(
+        |out| table(out, &canned::trace()),
+        expect![[r#"
+        Shop (@5, business_service) needs orders-db (@2, database_instance)
+          1. Shop ─depends_on (web)→ web-1 ←supports─ orders-db
+          2. Shop ─depends_on (web)→ web-2 ←supports─ orders-db
+
+        2 chains, shortest first
+        not listed: there are more chains: 10 chains were asked for
+    "#]],
+    );
+}
+
+#[test]
+fn no_chain_is_said() {
+    check(
+        |out| table(out, &TraceResponse { chains: Vec::new(), truncated: false, ..canned::trace() }),
+        expect![[r#"
+            no dependency chain is known between Shop and orders-db, in either direction
+        "#]],
+    );
+}
+
+#[test]
+fn the_json_object_has_the_promised_fields() {
+    check(
+        |out| object(out, &canned::trace()),
+        expect![[r#"
+        {
+          "revision": 42,
+          "as_of": "2026-11-03T14:05:11Z",
+          "from": {"id":"@5","key":"shop","class":"business_service","name":"Shop"},
+          "to": {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},
+          "chains": [
+            {"direction":"from_needs_to","steps":[{"id":"@5","key":"shop","class":"business_service","name":"Shop","type":"depends_on","group":"web","forward":true},{"id":"@3","key":"web-1","class":"web_server","name":"web-1","type":"supports","group":null,"forward":false},{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","type":null,"group":null,"forward":false}]},
+            {"direction":"from_needs_to","steps":[{"id":"@5","key":"shop","class":"business_service","name":"Shop","type":"depends_on","group":"web","forward":true},{"id":"@4","key":"web-2","class":"web_server","name":"web-2","type":"supports","group":null,"forward":false},{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","type":null,"group":null,"forward":false}]}
+          ],
+          "truncated": true,
+          "truncated_reason": "10 chains were asked for",
+          "hidden": 0
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn the_graph_draws_every_relationship_once() {
+    check(
+        |out| graph(out, &canned::trace()),
+        expect![[r#"
+        // Arrows are relationships, from source to target.
+        digraph cmdb {
+          rankdir=LR;
+          node [shape=box, style="rounded,filled", fillcolor=white];
+          "@5" [label="Shop\nbusiness_service", fillcolor=lightblue];
+          "@3" [label="web-1\nweb_server"];
+          "@2" [label="orders-db\ndatabase_instance", fillcolor=lightblue];
+          "@4" [label="web-2\nweb_server"];
+          "@5" -> "@3" [label="depends_on (web)", style=dashed];
+          "@2" -> "@3" [label="supports"];
+          "@5" -> "@4" [label="depends_on (web)", style=dashed];
+          "@2" -> "@4" [label="supports"];
+        }
+    "#]],
+    );
+}

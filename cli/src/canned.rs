@@ -1,0 +1,474 @@
+//! Answers of a server about a small estate, for the tests: of the printing here, and of the fake server of
+//! `tests/cli.rs`.
+//!
+//! ```text
+//! Shop ─depends_on→ web-1, web-2 (group web) ─depends_on→ orders-db ─stored_on→ storage-1
+//! ```
+
+use std::collections::BTreeMap;
+
+use cmdb_proto::v1::change::Kind as ChangeKind;
+use cmdb_proto::v1::identification::Method;
+use cmdb_proto::v1::value::Kind;
+use cmdb_proto::v1::*;
+
+/// 2026-11-03T14:05:11Z: when everything here was asked.
+pub const NOW_US: i64 = 1_793_714_711_000_000;
+const SECOND_US: i64 = 1_000_000;
+const HOUR_US: i64 = 3_600 * SECOND_US;
+
+pub const REVISION: u64 = 42;
+
+/// Name, id, class. The key of each is its name in small letters.
+const ITEMS: [(&str, &str, &str); 5] = [
+    ("storage-1", "@1", "storage_array"),
+    ("orders-db", "@2", "database_instance"),
+    ("web-1", "@3", "web_server"),
+    ("web-2", "@4", "web_server"),
+    ("Shop", "@5", "business_service"),
+];
+
+pub fn graph_item(name: &str) -> GraphItem {
+    let (name, id, class) =
+        ITEMS.into_iter().find(|(known, _, _)| *known == name).expect("an item of the estate");
+    GraphItem {
+        id: id.into(),
+        key: name.to_lowercase(),
+        class: class.into(),
+        name: name.into(),
+        status: "active".into(),
+    }
+}
+
+fn via(kind: &str, name: &str, group: &str) -> Via {
+    let item = graph_item(name);
+    Via { id: item.id, key: item.key, name: item.name, r#type: kind.into(), group: group.into() }
+}
+
+pub fn coverage() -> Coverage {
+    Coverage {
+        observed_since_us: NOW_US - 2 * HOUR_US,
+        hosts_without_agent: 3,
+        external_endpoints: 1,
+        stale_relationships: 0,
+    }
+}
+
+fn affected(name: &str, state: &str, distance: u32, via: Vec<Via>, reason: &str) -> Affected {
+    Affected { item: Some(graph_item(name)), state: state.into(), distance, via, reason: reason.into() }
+}
+
+/// storage-1 fails, and web-2 has another database that is not listed.
+pub fn impact() -> ImpactResponse {
+    ImpactResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        seeds: vec![graph_item("storage-1")],
+        affected: vec![
+            affected("orders-db", "failed", 1, vec![via("stored_on", "storage-1", "")], ""),
+            affected(
+                "web-1",
+                "failed",
+                2,
+                vec![via("depends_on", "orders-db", "")],
+                "depends_on orders-db, which fails",
+            ),
+            affected("web-2", "at_risk", 2, vec![via("depends_on", "orders-db", "db")], ""),
+            affected(
+                "Shop",
+                "degraded",
+                3,
+                vec![via("depends_on", "web-1", "web"), via("depends_on", "web-2", "web")],
+                "group web keeps 1 of 2, needs 1",
+            ),
+        ],
+        counts: Some(Counts {
+            failed: 2,
+            degraded: 1,
+            at_risk: 1,
+            by_class: BTreeMap::from([
+                ("business_service".into(), 1),
+                ("database_instance".into(), 1),
+                ("web_server".into(), 2),
+            ]),
+            beyond_depth: 0,
+        }),
+        truncated: false,
+        hidden: 0,
+        coverage: Some(coverage()),
+        assumptions: vec!["group db of web-2 is inferred".into()],
+    }
+}
+
+pub fn impact_of_nothing() -> ImpactResponse {
+    ImpactResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        seeds: vec![graph_item("Shop")],
+        counts: Some(Counts::default()),
+        coverage: Some(coverage()),
+        ..ImpactResponse::default()
+    }
+}
+
+pub fn dependencies() -> DependenciesResponse {
+    let dependency = |name: &str, distance, via, redundant| Dependency {
+        item: Some(graph_item(name)),
+        distance,
+        via,
+        redundant,
+    };
+    DependenciesResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        seeds: vec![graph_item("Shop")],
+        dependencies: vec![
+            dependency("web-1", 1, vec![via("depends_on", "Shop", "web")], true),
+            dependency("web-2", 1, vec![via("depends_on", "Shop", "web")], true),
+            dependency(
+                "orders-db",
+                2,
+                vec![via("depends_on", "web-1", ""), via("depends_on", "web-2", "db")],
+                false,
+            ),
+            dependency("storage-1", 3, vec![via("stored_on", "orders-db", "")], false),
+        ],
+        by_class: BTreeMap::from([
+            ("database_instance".into(), 1),
+            ("storage_array".into(), 1),
+            ("web_server".into(), 2),
+        ]),
+        total: 4,
+        coverage: Some(coverage()),
+        ..DependenciesResponse::default()
+    }
+}
+
+pub fn trace() -> TraceResponse {
+    let step = |name: &str, kind: &str, group: &str, forward| Step {
+        item: Some(graph_item(name)),
+        r#type: kind.into(),
+        group: group.into(),
+        forward,
+    };
+    let chain = |web: &str| Chain {
+        direction: "from_needs_to".into(),
+        steps: vec![
+            step("Shop", "depends_on", "web", true),
+            step(web, "supports", "", false),
+            step("orders-db", "", "", false),
+        ],
+    };
+    TraceResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        from: Some(graph_item("Shop")),
+        to: Some(graph_item("orders-db")),
+        chains: vec![chain("web-1"), chain("web-2")],
+        truncated: true,
+        truncated_reason: "10 chains were asked for".into(),
+        hidden: 0,
+    }
+}
+
+pub fn neighbours() -> NeighboursResponse {
+    let edge = |from: &str, kind: &str, to: &str, group: &str| Edge {
+        from: graph_item(from).id,
+        r#type: kind.into(),
+        to: graph_item(to).id,
+        group: group.into(),
+        status: "active".into(),
+    };
+    NeighboursResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        item: Some(graph_item("web-1")),
+        items: ["orders-db", "Shop", "storage-1"].map(graph_item).into(),
+        edges: vec![
+            edge("web-1", "depends_on", "orders-db", ""),
+            edge("Shop", "depends_on", "web-1", "web"),
+            edge("orders-db", "stored_on", "storage-1", ""),
+        ],
+        truncated: false,
+        hidden: 0,
+    }
+}
+
+pub fn status() -> StatusResponse {
+    let source = |source: &str, kind: &str, entries, connected| SourceStatus {
+        source: source.into(),
+        kind: kind.into(),
+        entries,
+        last_seen_us: NOW_US - 4 * SECOND_US,
+        connected,
+        ..SourceStatus::default()
+    };
+    StatusResponse {
+        version: "0.1.0".into(),
+        store: "redb".into(),
+        data_path: "/var/lib/cmdb".into(),
+        file_bytes: 12_897_485,
+        revision: REVISION,
+        recorded_at_us: NOW_US - 180 * SECOND_US,
+        items: 1_234,
+        relationships: 5_678,
+        items_by_class: BTreeMap::from([("package".into(), 1_200), ("web_server".into(), 2)]),
+        sources: vec![
+            SourceStatus {
+                title: "web-1.example.org".into(),
+                version: "0.1.0".into(),
+                incomplete: vec!["packages: permission denied".into()],
+                ..source("agent-0b6f3c1e", "agent", 1_310, true)
+            },
+            source("agent-77aa0010", "agent", 20, false),
+            source("webshop", "import", 81, false),
+        ],
+        uptime_s: 7_300,
+        duplicate_sets: 1,
+        waiting_references: 2,
+        sessions: 1,
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value { kind: Some(Kind::Text(text.into())) }
+}
+
+fn integer(number: i64) -> Value {
+    Value { kind: Some(Kind::Integer(number)) }
+}
+
+/// orders-db, with what two sources say of it.
+pub fn item() -> Item {
+    let named = graph_item("orders-db");
+    let said = |value: Value, source: &str| EffectiveValue {
+        value: Some(value),
+        source: source.into(),
+        observed_at_us: NOW_US - 60 * SECOND_US,
+    };
+    Item {
+        id: named.id,
+        key: named.key,
+        source: "webshop".into(),
+        class: named.class,
+        name: named.name,
+        status: Status::Active.into(),
+        attributes: BTreeMap::from([
+            ("port".into(), said(integer(5432), "webshop")),
+            ("version".into(), said(text("15.4"), "agent-0b6f3c1e")),
+        ]),
+        claims: vec![claim()],
+        relationships: relationships(),
+        groups: vec![RedundancyGroup {
+            group: "disks".into(),
+            require: "at_least 1".into(),
+            members: 2,
+            inferred: true,
+            confidence: 0.8,
+            source: "agent-0b6f3c1e".into(),
+        }],
+        revision: 40,
+        first_seen_us: NOW_US - 2 * HOUR_US,
+        last_seen_us: NOW_US - 60 * SECOND_US,
+        relationships_omitted: 0,
+        duplicates: vec!["@77".into()],
+    }
+}
+
+fn claim() -> SourceClaim {
+    SourceClaim {
+        source: "agent-0b6f3c1e".into(),
+        key: "postgresql:5432".into(),
+        class: "database_instance".into(),
+        name: "PostgreSQL".into(),
+        attributes: BTreeMap::from([("version".into(), text("15.4"))]),
+        first_seen_us: NOW_US - 2 * HOUR_US,
+        observed_at_us: NOW_US - 60 * SECOND_US,
+        withdrawn_at_us: 0,
+        identification: Some(Identification {
+            method: Method::Rule.into(),
+            rule: vec!["host_name".into(), "port".into()],
+            values: BTreeMap::from([("host_name".into(), "db-1".into()), ("port".into(), "5432".into())]),
+            candidates: Vec::new(),
+            skipped: vec!["serial_number: not given".into()],
+        }),
+    }
+}
+
+fn relationships() -> Vec<Relationship> {
+    let relationship = |from: &str, kind: &str, to: &str| {
+        let (from, to) = (graph_item(from), graph_item(to));
+        Relationship {
+            from: from.id,
+            from_name: from.name,
+            from_class: from.class,
+            from_key: from.key,
+            r#type: kind.into(),
+            to: to.id,
+            to_name: to.name,
+            to_class: to.class,
+            to_key: to.key,
+            weight: 1.0,
+            confidence: 1.0,
+            status: Status::Active.into(),
+            sources: vec!["webshop".into()],
+            first_seen_us: NOW_US - 2 * HOUR_US,
+            last_seen_us: NOW_US - 60 * SECOND_US,
+            ..Relationship::default()
+        }
+    };
+    vec![
+        relationship("orders-db", "stored_on", "storage-1"),
+        relationship("web-1", "depends_on", "orders-db"),
+        Relationship {
+            group: "db".into(),
+            inferred: true,
+            confidence: 0.9,
+            status: Status::Stopped.into(),
+            sources: vec!["agent-0b6f3c1e".into()],
+            ..relationship("web-2", "depends_on", "orders-db")
+        },
+    ]
+}
+
+/// The first page of two items, and the second of one.
+pub fn page(token: &str) -> ListItemsResponse {
+    let item = |name: &str, status: Status| {
+        let named = graph_item(name);
+        Item {
+            id: named.id,
+            key: named.key,
+            source: "webshop".into(),
+            class: named.class,
+            name: named.name,
+            status: status.into(),
+            last_seen_us: NOW_US - 60 * SECOND_US,
+            ..Item::default()
+        }
+    };
+    let (items, next_page_token) = match token {
+        "" => (vec![item("orders-db", Status::Active), item("web-1", Status::Stopped)], "second"),
+        _ => (vec![item("Shop", Status::Active)], ""),
+    };
+    ListItemsResponse { items, next_page_token: next_page_token.into(), total: 3 }
+}
+
+/// A correction: a version set, and a relationship taken away.
+pub fn commit(revision: u64) -> Commit {
+    let item = graph_item("orders-db");
+    let changed = Change {
+        kind: ChangeKind::ItemUpdated.into(),
+        item: item.id.clone(),
+        item_name: item.name.clone(),
+        item_class: item.class.clone(),
+        attributes: vec![AttributeChange {
+            name: "version".into(),
+            before: Some(text("15.4")),
+            after: Some(text("15.5")),
+            source: "person-anna".into(),
+        }],
+        ..Change::default()
+    };
+    let removed = Change {
+        kind: ChangeKind::RelationshipRemoved.into(),
+        item: item.id.clone(),
+        item_name: item.name.clone(),
+        item_class: item.class.clone(),
+        relationship: relationships().into_iter().next(),
+        ..Change::default()
+    };
+    let stopped = Change {
+        kind: ChangeKind::ItemStatus.into(),
+        item: item.id,
+        item_name: item.name,
+        item_class: item.class,
+        status_before: Status::Active.into(),
+        status_after: Status::Stopped.into(),
+        notes: vec!["not seen for 5 min".into()],
+        ..Change::default()
+    };
+    Commit {
+        revision,
+        recorded_at_us: NOW_US - 180 * SECOND_US,
+        actor: "anna".into(),
+        reason: "upgraded last night".into(),
+        changes: vec![changed, removed, stopped],
+        changes_total: 3,
+        hash: vec![0xab; 32],
+    }
+}
+
+pub fn history() -> HistoryResponse {
+    HistoryResponse {
+        item: "@2".into(),
+        name: "orders-db".into(),
+        commits: vec![commit(REVISION)],
+        next_before_revision: 40,
+    }
+}
+
+pub fn classes() -> ClassesResponse {
+    let class = |name: &str, parent: &str, title: &str, items| Class {
+        name: name.into(),
+        parent: parent.into(),
+        title: title.into(),
+        r#abstract: items == 0,
+        items,
+        declared_in: "built-in".into(),
+        ..Class::default()
+    };
+    let database = Class {
+        description: "One running server of databases.".into(),
+        running: true,
+        attributes: vec![
+            AttributeDeclaration {
+                name: "port".into(),
+                r#type: "integer".into(),
+                description: "TCP port it listens on".into(),
+                indexed: true,
+                ..AttributeDeclaration::default()
+            },
+            AttributeDeclaration {
+                name: "memory".into(),
+                r#type: "integer".into(),
+                unit: "bytes".into(),
+                description: "memory it may use".into(),
+                inherited_from: "application".into(),
+                ..AttributeDeclaration::default()
+            },
+        ],
+        identification: vec![
+            IdentificationRule { attributes: vec!["serial_number".into()], within: false },
+            IdentificationRule { attributes: vec!["port".into(), "version".into()], within: true },
+        ],
+        ..class("database_instance", "application", "Database instance", 1)
+    };
+    ClassesResponse {
+        classes: vec![
+            class("item", "", "Item", 0),
+            class("application", "item", "Application", 0),
+            class("party", "item", "Party", 0),
+            class("team", "party", "Team", 1_200),
+            database,
+        ],
+        schema_digest: "00ff".into(),
+    }
+}
+
+pub fn relationship_types() -> RelationshipTypesResponse {
+    let kind = |name: &str, inverse: &str, failure: &str, weak| RelationshipType {
+        name: name.into(),
+        inverse: inverse.into(),
+        failure: failure.into(),
+        weak,
+        description: String::new(),
+        declared_in: "built-in".into(),
+    };
+    RelationshipTypesResponse {
+        types: vec![
+            kind("depends_on", "depended_on_by", "target_to_source", false),
+            kind("connects_to", "connected_from", "target_to_source", true),
+            kind("contains", "contained_by", "none", false),
+        ],
+    }
+}
