@@ -1,1 +1,29 @@
-//! stub
+//! Answers from the live graph: what breaks, what is needed, and over which chains.
+//!
+//! Pure: no input or output, no clock, no store, no names of items. It knows `cmdb_core::{model, graph}` and nothing
+//! else; a face turns places into items and data into words.
+//!
+//! ```text
+//! propagate   what fails, is degraded or at risk when items fail: one pass over what is reached
+//! explain     why one of them does: the providers or the group, one step back
+//! depends     everything that items need, and whether they need it alone
+//! trace       the chains of dependency between two items
+//! naive       the same answers, slow and plain, to test the fast ones against
+//! ```
+//!
+//! Invariants: no answer depends on the order in which anything is visited; nothing recurses over the graph; what must
+//! be bounded says where it stopped.
+#![warn(missing_docs)]
+
+pub mod depends;
+#[cfg(test)]
+mod estate;
+pub mod explain;
+pub mod naive;
+pub mod propagate;
+pub mod trace;
+
+pub use depends::{Dependencies, Dependency, Need, depends};
+pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
+pub use propagate::{Affected, Counts, Impact, Options, State, impact};
+pub use trace::{Chain, Direction, TRACE_CHAINS_MAX, TRACE_STEPS_MAX, Trace, trace};

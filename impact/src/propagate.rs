@@ -1,0 +1,188 @@
+//! Impact: what happens to everything else when some items fail.
+//!
+//! An item fails when a provider that it needs alone fails, or when a group of providers has lost more than it can
+//! spare. It is *degraded* when it is up and a group of it lost a member or a weak dependency failed; that goes no
+//! further. It is *at risk* when it fails only if no concluded and unconfirmed group can spare anything. So the
+//! failed items are the least fixpoint under what the groups say, and failed and at risk together the least fixpoint
+//! in which unconfirmed groups need all of their members: the second continues where the first ends.
+//!
+//! Decisions: an item's status fails nothing, only seeds do; stopped and missing items count like others, retired ones
+//! have no relationships. A degraded member is up. At risk wins over degraded, and degraded is judged in the first
+//! fixpoint: what would only be degraded if a guess were wrong is not listed. Several relationships of one item in
+//! one group are one member. `distance` is the fewest relationships from a seed over items that fail; a weak
+//! relationship is a last step only. A failed item may be nearer to a seed than what failed it: then the shorter
+//! way leads through a group that alone would have held.
+//!
+//! Depth never changes who fails: everything is computed, and what lies beyond is counted.
+
+mod fixpoint;
+mod levels;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use cmdb_core::graph::{GateIndex, Graph, Index, Visited};
+
+pub(crate) use fixpoint::{Fixpoint, Reading, lost};
+
+/// What of an impact is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Relationships from a seed at most; what lies beyond is counted in [`Counts::beyond_depth`].
+    pub depth: Option<u32>,
+}
+
+/// What becomes of an item.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum State {
+    /// It is down.
+    Failed,
+    /// It is down if an unconfirmed group cannot spare what it is thought to.
+    AtRisk,
+    /// It is up, with less behind it.
+    Degraded,
+}
+
+impl State {
+    /// As shown to people and programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Failed => "failed",
+            State::AtRisk => "at_risk",
+            State::Degraded => "degraded",
+        }
+    }
+}
+
+/// One item that the seeds reach. Seeds themselves are not among them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Affected {
+    /// The item.
+    pub item: Index,
+    /// What becomes of it.
+    pub state: State,
+    /// The fewest relationships from a seed.
+    pub distance: u32,
+}
+
+/// How many items are affected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Down.
+    pub failed: u64,
+    /// Up, with less behind them.
+    pub degraded: u64,
+    /// Down if an unconfirmed group does not hold.
+    pub at_risk: u64,
+    /// Affected in any way, and further from the seeds than the depth that was asked for. Not in the other counts.
+    pub beyond_depth: u64,
+}
+
+/// The answer for one set of seeds on one snapshot.
+#[derive(Clone, Debug)]
+pub struct Impact {
+    pub(crate) seeds: Vec<Index>,
+    affected: Vec<Affected>,
+    counts: Counts,
+    assumptions: Vec<GateIndex>,
+    /// Down whatever the unconfirmed groups do; seeds included.
+    pub(crate) failed: Visited,
+    /// Down or at risk; seeds included.
+    pub(crate) doubtful: Visited,
+    /// Everything down or at risk in the order in which it went, with the round in which it did.
+    pub(crate) rounds: Vec<(Index, u32)>,
+}
+
+/// What fails, is degraded or at risk when the seeds fail together. Seeds may repeat.
+///
+/// Linear in the relationships of what fails. Source: counting propagation in the manner of W. F. Dowling and
+/// J. H. Gallier, "Linear-time algorithms for testing the satisfiability of propositional Horn formulae" (1984), with
+/// one counter per group in place of one per clause.
+#[must_use]
+pub fn impact(graph: &Graph, seeds: &[Index], options: Options) -> Impact {
+    let mut fixpoint = Fixpoint::new(graph, seeds);
+    let seeds = fixpoint.order().to_vec();
+    fixpoint.run(Reading::AsDeclared);
+    let failed = fixpoint.failed().clone();
+    let certain = fixpoint.order().len();
+    fixpoint.run(Reading::UnconfirmedSpareNothing);
+    let at_risk = fixpoint.order()[certain..].to_vec();
+    let (doubtful, rounds) = fixpoint.into_parts();
+    let assumptions = assumptions(graph, &at_risk, &doubtful);
+    let mut answer = Impact {
+        seeds,
+        affected: Vec::new(),
+        counts: Counts::default(),
+        assumptions,
+        failed,
+        doubtful,
+        rounds,
+    };
+    levels::list(graph, options, &mut answer);
+    answer
+}
+
+impl Impact {
+    /// The seeds, each once.
+    #[must_use]
+    pub fn seeds(&self) -> &[Index] {
+        &self.seeds
+    }
+
+    /// Everything within the depth, nearest first; those of one distance in no order that outlives the snapshot.
+    #[must_use]
+    pub fn affected(&self) -> &[Affected] {
+        &self.affected
+    }
+
+    /// The same by distance and then by id: equal for equal graphs, however they came to be.
+    #[must_use]
+    pub fn by_distance_and_id(&self, graph: &Graph) -> Vec<Affected> {
+        let mut affected = self.affected.clone();
+        affected.sort_unstable_by_key(|affected| (affected.distance, graph.id(affected.item)));
+        affected
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How many of each class are within the depth, whatever their state.
+    #[must_use]
+    pub fn by_class<'g>(&self, graph: &'g Graph) -> BTreeMap<&'g str, u64> {
+        let mut classes = BTreeMap::new();
+        for affected in &self.affected {
+            *classes.entry(graph.class(affected.item)).or_default() += 1;
+        }
+        classes
+    }
+
+    /// The unconfirmed groups on which it rests that items at risk have not failed: each has lost members, holds as
+    /// it is thought to be, and would not hold if it needed all.
+    #[must_use]
+    pub fn assumptions(&self) -> &[GateIndex] {
+        &self.assumptions
+    }
+}
+
+/// The unconfirmed groups of items at risk that lost something and are thought to hold nevertheless.
+fn assumptions(graph: &Graph, at_risk: &[Index], doubtful: &Visited) -> Vec<GateIndex> {
+    let mut found = Vec::new();
+    for item in at_risk {
+        for (number, gate) in graph.gates(*item).filter(|(_, gate)| gate.inferred()) {
+            let (members, units) = lost(gate, |provider| doubtful.contains(provider));
+            if members > 0 && units <= gate.spare() {
+                found.push(number);
+            }
+        }
+    }
+    found.sort_by_key(|number| {
+        let gate = graph.gate(*number);
+        (graph.id(gate.dependent()), gate.name().to_owned())
+    });
+    found
+}
