@@ -112,7 +112,7 @@ impl Reporter {
     async fn report(&self, channel: Channel, total: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
         let (out, messages) = mpsc::channel(QUEUE);
         let hello = Hello {
-            agent_id: format!("00000000-0000-4000-8000-{:012}", self.number),
+            agent_id: format!("{:08x}-0000-4000-8000-000000000000", self.number),
             host_name: format!("load-{}", self.number),
             agent_version: "0.1.0".to_owned(),
             protocol_version: cmdb_proto::PROTOCOL_VERSION,

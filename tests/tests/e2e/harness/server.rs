@@ -147,7 +147,8 @@ fn is_serving(port: u16) -> bool {
     asked == Some(ServingStatus::Serving)
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on at the moment.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound listener has an address").port()
 }
