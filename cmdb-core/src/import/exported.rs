@@ -1,0 +1,128 @@
+//! The form in which everything is exported: one line for the header, each source, each item with all its claims, and
+//! each relationship with all its claims. Nothing is lost: reading it into an empty store gives the same graph.
+
+mod read;
+mod write;
+
+use std::collections::BTreeMap;
+
+use crate::model::item::{Identification, Stated};
+use crate::model::relationship::Require;
+use crate::model::source::SourceKind;
+use crate::model::value::Attributes;
+use crate::model::{ItemId, Revision, Status, Timestamp};
+
+pub(super) use read::{is_export, read_header, read_item, read_relationship, read_source};
+pub use write::write_line;
+
+/// The version of the form that is written. Older ones are read.
+pub const FORMAT: u64 = 1;
+
+/// One line of an export.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Exported {
+    /// The first line.
+    Header(Header),
+    /// Who states facts; before the items that name it.
+    Source(ExportedSource),
+    /// An item.
+    Item(Box<ExportedItem>),
+    /// A relationship; after the items it relates.
+    Relationship(Box<ExportedRelationship>),
+}
+
+/// What the export is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// [`FORMAT`] when it was written.
+    pub format: u64,
+    /// The revision that was exported.
+    pub revision: Revision,
+}
+
+/// A source, without its number in the store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the fields of model::Source")]
+pub struct ExportedSource {
+    pub name: String,
+    pub kind: SourceKind,
+    pub title: String,
+    pub version: String,
+}
+
+/// An item, with sources by name.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the fields of model::Item")]
+pub struct ExportedItem {
+    pub id: ItemId,
+    pub class: String,
+    pub name: String,
+    pub status: Status,
+    pub status_since: Timestamp,
+    pub first_seen: Timestamp,
+    pub claims: Vec<ExportedItemClaim>,
+    pub groups: Vec<ExportedGroup>,
+    pub duplicates: Vec<ItemId>,
+}
+
+/// What one source says of an item.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the fields of model::item::ItemClaimState")]
+pub struct ExportedItemClaim {
+    pub source: String,
+    pub key: String,
+    pub scope: String,
+    pub class: String,
+    pub name: String,
+    pub attributes: BTreeMap<String, Stated>,
+    pub within: Option<ItemId>,
+    pub first_seen: Timestamp,
+    pub observed_at: Timestamp,
+    pub withdrawn_at: Option<Timestamp>,
+    pub identification: Identification,
+}
+
+/// A redundancy group, on its item.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the fields of model::item::Group")]
+pub struct ExportedGroup {
+    pub name: String,
+    pub require: Require,
+    pub inferred: bool,
+    pub confidence: f64,
+    pub source: String,
+    pub key: String,
+}
+
+/// A relationship, with sources by name.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the fields of model::Relationship")]
+pub struct ExportedRelationship {
+    pub from: ItemId,
+    pub kind: String,
+    pub to: ItemId,
+    pub status: Status,
+    pub status_since: Timestamp,
+    pub denied: bool,
+    pub first_seen: Timestamp,
+    pub claims: Vec<ExportedRelationshipClaim>,
+    pub effective: usize,
+}
+
+/// What one source says of a relationship.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the fields of model::relationship::RelationshipClaimState")]
+pub struct ExportedRelationshipClaim {
+    pub source: String,
+    pub key: String,
+    pub scope: String,
+    pub group: String,
+    pub weight: f64,
+    pub inferred: bool,
+    pub confidence: f64,
+    pub denied: bool,
+    pub attributes: Attributes,
+    pub first_seen: Timestamp,
+    pub observed_at: Timestamp,
+    pub withdrawn_at: Option<Timestamp>,
+}

@@ -1,0 +1,301 @@
+//! Lines of an export as exported things.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use super::{
+    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship, ExportedRelationshipClaim,
+    ExportedSource, FORMAT, Header,
+};
+use crate::import::field::{Absent, Object, check};
+use crate::import::json::{Json, Node};
+use crate::import::json_lines::{REQUIRE, check_class, check_type};
+use crate::import::problem::Fault;
+use crate::import::value::{attributes, moment, value};
+use crate::model::item::{Identification, Method, Stated};
+use crate::model::source::SourceKind;
+use crate::model::{ItemId, Problem, Reason, Require, Revision, Schema, Status, Timestamp, Value};
+
+/// Whether the item or relationship carries its claims: then it comes from an export.
+pub(in crate::import) fn is_export(node: Node<'_>) -> bool {
+    matches!(node.read(), Ok(Json::Object(members)) if members.iter().any(|member| member.name == "claims"))
+}
+
+pub(in crate::import) fn read_header(node: Node<'_>) -> Result<Exported, Fault> {
+    let mut fields = Object::read(node, "an export", &["format", "revision"])?;
+    let offset = fields.offset;
+    let format = whole(&mut fields, "format")?;
+    if format == 0 || format > FORMAT {
+        let message = format!("the export has format {format}; this program reads up to {FORMAT}");
+        let problem = Problem::new(Reason::FormatInvalid, message, "format")
+            .expected(FORMAT.to_string(), format.to_string())
+            .hint("import it with the release that wrote it, or a newer one");
+        return Err(Fault::new(offset, problem));
+    }
+    Ok(Exported::Header(Header { format, revision: Revision(whole(&mut fields, "revision")?) }))
+}
+
+pub(in crate::import) fn read_source(node: Node<'_>) -> Result<Exported, Fault> {
+    let mut fields = Object::read(node, "a source", &["name", "kind", "title", "version"])?;
+    let (name, offset) = fields.text("name", Absent::Fault)?;
+    if name.is_empty() || name.contains(':') {
+        let message = format!("\"{name}\" is not the name of a source: it is not empty and has no colon");
+        return Err(Fault::new(offset, Problem::new(Reason::SourceInvalid, message, name)));
+    }
+    let SourceKindText(kind) =
+        fields.parsed("kind", Reason::SourceInvalid, "person, agent, connector, import or rule")?;
+    let (title, _) = fields.text("title", Absent::Empty)?;
+    let (version, _) = fields.text("version", Absent::Empty)?;
+    Ok(Exported::Source(ExportedSource { name, kind, title, version }))
+}
+
+/// [`SourceKind`] reads itself; the name says what it stands in for.
+struct SourceKindText(SourceKind);
+
+impl FromStr for SourceKindText {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        text.parse().map(SourceKindText)
+    }
+}
+
+/// The text of a status.
+struct StatusText(Status);
+
+impl FromStr for StatusText {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Status::Active, Status::Stopped, Status::Missing, Status::Retired]
+            .into_iter()
+            .find(|status| status.name() == text)
+            .map(StatusText)
+            .ok_or(())
+    }
+}
+
+/// The text of a method of identification.
+struct MethodText(Method);
+
+impl FromStr for MethodText {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Method::Key, Method::Rule, Method::New, Method::Named, Method::Duplicate]
+            .into_iter()
+            .find(|method| super::write::method_name(*method) == text)
+            .map(MethodText)
+            .ok_or(())
+    }
+}
+
+const STATUSES: &str = "active, stopped, missing or retired";
+const AN_ID: &str = "an item id such as @42";
+
+pub(in crate::import) fn read_item(node: Node<'_>, schema: &Schema) -> Result<Exported, Fault> {
+    let known = [
+        "id", "class", "name", "status", "status_since", "first_seen", "claims", "groups", "duplicates",
+    ];
+    let mut fields = Object::read(node, "an exported item", &known)?;
+    let id = fields.parsed("id", Reason::FormatInvalid, AN_ID)?;
+    let (class, offset) = fields.text("class", Absent::Fault)?;
+    check_class(&class, offset, schema)?;
+    let (name, _) = fields.text("name", Absent::Empty)?;
+    let StatusText(status) = fields.parsed("status", Reason::FormatInvalid, STATUSES)?;
+    Ok(Exported::Item(Box::new(ExportedItem {
+        id,
+        class,
+        name,
+        status,
+        status_since: required_moment(&mut fields, "status_since")?,
+        first_seen: required_moment(&mut fields, "first_seen")?,
+        claims: fields.elements("claims")?.into_iter().map(item_claim).collect::<Result<_, _>>()?,
+        groups: fields.elements("groups")?.into_iter().map(group).collect::<Result<_, _>>()?,
+        duplicates: ids(&mut fields, "duplicates")?,
+    })))
+}
+
+fn item_claim(node: Node<'_>) -> Result<ExportedItemClaim, Fault> {
+    let known = [
+        "source", "key", "scope", "class", "name", "attributes", "effective", "within", "first_seen", "observed_at",
+        "withdrawn_at", "identification",
+    ];
+    let mut fields = Object::read(node, "an exported claim", &known)?;
+    let (source, _) = fields.text("source", Absent::Fault)?;
+    let (key, _) = fields.text("key", Absent::Fault)?;
+    let (scope, _) = fields.text("scope", Absent::Empty)?;
+    let (class, _) = fields.text("class", Absent::Empty)?;
+    let (name, _) = fields.text("name", Absent::Empty)?;
+    let values = attributes(fields.members("attributes")?, None)?;
+    let effective: BTreeSet<String> = texts(&mut fields, "effective")?.into_iter().collect();
+    let attributes = values
+        .into_iter()
+        .map(|(name, value)| {
+            let effective = effective.contains(&name);
+            (name, Stated { value, effective })
+        })
+        .collect();
+    let within = match fields.take("within") {
+        Some(node) => Some(id(node, "\"within\"")?),
+        None => None,
+    };
+    Ok(ExportedItemClaim {
+        source,
+        key,
+        scope,
+        class,
+        name,
+        attributes,
+        within,
+        first_seen: required_moment(&mut fields, "first_seen")?,
+        observed_at: required_moment(&mut fields, "observed_at")?,
+        withdrawn_at: optional_moment(&mut fields, "withdrawn_at")?,
+        identification: identification(fields.required("identification")?)?,
+    })
+}
+
+fn identification(node: Node<'_>) -> Result<Identification, Fault> {
+    let known = ["method", "rule", "values", "candidates", "skipped"];
+    let mut fields = Object::read(node, "an identification", &known)?;
+    let MethodText(method) =
+        fields.parsed("method", Reason::FormatInvalid, "key, rule, new, named or duplicate")?;
+    Ok(Identification {
+        method,
+        rule: texts(&mut fields, "rule")?,
+        values: texts(&mut fields, "values")?,
+        candidates: ids(&mut fields, "candidates")?,
+        skipped: texts(&mut fields, "skipped")?,
+    })
+}
+
+fn group(node: Node<'_>) -> Result<ExportedGroup, Fault> {
+    let known = ["name", "require", "inferred", "confidence", "source", "key"];
+    let mut fields = Object::read(node, "an exported group", &known)?;
+    let (name, _) = fields.text("name", Absent::Fault)?;
+    let require: Require = fields.parsed("require", Reason::RequireInvalid, REQUIRE)?;
+    let inferred = fields.flag("inferred")?;
+    let confidence = number(&mut fields, "confidence")?;
+    let (source, _) = fields.text("source", Absent::Fault)?;
+    let (key, _) = fields.text("key", Absent::Fault)?;
+    Ok(ExportedGroup { name, require, inferred, confidence, source, key })
+}
+
+pub(in crate::import) fn read_relationship(node: Node<'_>, schema: &Schema) -> Result<Exported, Fault> {
+    let known =
+        ["from", "type", "to", "status", "status_since", "denied", "first_seen", "effective", "claims"];
+    let mut fields = Object::read(node, "an exported relationship", &known)?;
+    let offset = fields.offset;
+    let from = fields.parsed("from", Reason::FormatInvalid, AN_ID)?;
+    let (kind, kind_offset) = fields.text("type", Absent::Fault)?;
+    check_type(&kind, kind_offset, schema)?;
+    let to = fields.parsed("to", Reason::FormatInvalid, AN_ID)?;
+    let StatusText(status) = fields.parsed("status", Reason::FormatInvalid, STATUSES)?;
+    let claims: Vec<_> =
+        fields.elements("claims")?.into_iter().map(relationship_claim).collect::<Result<_, _>>()?;
+    let effective = whole(&mut fields, "effective")?;
+    let effective = usize::try_from(effective).ok().filter(|place| *place < claims.len());
+    let Some(effective) = effective else {
+        let message = format!("\"effective\" is the place of one of the {} claims, from 0", claims.len());
+        return Err(Fault::format(offset, "effective", message));
+    };
+    Ok(Exported::Relationship(Box::new(ExportedRelationship {
+        from,
+        kind,
+        to,
+        status,
+        status_since: required_moment(&mut fields, "status_since")?,
+        denied: fields.flag("denied")?,
+        first_seen: required_moment(&mut fields, "first_seen")?,
+        claims,
+        effective,
+    })))
+}
+
+fn relationship_claim(node: Node<'_>) -> Result<ExportedRelationshipClaim, Fault> {
+    let known = [
+        "source", "key", "scope", "group", "weight", "inferred", "confidence", "denied", "attributes", "first_seen",
+        "observed_at", "withdrawn_at",
+    ];
+    let mut fields = Object::read(node, "an exported claim", &known)?;
+    let (source, _) = fields.text("source", Absent::Fault)?;
+    let (key, _) = fields.text("key", Absent::Fault)?;
+    let (scope, _) = fields.text("scope", Absent::Empty)?;
+    let (group, _) = fields.text("group", Absent::Empty)?;
+    Ok(ExportedRelationshipClaim {
+        source,
+        key,
+        scope,
+        group,
+        weight: number(&mut fields, "weight")?,
+        inferred: fields.flag("inferred")?,
+        confidence: number(&mut fields, "confidence")?,
+        denied: fields.flag("denied")?,
+        attributes: attributes(fields.members("attributes")?, None)?,
+        first_seen: required_moment(&mut fields, "first_seen")?,
+        observed_at: required_moment(&mut fields, "observed_at")?,
+        withdrawn_at: optional_moment(&mut fields, "withdrawn_at")?,
+    })
+}
+
+fn optional_moment(fields: &mut Object<'_>, name: &str) -> Result<Option<Timestamp>, Fault> {
+    let Some(node) = fields.take(name) else { return Ok(None) };
+    let json = node.read()?;
+    match moment(&json) {
+        Some(moment) => Ok(Some(moment)),
+        None => Err(Fault::format(node.offset(), name, format!("\"{name}\" is a moment in RFC 3339"))
+            .expected("a moment in RFC 3339", json.kind())),
+    }
+}
+
+fn required_moment(fields: &mut Object<'_>, name: &str) -> Result<Timestamp, Fault> {
+    let offset = fields.offset;
+    optional_moment(fields, name)?
+        .ok_or_else(|| Fault::format(offset, name, format!("\"{name}\" is missing")))
+}
+
+/// A number; 1 when it is absent.
+fn number(fields: &mut Object<'_>, name: &str) -> Result<f64, Fault> {
+    let Some(node) = fields.take(name) else { return Ok(1.0) };
+    match value(node, 0)? {
+        Some(Value::Float(number)) => Ok(number),
+        Some(Value::Integer(number)) => Ok(number as f64),
+        _ => Err(Fault::format(node.offset(), name, format!("\"{name}\" is a number"))),
+    }
+}
+
+fn whole(fields: &mut Object<'_>, name: &str) -> Result<u64, Fault> {
+    let node = fields.required(name)?;
+    let what = format!("\"{name}\"");
+    let expected = "a whole number";
+    match check(node, &what, expected, |json| matches!(json, Json::Number(_)))? {
+        Json::Number(text) => text
+            .parse()
+            .map_err(|_| Fault::format(node.offset(), name, format!("{what} is {expected}, not {text}"))),
+        _ => unreachable!("checked to be a number"),
+    }
+}
+
+fn id(node: Node<'_>, what: &str) -> Result<ItemId, Fault> {
+    let text = text(node, what)?;
+    text.parse().map_err(|_| {
+        Fault::format(node.offset(), what, format!("{what} is {AN_ID}, not \"{text}\"")).expected(AN_ID, text)
+    })
+}
+
+fn text(node: Node<'_>, what: &str) -> Result<String, Fault> {
+    match check(node, what, "text", |json| matches!(json, Json::Text(_)))? {
+        Json::Text(text) => Ok(text),
+        _ => unreachable!("checked to be text"),
+    }
+}
+
+fn ids(fields: &mut Object<'_>, name: &str) -> Result<Vec<ItemId>, Fault> {
+    let what = format!("\"{name}\"");
+    fields.elements(name)?.into_iter().map(|node| id(node, &what)).collect()
+}
+
+fn texts(fields: &mut Object<'_>, name: &str) -> Result<Vec<String>, Fault> {
+    let what = format!("\"{name}\"");
+    fields.elements(name)?.into_iter().map(|node| text(node, &what)).collect()
+}
