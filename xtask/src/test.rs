@@ -17,6 +17,9 @@ pub struct Options {
     /// Do not install anything: use the optional tools that are there
     #[arg(long)]
     no_setup: bool,
+    /// Install the optional tools and run nothing, as when an image for tests is built
+    #[arg(long, conflicts_with = "no_setup")]
+    setup_only: bool,
     /// Passed on to `cargo test --workspace`
     #[arg(last = true)]
     cargo_arguments: Vec<String>,
@@ -24,14 +27,16 @@ pub struct Options {
 
 /// Builds, sets up, tests; the exit code is the test runner's.
 pub fn test(root: &Path, options: &Options) -> Result<ExitCode> {
+    if options.setup_only {
+        tools::find(root, tools::Setup::Install).lines().for_each(process::say);
+        return Ok(ExitCode::SUCCESS);
+    }
     // The end to end tests start these binaries. Built together with the tests, so that nothing is
     // compiled twice under different features.
     process::run(process::cargo(root).args(["build", "--workspace", "--bins", "--tests"]))?;
     let setup = if options.no_setup { tools::Setup::UsePresent } else { tools::Setup::Install };
     let found = tools::find(root, setup);
-    for line in found.lines() {
-        process::say(line);
-    }
+    found.lines().for_each(process::say);
     let mut runner = process::cargo(root);
     runner.args(["test", "--workspace", "--no-fail-fast"]).args(&options.cargo_arguments);
     runner.envs(found.environment());

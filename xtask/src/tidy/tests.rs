@@ -25,8 +25,8 @@ fn told(breaches: &[Breach]) -> Vec<String> {
 
 #[test]
 fn a_room_that_looks_where_it_may_not_is_named_with_its_line() {
-    // path, text, line of the breach, the room's sentence begins with
-    let table: [(&str, &str, usize, &str); 16] = [
+    // path, text, line of the breach, how the rule's sentence begins
+    let table = [
         ("cmdb-core/src/model/id.rs", "use crate::claim::Claim;", 1, "model never imports claim"),
         ("cmdb-core/src/claim.rs", "\nuse crate::change::Commit;", 2, "claim never imports change"),
         ("cmdb-core/src/import/csv.rs", "use crate::engine::Cmdb;", 1, "import never imports engine"),
@@ -45,21 +45,23 @@ fn a_room_that_looks_where_it_may_not_is_named_with_its_line() {
         ),
         (
             "cmdb-core/src/change/apply.rs",
-            "fn f(s: &dyn crate::store::Store) {}",
+            "fn f(s: &crate::engine::Cmdb) {}",
             1,
-            "change never imports store",
+            "change never imports engine",
         ),
-        ("cmdb-core/src/store/redb.rs", "use crate::engine::Cmdb;", 1, "store never imports engine"),
+        ("cmdb-core/src/store/redb.rs", "use crate::change::Draft;", 1, "store never imports change"),
         ("cmdb-core/src/store.rs", "use super::graph::Live;", 1, "store never imports graph"),
         ("cmdb-core/src/store/read.rs", "use super::super::graph::Live;", 1, "store never imports graph"),
-        ("cmdb-core/src/graph/mod.rs", "use {crate::history};", 1, "graph never imports history"),
-        ("cmdb-core/src/engine/ingest.rs", "use crate::query::Filter;", 1, "engine never imports query"),
+        ("cmdb-core/src/graph/mod.rs", "use {crate::store};", 1, "graph never imports store"),
+        ("cmdb-core/src/history/timeline.rs", "use crate::engine::Cmdb;", 1, "history never imports engine"),
+        ("cmdb-core/src/engine/ingest.rs", "use crate::health::Report;", 1, "engine never imports health"),
         (
-            "cmdb-core/src/schema.rs",
-            "mod inner { use super::super::claim::A; }",
+            "cmdb-core/src/query.rs",
+            "mod inner { use super::super::engine::Cmdb; }",
             1,
-            "schema never imports claim",
+            "query never imports engine",
         ),
+        ("cmdb-core/src/health.rs", "use crate::identify::Decision;", 1, "health never imports identify"),
         ("impact/src/propagate.rs", "use cmdb_core::store::Store;", 1, "impact uses only the rooms"),
         (
             "impact/src/trace.rs",
@@ -67,7 +69,7 @@ fn a_room_that_looks_where_it_may_not_is_named_with_its_line() {
             2,
             "impact uses only the rooms",
         ),
-        ("cmdb-core/src/engine.rs", "let t = std::time::SystemTime::now();", 1, "core takes the time"),
+        ("cmdb-core/src/engine.rs", "let t = std::time::SystemTime::now();", 1, "core takes the time of day"),
     ];
     for (path, text, line, sentence) in table {
         let found = rooms::breaches(&file(path, text));
@@ -89,9 +91,10 @@ fn the_agent_starts_no_programs() {
 #[test]
 fn a_room_that_keeps_to_its_side_is_left_alone() {
     let table = [
-        ("cmdb-core/src/store/redb.rs", "use crate::change::{Commit, diff};\nuse super::Store;"),
+        ("cmdb-core/src/store/redb.rs", "use crate::claim::{Claim, Match};\nuse super::Store;"),
         ("cmdb-core/src/engine.rs", "use crate::{store, graph, history};"),
-        ("cmdb-core/src/query/filter.rs", "use crate::engine::Cmdb;"),
+        ("cmdb-core/src/health/age.rs", "use crate::engine::Cmdb;"),
+        ("cmdb-core/src/engine/writer.rs", "let began = std::time::Instant::now();"),
         ("cmdb-core/src/model.rs", "// use crate::store::Store;\nconst A: &str = \"crate::store::Store\";"),
         ("cmdb-core/src/model.rs", "/* crate::store /* nested */ crate::store */ const A: char = '\"';"),
         (
