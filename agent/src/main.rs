@@ -1,1 +1,137 @@
-fn main() {}
+//! The command: settings, then one of show, report once, report for ever.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result};
+use cmdb_agent::collectors::software::Software;
+use cmdb_agent::collectors::software::catalogue::Catalogue;
+use cmdb_agent::config::{self, Config, Job, Output};
+use cmdb_agent::root::Root;
+use cmdb_agent::scan::{Scanner, SharedUses};
+use cmdb_agent::schedule::{Agent, Server};
+use cmdb_agent::show;
+use cmdb_agent::state::State;
+use tokio::sync::watch;
+use tracing::level_filters::LevelFilter;
+
+fn main() -> ExitCode {
+    let config = match config::read(std::env::args_os()) {
+        Ok(Ok(config)) => config,
+        Ok(Err(error)) => return fail(&error.into()),
+        Err(usage) => usage.exit(),
+    };
+    match run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stderr(), "cmdb-agent: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn run(config: &Config) -> Result<()> {
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(config.log.value))
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+    match config.job {
+        Job::PrintConfig => say(&config.print()),
+        Job::Print(output) => print(config, output),
+        Job::Once | Job::Run => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(2)
+            .build()
+            .context("the runtime could not be started")?
+            .block_on(report(config)),
+    }
+}
+
+fn say(text: &str) -> Result<()> {
+    let written = std::io::stdout().lock().write_all(text.as_bytes());
+    match written {
+        // Who reads only the first lines has what they want.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("writing to standard output"),
+    }
+}
+
+fn scanner(config: &Config, uses: SharedUses) -> Result<Scanner> {
+    let catalogue = Catalogue::load(&config.software_files.value)?;
+    let root = &config.root.value;
+    anyhow::ensure!(root.is_dir(), "the root {} is not a directory; name one with --root", root.display());
+    Ok(Scanner::new(Root::new(root), Software::new(catalogue, config.allow_arguments.value.clone(), uses)))
+}
+
+fn print(config: &Config, output: Output) -> Result<()> {
+    let scan = scanner(config, SharedUses::default())?.scan();
+    match output {
+        Output::Text => say(&show::text(&scan)),
+        Output::Json => say(&format!("{:#}\n", show::json(&scan))),
+    }
+}
+
+async fn report(config: &Config) -> Result<()> {
+    let state = State::open(&config.state_dir.value)?;
+    let uses = Arc::new(Mutex::new(state.uses()));
+    let scanner = scanner(config, Arc::clone(&uses))?;
+    let server = Server {
+        url: config.server.value.clone(),
+        ca: config.ca.value.clone(),
+        discover_timeout_s: config.discover_timeout_s.value,
+    };
+    let mut stop = stop_signal()?;
+    let mut agent = Agent::new(server, state, uses, scanner);
+    match config.job {
+        Job::Once => {
+            let Some(ack) = agent.once(&mut stop).await? else {
+                anyhow::bail!("stopped before the report was accepted")
+            };
+            say(&format!(
+                "reported: {} items created, {} updated, {} entries unchanged, {} withdrawn; revision {}\n",
+                ack.created, ack.updated, ack.unchanged, ack.withdrawn, ack.revision
+            ))?;
+            anyhow::ensure!(
+                ack.refused_total == 0,
+                "{} entries were refused by the server; the reasons are in the log above",
+                ack.refused_total
+            );
+            Ok(())
+        }
+        _ => {
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), "the agent starts");
+            agent.run(&mut stop).await?;
+            tracing::info!("the agent stops");
+            Ok(())
+        }
+    }
+}
+
+/// Becomes true when the process is asked to end.
+fn stop_signal() -> Result<watch::Receiver<bool>> {
+    let (sender, receiver) = watch::channel(false);
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let _ = sender.send(true);
+        });
+    }
+    #[cfg(not(unix))]
+    tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        let _ = sender.send(true);
+    });
+    Ok(receiver)
+}

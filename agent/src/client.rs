@@ -1,0 +1,271 @@
+//! Talks to the server: finds it, connects, opens a session and exchanges messages.
+//!
+//! Knows nothing of scans or of when to report; [`crate::schedule`] does. Invariant: every wait has a named limit.
+
+pub mod backoff;
+pub mod discover;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cmdb_proto::v1;
+use cmdb_proto::v1::agent_message::Message as FromAgent;
+use cmdb_proto::v1::discovery_service_client::DiscoveryServiceClient;
+use cmdb_proto::v1::server_message::Message as FromServer;
+use prost::Message;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Status, Streaming};
+
+/// How long connecting may take.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(15);
+/// How long the server may take to answer a hello.
+const WELCOME_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the transport waits for a sign of life before it gives a connection up.
+const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
+/// Messages on their way to the transport.
+const MESSAGES_WAITING_MAX: usize = 4;
+/// The most bytes of one message of the server.
+const SERVER_MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Where systems keep the certificates that they trust.
+const SYSTEM_CERTIFICATES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Why there is no session, or no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answered by mDNS.
+    #[error(
+        "no server address is set, and no server announced itself as _cmdb._tcp.local within {seconds} s; \
+         give its address with --server, CMDB_SERVER or `server` in the configuration file"
+    )]
+    NotDiscovered {
+        /// How long it was looked for.
+        seconds: u32,
+    },
+    /// mDNS does not work here.
+    #[error("looking for a server by mDNS failed: {0}; give its address with --server or CMDB_SERVER")]
+    DiscoveryFailed(String),
+    /// The address is no URL.
+    #[error(
+        "the server address {url:?} is not understood: {reason}; expected http://HOST:PORT or https://HOST:PORT"
+    )]
+    BadAddress {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The authority's certificates could not be read.
+    #[error("the certificates in {path} could not be read: {error}; name a PEM file with --ca")]
+    NoCertificates {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Nobody is there, or the connection could not be secured.
+    #[error("the server {url} could not be reached: {reason}; is it running, and is the address right?")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// The chain of causes.
+        reason: String,
+    },
+    /// The server ended the stream with an error.
+    #[error("the server ended the session: {0}")]
+    Ended(String),
+    /// The server closed the stream.
+    #[error("the server closed the session")]
+    Closed,
+    /// The server said nothing.
+    #[error("the server did not answer within {seconds} s")]
+    Silent {
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The server refused.
+    #[error("{}", refusal(problem))]
+    Refused {
+        /// Why.
+        problem: Box<v1::Problem>,
+        /// Seconds before another attempt makes sense.
+        retry_after_s: u32,
+    },
+    /// The server does not keep to the protocol.
+    #[error("the server answered {given}, expected {expected}; is it a CMDB server of this version?")]
+    Unexpected {
+        /// What would be right.
+        expected: &'static str,
+        /// What came.
+        given: &'static str,
+    },
+}
+
+fn refusal(problem: &v1::Problem) -> String {
+    let mut text = format!("the server refused: {}", problem.message);
+    for (name, value) in [("expected", &problem.expected), ("given", &problem.given)] {
+        if !value.is_empty() {
+            text.push_str(&format!(", {name} {value}"));
+        }
+    }
+    if !problem.hint.is_empty() {
+        text.push_str(&format!("; {}", problem.hint));
+    }
+    text
+}
+
+impl ClientError {
+    /// Seconds before another attempt makes sense.
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            ClientError::Refused { retry_after_s, .. } => Duration::from_secs(u64::from(*retry_after_s)),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// An open session.
+pub struct Session {
+    outbound: mpsc::Sender<v1::AgentMessage>,
+    inbound: Streaming<v1::ServerMessage>,
+    /// Bytes of the messages sent so far.
+    pub sent_bytes: u64,
+    /// What the server said first.
+    pub welcome: v1::Welcome,
+}
+
+impl Session {
+    /// Connects and says who the agent is.
+    pub async fn open(url: &str, ca: Option<&Path>, hello: v1::Hello) -> Result<Self, ClientError> {
+        let channel = connect(url, ca).await?;
+        let mut client =
+            DiscoveryServiceClient::new(channel).max_decoding_message_size(SERVER_MESSAGE_BYTES_MAX);
+        let (outbound, queue) = mpsc::channel(MESSAGES_WAITING_MAX);
+        let hello = message(FromAgent::Hello(hello));
+        let sent_bytes = bytes_of(&hello);
+        outbound.send(hello).await.map_err(|_| ClientError::Closed)?;
+        let answer = tokio::time::timeout(WELCOME_WAIT_MAX, client.session(ReceiverStream::new(queue))).await;
+        let silent = || ClientError::Silent { seconds: WELCOME_WAIT_MAX.as_secs() };
+        let mut inbound = answer.map_err(|_| silent())?.map_err(|status| ended(&status))?.into_inner();
+        let first =
+            tokio::time::timeout(WELCOME_WAIT_MAX, next(&mut inbound)).await.map_err(|_| silent())??;
+        let welcome = match first {
+            FromServer::Welcome(welcome) => welcome,
+            other => return Err(unexpected("a welcome", other)),
+        };
+        Ok(Self { outbound, inbound, sent_bytes, welcome })
+    }
+
+    /// Sends a report.
+    pub async fn report(&mut self, report: v1::Report) -> Result<(), ClientError> {
+        self.send(FromAgent::Report(report)).await
+    }
+
+    /// Sends a sign of life.
+    pub async fn heartbeat(&mut self, heartbeat: v1::Heartbeat) -> Result<(), ClientError> {
+        self.send(FromAgent::Heartbeat(heartbeat)).await
+    }
+
+    async fn send(&mut self, one: FromAgent) -> Result<(), ClientError> {
+        let one = message(one);
+        let bytes = bytes_of(&one);
+        self.outbound.send(one).await.map_err(|_| ClientError::Closed)?;
+        self.sent_bytes += bytes;
+        Ok(())
+    }
+
+    /// The next message of the server. Safe to drop and to call again.
+    pub async fn next(&mut self) -> Result<FromServer, ClientError> {
+        next(&mut self.inbound).await
+    }
+}
+
+async fn next(inbound: &mut Streaming<v1::ServerMessage>) -> Result<FromServer, ClientError> {
+    loop {
+        let one = inbound.message().await.map_err(|status| ended(&status))?.ok_or(ClientError::Closed)?;
+        // A message of a kind that this version does not know is passed over.
+        if let Some(one) = one.message {
+            return Ok(one);
+        }
+    }
+}
+
+/// The error for a message that does not belong here.
+pub fn unexpected(expected: &'static str, given: FromServer) -> ClientError {
+    let given = match given {
+        FromServer::Error(error) => {
+            return ClientError::Refused {
+                problem: Box::new(error.problem.unwrap_or_default()),
+                retry_after_s: error.retry_after_s,
+            };
+        }
+        FromServer::Welcome(_) => "a welcome",
+        FromServer::Ack(_) => "an acknowledgement",
+        FromServer::Rescan(_) => "a request to scan again",
+    };
+    ClientError::Unexpected { expected, given }
+}
+
+fn message(one: FromAgent) -> v1::AgentMessage {
+    v1::AgentMessage { message: Some(one) }
+}
+
+fn bytes_of(message: &v1::AgentMessage) -> u64 {
+    u64::try_from(message.encoded_len()).unwrap_or(u64::MAX)
+}
+
+fn ended(status: &Status) -> ClientError {
+    let detail = if status.message().is_empty() { status.code().description() } else { status.message() };
+    ClientError::Ended(detail.to_owned())
+}
+
+async fn connect(url: &str, ca: Option<&Path>) -> Result<Channel, ClientError> {
+    let bad = |reason: String| ClientError::BadAddress { url: url.to_owned(), reason };
+    let mut endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| bad(chain(&error)))?;
+    endpoint = endpoint
+        .user_agent(concat!("cmdb-agent/", env!("CARGO_PKG_VERSION")))
+        .map_err(|error| bad(chain(&error)))?
+        .connect_timeout(CONNECT_WAIT_MAX)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_WAIT)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    if url.starts_with("https://") {
+        let tls = ClientTlsConfig::new().ca_certificate(certificates(ca)?);
+        endpoint = endpoint.tls_config(tls).map_err(|error| bad(chain(&error)))?;
+    }
+    endpoint
+        .connect()
+        .await
+        .map_err(|error| ClientError::Unreachable { url: url.to_owned(), reason: chain(&error) })
+}
+
+fn certificates(ca: Option<&Path>) -> Result<Certificate, ClientError> {
+    let found = ca
+        .map(Path::to_owned)
+        .or_else(|| SYSTEM_CERTIFICATES.iter().map(PathBuf::from).find(|path| path.exists()))
+        .unwrap_or_else(|| PathBuf::from(SYSTEM_CERTIFICATES[0]));
+    let pem = std::fs::read(&found).map_err(|error| ClientError::NoCertificates { path: found, error })?;
+    Ok(Certificate::from_pem(pem))
+}
+
+/// An error with its causes, without saying the same twice.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
+}

@@ -1,0 +1,121 @@
+//! What a collector is, and the section of the report that it fills.
+//!
+//! Knows nothing of any particular collector. Invariant: a section that could not be read in whole says so, with
+//! the reason and what would open it; "not visible" never looks like "not there".
+
+use std::collections::BTreeMap;
+
+use cmdb_proto::v1;
+
+use crate::claim::Draft;
+use crate::host::Host;
+
+/// The most entries of one section.
+pub const ENTRIES_MAX: usize = 100_000;
+/// The most reasons listed for one section.
+const GAPS_MAX: usize = 8;
+
+/// A part of the report that is complete, or not, on its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Scope {
+    /// The operating system instance.
+    Os,
+    /// The machine, or the container.
+    Machine,
+    /// Disks.
+    Disks,
+    /// File systems.
+    Filesystems,
+    /// Network interfaces and addresses.
+    Network,
+    /// Installed packages.
+    Packages,
+    /// Units of the service manager.
+    Units,
+    /// Software instances, their endpoints and connections.
+    Software,
+}
+
+impl Scope {
+    /// In the order of the report.
+    pub const ALL: [Scope; 8] = [
+        Scope::Os,
+        Scope::Machine,
+        Scope::Disks,
+        Scope::Filesystems,
+        Scope::Network,
+        Scope::Packages,
+        Scope::Units,
+        Scope::Software,
+    ];
+
+    /// As it travels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Os => "os",
+            Scope::Machine => "machine",
+            Scope::Disks => "disks",
+            Scope::Filesystems => "filesystems",
+            Scope::Network => "network",
+            Scope::Packages => "packages",
+            Scope::Units => "units",
+            Scope::Software => "software",
+        }
+    }
+}
+
+/// What one collector saw.
+#[derive(Clone, Debug)]
+pub struct Section {
+    scope: Scope,
+    claims: BTreeMap<String, v1::Claim>,
+    gaps: Vec<String>,
+}
+
+impl Section {
+    /// An empty section.
+    pub fn new(scope: Scope) -> Self {
+        Self { scope, claims: BTreeMap::new(), gaps: Vec::new() }
+    }
+
+    /// Which part of the report.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Says something; the first claim under a key stands.
+    pub fn add(&mut self, draft: Draft) {
+        if self.claims.len() >= ENTRIES_MAX {
+            self.gap(format!("more than {ENTRIES_MAX} entries: the rest is left out"));
+            return;
+        }
+        let claim = draft.finish();
+        self.claims.entry(claim.key.clone()).or_insert(claim);
+    }
+
+    /// Something could not be read. `reason` says what, and what would open it.
+    pub fn gap(&mut self, reason: impl Into<String>) {
+        let reason = reason.into();
+        if self.gaps.len() < GAPS_MAX && !self.gaps.contains(&reason) {
+            self.gaps.push(reason);
+        }
+    }
+
+    /// What was said, in the order of the keys.
+    pub fn claims(&self) -> impl ExactSizeIterator<Item = &v1::Claim> {
+        self.claims.values()
+    }
+
+    /// Why it is not complete; `None`: it is.
+    pub fn incomplete_reason(&self) -> Option<String> {
+        (!self.gaps.is_empty()).then(|| self.gaps.join("; "))
+    }
+}
+
+/// Fills one section of the report.
+pub trait Collector: Send {
+    /// Which one.
+    fn scope(&self) -> Scope;
+    /// Reads and says what is there.
+    fn collect(&mut self, host: &mut Host, section: &mut Section);
+}

@@ -1,0 +1,369 @@
+//! Puts processes together into software instances and gives each a name that stays.
+//!
+//! ```text
+//!  processes ──recognise──→ product ──parents──→ families ──sockets──→ identity ──→ instances
+//!                           (rules)   (a server and its workers)       (program, port, data, unit)
+//! ```
+//!
+//! Knows nothing of claims. Invariant: an instance's key depends on what it is, never on process ids or on the
+//! order in which processes were started; the instance on a product's usual port carries the plain name.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::catalogue::{Catalogue, Program, Role, Rule};
+use super::paths;
+use super::processes::Process;
+use super::sockets::{Activity, Namespaces, Protocol, Socket};
+use crate::host::Host;
+
+/// The most steps from a process to its first ancestor of the same family.
+const ANCESTORS_MAX: usize = 64;
+
+/// One software instance.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// The agent's key of it.
+    pub key: String,
+    /// Its product.
+    pub product: String,
+    /// The class of the item.
+    pub class: String,
+    /// What tells it from others of the product on this host; empty: nothing needs to.
+    pub name: String,
+    /// Index of its first process.
+    pub main: usize,
+    /// The rule by which it was recognised.
+    pub rule: Option<Rule>,
+    /// Its main port.
+    pub port: Option<u16>,
+    /// All ports it listens on.
+    pub ports: BTreeSet<u16>,
+    /// Where its data lies.
+    pub data_path: Option<String>,
+}
+
+/// The instances, and whose each socket is.
+#[derive(Debug, Default)]
+pub struct Instances {
+    /// In the order of their keys.
+    pub all: Vec<Instance>,
+    /// Index of the instance that holds the socket with this inode.
+    pub owner_of: HashMap<u64, usize>,
+}
+
+/// What one process was recognised as.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Kind {
+    product: String,
+    /// Of a runtime: what it runs.
+    program: Option<String>,
+    /// The container or network that it is in; `None`: the host's own.
+    place: Option<String>,
+}
+
+/// A process and its descendants of the same kind.
+#[derive(Debug)]
+struct Family<'a> {
+    kind: Kind,
+    rule: Option<&'a Rule>,
+    /// Index of the first process.
+    main: usize,
+    tcp_ports: BTreeSet<u16>,
+    udp_ports: BTreeSet<u16>,
+    has_sockets: bool,
+    data_path: Option<String>,
+    unit: Option<String>,
+}
+
+/// What tells the instances of a product apart, the strongest first.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Identity {
+    Program(String),
+    Port(u16),
+    Data(String),
+    Unit(String),
+    Nothing,
+}
+
+impl Identity {
+    fn label(&self) -> String {
+        match self {
+            Identity::Program(text) | Identity::Data(text) => text.clone(),
+            Identity::Port(port) => port.to_string(),
+            Identity::Unit(unit) => unit.trim_end_matches(".service").to_owned(),
+            Identity::Nothing => String::new(),
+        }
+    }
+}
+
+/// Finds the instances.
+pub fn find(host: &Host, catalogue: &Catalogue, processes: &[Process], namespaces: &Namespaces) -> Instances {
+    let mut recognised = Vec::with_capacity(processes.len());
+    for process in processes {
+        recognised.push(recognise(host, catalogue, process, namespaces));
+    }
+    let first = first_of_family(processes, &recognised);
+    let mut families: BTreeMap<usize, Family<'_>> = BTreeMap::new();
+    for &main in &first {
+        let (kind, rule) = &recognised[main];
+        families.entry(main).or_insert_with(|| family(host, main, &processes[main], kind.clone(), *rule));
+    }
+    let holders = holders(processes, &first, namespaces, &families);
+    for (socket, family) in &holders {
+        take_socket(families.get_mut(family).expect("a holder is a family"), socket);
+    }
+    families.retain(|_, family| is_reported(family));
+    let (all, instance_of) = name_all(families, processes);
+    let owner_of = holders
+        .into_iter()
+        .filter_map(|(socket, family)| Some((socket.inode, *instance_of.get(&family)?)))
+        .collect();
+    Instances { all, owner_of }
+}
+
+fn recognise<'a>(
+    host: &Host,
+    catalogue: &'a Catalogue,
+    process: &Process,
+    namespaces: &Namespaces,
+) -> (Kind, Option<&'a Rule>) {
+    let rule = catalogue.find(Program { executable: process.program_name(), arguments: &process.arguments });
+    let place = place(host, process, namespaces);
+    let kind = match rule {
+        Some(rule) => Kind {
+            product: rule.product.clone(),
+            program: (rule.role == Role::Runtime)
+                .then(|| paths::program(&host.root, process, place.is_some()))
+                .flatten(),
+            place,
+        },
+        None => Kind { product: process.program_name().to_ascii_lowercase(), program: None, place },
+    };
+    (kind, rule)
+}
+
+/// The container or network that a process is in, unless it is the agent's own.
+fn place(host: &Host, process: &Process, namespaces: &Namespaces) -> Option<String> {
+    let container =
+        process.placement.container.as_ref().filter(|found| host.container.as_ref() != Some(*found));
+    if let Some(id) = container.and_then(|container| container.id.as_deref()) {
+        return Some(crate::claim::cut(id, 12).to_owned());
+    }
+    namespaces.all.get(&namespaces.of(process)).and_then(|namespace| namespace.label.clone())
+}
+
+/// For each process, the index of the first process of its family.
+fn first_of_family(processes: &[Process], recognised: &[(Kind, Option<&Rule>)]) -> Vec<usize> {
+    let index_of: HashMap<u32, usize> =
+        processes.iter().enumerate().map(|(index, one)| (one.pid, index)).collect();
+    let same_family = |parent: &Kind, child: &Kind| {
+        parent.product == child.product
+            && parent.place == child.place
+            && (child.program.is_none() || parent.program == child.program)
+    };
+    (0..processes.len())
+        .map(|start| {
+            let mut first = start;
+            for _ in 0..ANCESTORS_MAX {
+                let parent = index_of.get(&processes[first].parent).copied();
+                match parent.filter(|parent| same_family(&recognised[*parent].0, &recognised[first].0)) {
+                    Some(parent) if parent != first => first = parent,
+                    _ => break,
+                }
+            }
+            first
+        })
+        .collect()
+}
+
+fn family<'a>(host: &Host, main: usize, process: &Process, kind: Kind, rule: Option<&'a Rule>) -> Family<'a> {
+    let data_path =
+        rule.and_then(|rule| paths::first(&host.root, process, &rule.data_path, kind.place.is_some()));
+    Family {
+        kind,
+        rule,
+        main,
+        tcp_ports: BTreeSet::new(),
+        udp_ports: BTreeSet::new(),
+        has_sockets: false,
+        data_path,
+        unit: process.placement.unit.clone(),
+    }
+}
+
+/// Which family holds each socket. Where several do — a socket handed over by the init system, or inherited by a
+/// helper — the one that is most likely meant: not the init system, a known product, the first to be started.
+fn holders(
+    processes: &[Process],
+    first: &[usize],
+    namespaces: &Namespaces,
+    families: &BTreeMap<usize, Family<'_>>,
+) -> Vec<(Socket, usize)> {
+    let sockets = namespaces.all.values().flat_map(|namespace| &namespace.sockets);
+    let by_inode: HashMap<u64, Socket> = sockets.map(|socket| (socket.inode, *socket)).collect();
+    let mut held: HashMap<u64, usize> = HashMap::new();
+    let rank = |family: usize| {
+        let process = &processes[family];
+        (process.pid == 1, families[&family].rule.is_none(), process.started, process.pid)
+    };
+    for (index, process) in processes.iter().enumerate() {
+        let family = first[index];
+        for inode in process.sockets.iter().filter(|inode| by_inode.contains_key(inode)) {
+            let holder = held.entry(*inode).or_insert(family);
+            if rank(family) < rank(*holder) {
+                *holder = family;
+            }
+        }
+    }
+    let mut found: Vec<_> = held.into_iter().map(|(inode, family)| (by_inode[&inode], family)).collect();
+    found.sort_unstable();
+    found
+}
+
+fn take_socket(family: &mut Family<'_>, socket: &Socket) {
+    family.has_sockets = true;
+    if socket.activity == Activity::Listening {
+        let ports = match socket.protocol {
+            Protocol::Tcp => &mut family.tcp_ports,
+            Protocol::Udp => &mut family.udp_ports,
+        };
+        ports.insert(socket.local.port());
+    }
+}
+
+fn is_reported(family: &Family<'_>) -> bool {
+    match family.rule.map(|rule| rule.role) {
+        Some(Role::Server) => true,
+        // An interpreter that is not connected is a script, of which every host has many.
+        Some(Role::Client | Role::Runtime) | None => family.has_sockets && !family.kind.product.is_empty(),
+    }
+}
+
+impl Family<'_> {
+    fn usual_port(&self) -> Option<u16> {
+        let usual = self.rule.map(|rule| rule.ports.as_slice()).unwrap_or_default();
+        usual.iter().copied().find(|port| self.tcp_ports.contains(port) || self.udp_ports.contains(port))
+    }
+
+    fn main_port(&self) -> Option<u16> {
+        self.usual_port().or(self.tcp_ports.first().copied()).or(self.udp_ports.first().copied())
+    }
+
+    fn identity(&self) -> Identity {
+        if let Some(program) = &self.kind.program {
+            return Identity::Program(program.clone());
+        }
+        match (self.main_port(), &self.data_path, &self.unit) {
+            (_, _, Some(unit)) if self.is_runtime() => Identity::Unit(unit.clone()),
+            (Some(port), ..) => Identity::Port(port),
+            (None, Some(path), _) => Identity::Data(path.clone()),
+            (None, None, Some(unit)) => Identity::Unit(unit.clone()),
+            (None, None, None) => Identity::Nothing,
+        }
+    }
+
+    fn is_runtime(&self) -> bool {
+        self.rule.is_some_and(|rule| rule.role == Role::Runtime)
+    }
+
+    fn is_client(&self) -> bool {
+        self.rule.is_some_and(|rule| rule.role == Role::Client)
+    }
+}
+
+/// Families of one product in one place that have the same identity are one instance.
+fn name_all(
+    families: BTreeMap<usize, Family<'_>>,
+    processes: &[Process],
+) -> (Vec<Instance>, HashMap<usize, usize>) {
+    let mut products: BTreeMap<(String, Option<String>), BTreeMap<Identity, Vec<Family<'_>>>> =
+        BTreeMap::new();
+    for family in families.into_values() {
+        // Clients come and go; they are one item per product.
+        let identity = if family.is_client() { Identity::Nothing } else { family.identity() };
+        let product = (family.kind.product.clone(), family.kind.place.clone());
+        products.entry(product).or_default().entry(identity).or_default().push(family);
+    }
+    let mut named: Vec<(Instance, Vec<usize>)> = Vec::new();
+    for ((_, place), mut identities) in products {
+        let plain = plain_identity(&identities);
+        // What nothing tells apart belongs to the instance that has the plain name: sessions that outlived
+        // their server's restart, for one.
+        if let Some(rest) = identities.remove(&Identity::Nothing) {
+            identities.entry(plain.clone()).or_default().extend(rest);
+        }
+        for (identity, families) in identities {
+            let label = match &identity {
+                Identity::Program(_) => identity.label(),
+                Identity::Unit(_) if families.iter().any(Family::is_runtime) => identity.label(),
+                _ if identity == plain => String::new(),
+                _ => identity.label(),
+            };
+            named.push(instance(place.as_deref(), &label, &families, processes));
+        }
+    }
+    named.sort_by(|(one, _), (other, _)| one.key.cmp(&other.key));
+    let mut instance_of = HashMap::new();
+    let mut all = Vec::with_capacity(named.len());
+    for (index, (instance, mains)) in named.into_iter().enumerate() {
+        instance_of.extend(mains.into_iter().map(|main| (main, index)));
+        all.push(instance);
+    }
+    (all, instance_of)
+}
+
+/// The identity that needs no name: the only one, else that on the product's usual port, else that of nothing.
+fn plain_identity(identities: &BTreeMap<Identity, Vec<Family<'_>>>) -> Identity {
+    let mut told_apart = identities.keys().filter(|identity| **identity != Identity::Nothing);
+    let only = match (told_apart.next(), told_apart.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    };
+    let usual = || {
+        let first_usual = |family: &Family<'_>| family.rule.and_then(|rule| rule.ports.first().copied());
+        identities
+            .iter()
+            .find(|(_, families)| {
+                families.iter().any(|f| first_usual(f).is_some() && f.main_port() == first_usual(f))
+            })
+            .map(|(identity, _)| identity)
+    };
+    only.or_else(usual).cloned().unwrap_or(Identity::Nothing)
+}
+
+fn instance(
+    place: Option<&str>,
+    label: &str,
+    families: &[Family<'_>],
+    processes: &[Process],
+) -> (Instance, Vec<usize>) {
+    let leading = families
+        .iter()
+        .min_by_key(|family| {
+            let process = &processes[family.main];
+            (family.main_port().is_none(), process.started, process.pid)
+        })
+        .expect("an identity has a family");
+    let name =
+        [place.unwrap_or_default(), label].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let name = crate::claim::clean(&name.join(":"));
+    let product = leading.kind.product.clone();
+    let key =
+        if name.is_empty() { format!("software:{product}") } else { format!("software:{product}:{name}") };
+    let instance = Instance {
+        key,
+        class: leading.rule.map_or("application", |rule| &rule.class).to_owned(),
+        name,
+        main: leading.main,
+        rule: leading.rule.cloned(),
+        port: leading.main_port(),
+        ports: families
+            .iter()
+            .flat_map(|family| family.tcp_ports.iter().chain(&family.udp_ports))
+            .copied()
+            .collect(),
+        data_path: leading.data_path.clone(),
+        product,
+    };
+    (instance, families.iter().map(|family| family.main).collect())
+}

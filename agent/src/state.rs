@@ -1,0 +1,375 @@
+//! What the agent keeps between runs: its id, what the server acknowledged, and what it saw of connections.
+//!
+//! ```text
+//!  <state directory>/          0700
+//!    agent-id                  0600  a UUID, made once
+//!    acknowledged              0600  digests of what the server has
+//!    uses                      0600  how often each use of an endpoint was seen
+//!    lock                      held while an agent runs
+//! ```
+//!
+//! Knows nothing of the network. Invariant: a file is replaced as a whole or not at all, and one that is damaged
+//! counts as not there: everything in it can be learnt again, except the id, which is never replaced silently.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use uuid::Uuid;
+
+use crate::claim::Relation;
+use crate::collectors::software::memory::{Seen, USES_MAX, Use, UseMemory};
+use crate::report::{Digest, Known, KnownSection};
+
+const ID_FILE: &str = "agent-id";
+const KNOWN_FILE: &str = "acknowledged";
+const USES_FILE: &str = "uses";
+const LOCK_FILE: &str = "lock";
+/// The first byte of a state file.
+const FORMAT: u8 = 1;
+/// Bytes of the checksum that follows.
+const CHECKSUM_BYTES: usize = 16;
+/// The most bytes of a state file that are read.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// Why the state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It cannot be made or written to.
+    #[error(
+        "the state directory {directory} cannot be written to: {error}; \
+         make it writable for this user, or name another with --state-dir"
+    )]
+    NotWritable {
+        /// Which.
+        directory: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The id in it is not one.
+    #[error(
+        "{path} does not hold an agent id: expected a UUID, given {given:?}; put the id back, or remove the file \
+         to report as a new agent"
+    )]
+    BadId {
+        /// Which file.
+        path: PathBuf,
+        /// What stands in it.
+        given: String,
+    },
+    /// Another agent runs with it.
+    #[error(
+        "another agent is running with the state directory {directory}; stop it, or name another with --state-dir"
+    )]
+    InUse {
+        /// Which.
+        directory: PathBuf,
+    },
+}
+
+/// The state directory, held by this agent.
+#[derive(Debug)]
+pub struct State {
+    directory: PathBuf,
+    agent_id: Uuid,
+    _lock: File,
+}
+
+impl State {
+    /// Makes the directory where it is not there, takes hold of it, and reads or makes the id.
+    pub fn open(directory: &Path) -> Result<Self, StateError> {
+        let not_writable =
+            |error: io::Error| StateError::NotWritable { directory: directory.to_owned(), error };
+        make_directory(directory).map_err(not_writable)?;
+        let lock = private_file(&directory.join(LOCK_FILE)).map_err(not_writable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(StateError::InUse { directory: directory.to_owned() });
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(not_writable(error)),
+        }
+        let agent_id = match fs::read_to_string(directory.join(ID_FILE)) {
+            Ok(text) => Uuid::parse_str(text.trim()).map_err(|_| StateError::BadId {
+                path: directory.join(ID_FILE),
+                given: text.trim().to_owned(),
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let id = Uuid::new_v4();
+                replace(directory, ID_FILE, format!("{id}\n").as_bytes()).map_err(not_writable)?;
+                id
+            }
+            Err(error) => return Err(not_writable(error)),
+        };
+        Ok(Self { directory: directory.to_owned(), agent_id, _lock: lock })
+    }
+
+    /// Who this agent is.
+    pub fn agent_id(&self) -> Uuid {
+        self.agent_id
+    }
+
+    /// What the server acknowledged; nothing where that is not known.
+    pub fn known(&self) -> Known {
+        let kept: KnownRecord = self.load(KNOWN_FILE).unwrap_or_default();
+        kept.into_known().unwrap_or_default()
+    }
+
+    /// Keeps what the server acknowledged.
+    pub fn keep_known(&self, known: &Known) -> Result<(), StateError> {
+        self.store(KNOWN_FILE, &KnownRecord::from_known(known))
+    }
+
+    /// What was seen of connections.
+    pub fn uses(&self) -> UseMemory {
+        self.load::<UsesRecord>(USES_FILE).unwrap_or_default().into_memory()
+    }
+
+    /// Keeps what was seen of connections.
+    pub fn keep_uses(&self, memory: &UseMemory) -> Result<(), StateError> {
+        self.store(USES_FILE, &UsesRecord::from_memory(memory))
+    }
+
+    fn load<M: Message + Default>(&self, name: &str) -> Option<M> {
+        let path = self.directory.join(name);
+        if fs::metadata(&path).ok()?.len() > FILE_BYTES_MAX {
+            return None;
+        }
+        let content = fs::read(&path).ok()?;
+        let message = open_envelope(&content).and_then(|payload| M::decode(payload).ok());
+        if message.is_none() {
+            tracing::warn!(path = %path.display(), "the state file is damaged: what it held is learnt again");
+        }
+        message
+    }
+
+    fn store(&self, name: &str, message: &impl Message) -> Result<(), StateError> {
+        let payload = message.encode_to_vec();
+        let mut content = Vec::with_capacity(1 + CHECKSUM_BYTES + payload.len());
+        content.push(FORMAT);
+        content.extend_from_slice(&blake3::hash(&payload).as_bytes()[..CHECKSUM_BYTES]);
+        content.extend_from_slice(&payload);
+        replace(&self.directory, name, &content)
+            .map_err(|error| StateError::NotWritable { directory: self.directory.clone(), error })
+    }
+}
+
+fn open_envelope(content: &[u8]) -> Option<&[u8]> {
+    let (&format, rest) = content.split_first()?;
+    let (checksum, payload) = rest.split_at_checked(CHECKSUM_BYTES)?;
+    (format == FORMAT && blake3::hash(payload).as_bytes()[..CHECKSUM_BYTES] == *checksum).then_some(payload)
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Writes a file beside the old one and puts it in its place.
+fn replace(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let new = directory.join(format!("{name}.new"));
+    let mut file = private_file(&new)?;
+    file.set_len(0)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&new, directory.join(name))
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct KnownRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    digest: Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    sections: Vec<SectionRecord>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct SectionRecord {
+    #[prost(string, tag = "1")]
+    scope: String,
+    #[prost(bytes = "vec", tag = "2")]
+    digest: Vec<u8>,
+    #[prost(message, repeated, tag = "3")]
+    entries: Vec<EntryRecord>,
+    #[prost(string, tag = "4")]
+    incomplete_reason: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct EntryRecord {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(bytes = "vec", tag = "2")]
+    digest: Vec<u8>,
+}
+
+impl KnownRecord {
+    fn from_known(known: &Known) -> Self {
+        let sections = known.sections.iter().map(|(scope, section)| SectionRecord {
+            scope: scope.clone(),
+            digest: section.digest.to_vec(),
+            incomplete_reason: section.incomplete_reason.clone(),
+            entries: section
+                .entries
+                .iter()
+                .map(|(key, digest)| EntryRecord { key: key.clone(), digest: digest.to_vec() })
+                .collect(),
+        });
+        Self {
+            digest: known.digest.map(|digest| digest.to_vec()).unwrap_or_default(),
+            sections: sections.collect(),
+        }
+    }
+
+    fn into_known(self) -> Option<Known> {
+        let digest = |bytes: Vec<u8>| Digest::try_from(bytes).ok();
+        let mut sections = BTreeMap::new();
+        for section in self.sections {
+            let mut entries = BTreeMap::new();
+            for entry in section.entries {
+                entries.insert(entry.key, digest(entry.digest)?);
+            }
+            let incomplete_reason = section.incomplete_reason;
+            let known = KnownSection { digest: digest(section.digest)?, incomplete_reason, entries };
+            sections.insert(section.scope, known);
+        }
+        Some(Known { digest: digest(self.digest), sections })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct UsesRecord {
+    #[prost(uint64, tag = "1")]
+    scan: u64,
+    #[prost(message, repeated, tag = "2")]
+    uses: Vec<UseRecord>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct UseRecord {
+    #[prost(string, tag = "1")]
+    client: String,
+    #[prost(string, tag = "2")]
+    target: String,
+    /// Whether it is a dependency; else it is traffic.
+    #[prost(bool, tag = "3")]
+    depends: bool,
+    #[prost(uint32, tag = "4")]
+    times: u32,
+    #[prost(uint64, tag = "5")]
+    scan: u64,
+}
+
+impl UsesRecord {
+    fn from_memory(memory: &UseMemory) -> Self {
+        let uses = memory.uses.iter().map(|(one, seen)| UseRecord {
+            client: one.client.clone(),
+            target: one.target.clone(),
+            depends: one.relation == Relation::DependsOn,
+            times: u32::from(seen.times),
+            scan: seen.scan,
+        });
+        Self { scan: memory.scan, uses: uses.collect() }
+    }
+
+    fn into_memory(self) -> UseMemory {
+        let uses = self.uses.into_iter().take(USES_MAX).map(|record| {
+            let relation = if record.depends { Relation::DependsOn } else { Relation::ConnectsTo };
+            let one = Use { client: record.client, target: record.target, relation };
+            (one, Seen { times: u8::try_from(record.times).unwrap_or(u8::MAX), scan: record.scan })
+        });
+        UseMemory { scan: self.scan, uses: uses.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Known {
+        let entries = BTreeMap::from([("os".to_owned(), [3; 16])]);
+        let sections = BTreeMap::from([(
+            "os".to_owned(),
+            KnownSection { digest: [2; 16], incomplete_reason: "no permission".to_owned(), entries },
+        )]);
+        Known { digest: Some([1; 16]), sections }
+    }
+
+    #[test]
+    fn the_id_is_made_once_and_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("deep/state");
+        let first = State::open(&place).unwrap().agent_id();
+        assert_eq!(State::open(&place).unwrap().agent_id(), first);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(place.join(ID_FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+    }
+
+    #[test]
+    fn a_damaged_id_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(ID_FILE), "half-an-id").unwrap();
+        let error = State::open(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("half-an-id") && error.contains("remove the file"), "{error}");
+    }
+
+    #[test]
+    fn one_agent_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = State::open(directory.path()).unwrap();
+        assert!(matches!(State::open(directory.path()), Err(StateError::InUse { .. })));
+        drop(held);
+        assert!(State::open(directory.path()).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_written_says_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = State::open(&file.join("state")).unwrap_err().to_string();
+        assert!(error.contains("--state-dir"), "{error}");
+    }
+
+    #[test]
+    fn state_survives_and_damage_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = State::open(directory.path()).unwrap();
+        assert_eq!(state.known(), Known::default());
+        state.keep_known(&known()).unwrap();
+        assert_eq!(state.known(), known());
+        let mut memory = UseMemory::default();
+        memory.begin();
+        memory.see(Use { client: "a".into(), target: "b".into(), relation: Relation::ConnectsTo });
+        state.keep_uses(&memory).unwrap();
+        assert_eq!(state.uses(), memory);
+
+        let path = directory.path().join(KNOWN_FILE);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x40;
+            fs::write(&path, &damaged).unwrap();
+            assert_eq!(state.known(), Known::default(), "byte {at}");
+            fs::write(&path, &whole[..at]).unwrap();
+            assert_eq!(state.known(), Known::default(), "cut at {at}");
+        }
+    }
+}
