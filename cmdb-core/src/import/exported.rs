@@ -10,7 +10,7 @@ use crate::model::item::{Identification, Stated};
 use crate::model::relationship::Require;
 use crate::model::source::SourceKind;
 use crate::model::value::Attributes;
-use crate::model::{ItemId, Revision, Status, Timestamp};
+use crate::model::{ItemId, Revision, Status, Timestamp, UnitKind};
 
 pub(super) use read::{is_export, read_header, read_item, read_relationship, read_source};
 pub use write::write_line;
@@ -114,6 +114,7 @@ pub struct ExportedRelationship {
 #[expect(missing_docs, reason = "the fields of model::relationship::RelationshipClaimState")]
 pub struct ExportedRelationshipClaim {
     pub source: String,
+    pub unit: UnitKind,
     pub key: String,
     pub scope: String,
     pub group: String,

@@ -14,7 +14,7 @@ use crate::import::problem::Fault;
 use crate::import::value::{attributes, moment, value};
 use crate::model::item::{Identification, Method, Stated};
 use crate::model::source::SourceKind;
-use crate::model::{ItemId, Problem, Reason, Require, Revision, Schema, Status, Timestamp, Value};
+use crate::model::{ItemId, Problem, Reason, Require, Revision, Schema, Status, Timestamp, UnitKind, Value};
 
 /// Whether the item or relationship carries its claims: then it comes from an export.
 pub(in crate::import) fn is_export(node: Node<'_>) -> bool {
@@ -214,7 +214,7 @@ pub(in crate::import) fn read_relationship(node: Node<'_>, schema: &Schema) -> R
 
 fn relationship_claim(node: Node<'_>) -> Result<ExportedRelationshipClaim, Fault> {
     let known = [
-        "source", "key", "scope", "group", "weight", "inferred", "confidence", "denied", "attributes", "first_seen",
+        "source", "unit", "key", "scope", "group", "weight", "inferred", "confidence", "denied", "attributes", "first_seen",
         "observed_at", "withdrawn_at",
     ];
     let mut fields = Object::read(node, "an exported claim", &known)?;
@@ -224,6 +224,7 @@ fn relationship_claim(node: Node<'_>) -> Result<ExportedRelationshipClaim, Fault
     let (group, _) = fields.text("group", Absent::Empty)?;
     Ok(ExportedRelationshipClaim {
         source,
+        unit: unit(&mut fields)?,
         key,
         scope,
         group,
@@ -236,6 +237,17 @@ fn relationship_claim(node: Node<'_>) -> Result<ExportedRelationshipClaim, Fault
         observed_at: required_moment(&mut fields, "observed_at")?,
         withdrawn_at: optional_moment(&mut fields, "withdrawn_at")?,
     })
+}
+
+fn unit(fields: &mut Object<'_>) -> Result<UnitKind, Fault> {
+    let (unit, offset) = fields.text("unit", Absent::Empty)?;
+    let kinds = [UnitKind::Item, UnitKind::Relationship, UnitKind::Redundancy];
+    match kinds.into_iter().find(|kind| unit == kind.name()) {
+        Some(kind) => Ok(kind),
+        None if unit.is_empty() => Ok(UnitKind::Item),
+        None => Err(Fault::format(offset, "unit", format!("\"{unit}\" is no kind of unit"))
+            .expected("item, relationship or redundancy", unit)),
+    }
 }
 
 fn optional_moment(fields: &mut Object<'_>, name: &str) -> Result<Option<Timestamp>, Fault> {

@@ -270,6 +270,8 @@ impl RelationshipLine<'_> {
 #[derive(Serialize)]
 struct RelationshipClaimLine<'e> {
     source: &'e str,
+    #[serde(skip_serializing_if = "is_item")]
+    unit: &'static str,
     key: &'e str,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'e str,
@@ -295,6 +297,7 @@ impl RelationshipClaimLine<'_> {
     fn of(claim: &ExportedRelationshipClaim) -> RelationshipClaimLine<'_> {
         RelationshipClaimLine {
             source: &claim.source,
+            unit: claim.unit.name(),
             key: &claim.key,
             scope: &claim.scope,
             group: &claim.group,
@@ -308,4 +311,8 @@ impl RelationshipClaimLine<'_> {
             withdrawn_at: claim.withdrawn_at.map(Moment),
         }
     }
+}
+
+fn is_item(unit: &str) -> bool {
+    unit == crate::model::UnitKind::Item.name()
 }
