@@ -3,6 +3,10 @@
 //! Knows nothing of which item a claim speaks of, nor of who wins. Invariant: a claim is replaced as a whole,
 //! unless it is said to merge.
 
+mod entry_point;
+
+pub use entry_point::{ENTRY_POINTS_MAX, EntryPoint, NotAnEntryPoint};
+
 use crate::model::relationship::Require;
 pub use crate::model::unit::UnitKind;
 use crate::model::value::Attributes;

@@ -13,7 +13,287 @@
 
 pub mod request;
 
+mod correct;
+mod import;
+mod ingest;
+mod inner;
+mod live;
+mod presence;
 mod read;
+mod report;
+mod sources;
+mod tally;
+mod time;
+mod verify;
+mod writer;
 
-pub use read::Reader;
+#[cfg(test)]
+mod tests;
+
+use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+
+pub use read::{Coverage, Direction, Neighbours, Reader};
 pub use request::*;
+pub use writer::{Events, Reply};
+
+use crate::change::Start;
+use crate::graph::Graph;
+use crate::model::schema::Schema;
+use crate::model::{ItemId, Revision, Timestamp};
+use crate::store::record::{self, CommitRecord, SchemaFileRecord, SchemaRecord, SourceRecord};
+use crate::store::{self, Batch, Order, Range, Read, Store, StoreError, Table, key};
+use inner::{Inner, Moment};
+use presence::Presence;
+use sources::SourceNames;
+use writer::{Work, Writer};
+
+/// Tells the present moment.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How the engine works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a report waits for others to share its commit, in microseconds.
+    pub group_wait_us: u64,
+    /// How many entries of reports share a commit at most.
+    pub group_entries_max: usize,
+    /// How much work may wait.
+    pub queue_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { group_wait_us: 5_000, group_entries_max: 1_000, queue_max: 1_024 }
+    }
+}
+
+/// The engine. A clone is the same engine.
+#[derive(Clone)]
+pub struct Cmdb {
+    inner: Arc<Inner>,
+    queue: SyncSender<Work>,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Cmdb {
+    /// Opens a store: takes the writer's place, reads the graph, starts the writer.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn open(
+        store: Arc<dyn Store>,
+        schema: Schema,
+        clock: Clock,
+        options: Options,
+    ) -> Result<Cmdb, EngineError> {
+        let epoch = store.claim_writer()?;
+        let schema = Arc::new(schema);
+        let snapshot = store.snapshot()?;
+        let head = snapshot.head();
+        let schema_number = keep_schema(&*store, epoch, head, &schema)?;
+        let sources = SourceNames::load(&*snapshot)?;
+        let (previous_hash, recorded_at) = match snapshot.get(Table::Commits, &key::revision(head))? {
+            Some(row) => {
+                let row: CommitRecord = record::decode(Table::Commits, &row)?;
+                let header = crate::change::commit_header(head, row)?;
+                (header.hash, header.recorded_at)
+            }
+            None => ([0; 32], Timestamp(0)),
+        };
+        let start = Start {
+            schema: Arc::clone(&schema),
+            schema_number,
+            now: recorded_at,
+            head,
+            previous_hash,
+            next_item: last_number(&*snapshot, Table::Items)? + 1,
+            next_match: last_number(&*snapshot, Table::Matches)? + 1,
+            sources: Arc::clone(&sources.0),
+        };
+        let (graph, tally) = live::build(&*snapshot, head, &schema, &sources)?;
+        let digests = load_digests(&*snapshot)?;
+        let presence = Presence::load(&*snapshot)?;
+        drop(snapshot);
+        let (queue, work) = mpsc::sync_channel(options.queue_max);
+        let inner = Arc::new(Inner {
+            store,
+            schema,
+            clock,
+            options,
+            moment: ArcSwap::from_pointee(Moment { graph, recorded_at, sources, tally }),
+            presence,
+            digests: std::sync::RwLock::new(digests),
+            listeners: Mutex::default(),
+            complaints: Mutex::default(),
+        });
+        let writer = Writer { inner: Arc::clone(&inner), epoch, start };
+        let thread =
+            std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(&work)).map_err(
+                |error| StoreError::Io { doing: "starting the writer", detail: error.to_string() },
+            )?;
+        Ok(Cmdb { inner, queue, writer: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// States a scan of an agent. An equal report costs no write.
+    pub fn report(&self, report: Report, reply: Reply<ReportOutcome>) {
+        let known = !report.digest.is_empty() && self.inner.digest_of(&report.source.name) == report.digest;
+        let moment = self.inner.moment.load();
+        if known && let Some(source) = moment.sources.named(&report.source.name) {
+            self.inner.presence.note(source.id, report.observed_at);
+            let entries = report.sections.iter().map(|section| section.entries.len()).sum::<usize>();
+            let unchanged = u32::try_from(entries).unwrap_or(u32::MAX);
+            let revision = moment.graph.revision();
+            drop(moment);
+            return reply(Ok(ReportOutcome { revision, unchanged, ..ReportOutcome::default() }));
+        }
+        drop(moment);
+        self.send(Work::Report(report, reply));
+    }
+
+    /// States a batch of claims.
+    pub fn apply(&self, apply: Apply, reply: Reply<Applied>) {
+        self.send(Work::Apply(apply, reply));
+    }
+
+    /// Takes an item out of use.
+    pub fn retire(&self, item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied>) {
+        self.send(Work::Retire { item, actor, dry_run, reply });
+    }
+
+    /// Undoes a commit by a new one, where what it set still stands.
+    pub fn revert(&self, revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied>) {
+        self.send(Work::Revert { revision, actor, dry_run, reply });
+    }
+
+    /// Publishes files as one revision.
+    pub fn import(&self, import: Import, events: Events, reply: Reply<ImportOutcome>) {
+        self.send(Work::Import(import, events, reply));
+    }
+
+    /// Lets time pass: what is due happens, and presence is written.
+    pub fn tick(&self) {
+        // A full queue means that the writer is awake; the next tick comes soon.
+        let _full = self.queue.try_send(Work::Tick);
+    }
+
+    /// A source was heard without news.
+    pub fn heartbeat(&self, source: &str, seen: Timestamp) {
+        if let Some(source) = self.inner.moment.load().sources.named(source) {
+            self.inner.presence.note(source.id, seen);
+        }
+    }
+
+    /// The digest of the last report that is kept whole; empty: none.
+    #[must_use]
+    pub fn report_digest(&self, source: &str) -> Vec<u8> {
+        self.inner.digest_of(source)
+    }
+
+    /// Calls `listener` after each commit, from the writer's thread: it must be quick.
+    pub fn on_commit(&self, listener: Box<dyn Fn(Revision) + Send + Sync>) {
+        self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    /// Calls `complaint` with what failed where nobody was waiting for an answer.
+    pub fn on_complaint(&self, complaint: Box<dyn Fn(&EngineError) + Send + Sync>) {
+        self.inner.complaints.lock().unwrap_or_else(PoisonError::into_inner).push(complaint);
+    }
+
+    /// The live graph of this moment.
+    #[must_use]
+    pub fn graph(&self) -> Graph {
+        self.inner.moment.load().graph.clone()
+    }
+
+    /// The schema in force.
+    #[must_use]
+    pub fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.inner.schema)
+    }
+
+    /// Where the facts are kept.
+    #[must_use]
+    pub fn store(&self) -> store::Description {
+        self.inner.store.describe()
+    }
+
+    /// One consistent moment to read from.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reader(&self) -> Result<Reader, EngineError> {
+        let snapshot = self.inner.store.snapshot()?;
+        Ok(Reader::new(snapshot, Arc::clone(&self.inner)))
+    }
+
+    /// Compares the log with the tables.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn verify(&self, events: &mut dyn FnMut(VerifyEvent)) -> Result<Verified, EngineError> {
+        let snapshot = self.inner.store.snapshot()?;
+        let sources = SourceNames::load(&*snapshot)?;
+        verify::verify(&*snapshot, &self.inner.schema, &sources, events)
+    }
+
+    /// Does what is queued, refuses what comes after, and ends the writer.
+    pub fn close(&self) {
+        let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _gone = self.queue.send(Work::Close);
+            let _panicked = thread.join();
+        }
+    }
+
+    fn send(&self, work: Work) {
+        match self.queue.try_send(work) {
+            Ok(()) => {}
+            Err(TrySendError::Full(work)) => {
+                let waiting = self.inner.options.queue_max;
+                writer::refuse(work, || EngineError::Busy { waiting });
+            }
+            Err(TrySendError::Disconnected(work)) => writer::refuse(work, || EngineError::Closed),
+        }
+    }
+}
+
+/// The number under which the schema stands in the store; a schema that is new there is put on record.
+fn keep_schema(store: &dyn Store, epoch: u64, head: Revision, schema: &Schema) -> Result<u32, EngineError> {
+    let snapshot = store.snapshot()?;
+    let last = snapshot.scan(Table::Schemas, &Range { order: Order::Descending, ..Range::all() }, 1)?;
+    let mut number = 0;
+    if let Some((row, bytes)) = last.first() {
+        let kept: SchemaRecord = record::decode(Table::Schemas, bytes)?;
+        number = row.as_slice().try_into().map_or(0, u32::from_be_bytes);
+        if kept.digest == schema.digest() {
+            return Ok(number);
+        }
+    }
+    drop(snapshot);
+    number += 1;
+    let files = schema.texts().into_iter().map(|(name, text)| SchemaFileRecord { name, text }).collect();
+    let what = SchemaRecord { digest: schema.digest().to_vec(), files };
+    let mut batch = Batch::default();
+    batch.put(Table::Schemas, number.to_be_bytes().to_vec(), record::encode(number, &what));
+    store::commit(store, head, epoch, &batch, head)?;
+    Ok(number)
+}
+
+fn last_number(read: &dyn Read, table: Table) -> Result<u64, StoreError> {
+    let last = read.scan(table, &Range { order: Order::Descending, ..Range::all() }, 1)?;
+    Ok(last.first().and_then(|(row, _)| key::item_at_end(row)).map_or(0, |id| id.0))
+}
+
+fn load_digests(read: &dyn Read) -> Result<rustc_hash::FxHashMap<String, Vec<u8>>, StoreError> {
+    let mut digests = rustc_hash::FxHashMap::default();
+    store::for_each(read, Table::Sources, Range::all(), |_, row| {
+        let row: SourceRecord = record::decode(Table::Sources, row)?;
+        digests.insert(row.name, row.report_digest);
+        Ok::<(), StoreError>(())
+    })?;
+    Ok(digests)
+}

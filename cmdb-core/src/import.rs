@@ -31,8 +31,8 @@ use crate::claim::Claim;
 use crate::model::Schema;
 
 pub use exported::{
-    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship, ExportedRelationshipClaim,
-    ExportedSource, FORMAT, Header, write_line,
+    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
+    ExportedRelationshipClaim, ExportedSource, FORMAT, Header, write_line,
 };
 pub use problem::{LineProblem, ReadError};
 

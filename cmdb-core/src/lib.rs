@@ -9,7 +9,13 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod change;
 pub mod claim;
+pub mod engine;
 pub mod graph;
+pub mod identify;
+pub mod import;
 pub mod model;
+pub mod query;
+pub mod reconcile;
 pub mod store;

@@ -15,7 +15,9 @@ pub mod backup;
 pub mod key;
 pub mod record;
 mod redb_store;
+pub(crate) mod scratch;
 
+pub use backup::restore;
 pub use redb_store::RedbStore;
 
 use crate::model::Revision;
@@ -334,7 +336,9 @@ pub enum StoreError {
         detail: String,
     },
     /// The head or the writer has changed since.
-    #[error("the store has moved: expected revision {expected}, epoch {epoch}; found revision {found}, epoch {found_epoch}")]
+    #[error(
+        "the store has moved: expected revision {expected}, epoch {epoch}; found revision {found}, epoch {found_epoch}"
+    )]
     Moved {
         /// The revision the writer knew.
         expected: Revision,

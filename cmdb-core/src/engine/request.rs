@@ -2,22 +2,13 @@
 
 use std::path::PathBuf;
 
+pub use crate::change::{Actor, Change, CommitHeader};
 use crate::claim::Claim;
 use crate::import::{Format, LineProblem};
 use crate::model::item::Identification;
-use crate::model::relationship::Relationship;
 use crate::model::source::SourceKind;
 use crate::model::{Item, ItemId, Problem, Revision, Source, Status, Timestamp};
 use crate::store::StoreError;
-
-/// Who asks for a change, and why.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Actor {
-    /// A person's or a source's name.
-    pub name: String,
-    /// Why; may be empty.
-    pub reason: String,
-}
 
 /// Who states facts, as it presents itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,6 +129,8 @@ pub struct Decision {
     pub item: Option<ItemId>,
     /// How the item was found.
     pub identification: Option<Identification>,
+    /// Parts that were refused while the rest stands.
+    pub problems: Vec<Problem>,
     /// What deserves attention.
     pub notes: Vec<String>,
 }
@@ -150,40 +143,6 @@ pub enum Outcome {
     Updated,
     Unchanged,
     Refused(Problem),
-}
-
-/// One thing that a commit changed.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Change {
-    /// An item; `before` is `None` when it was created.
-    Item {
-        /// The version before.
-        before: Option<Box<Item>>,
-        /// The version made.
-        after: Box<Item>,
-    },
-    /// A relationship; at least one side is set.
-    Relationship {
-        /// The version before.
-        before: Option<Box<Relationship>>,
-        /// The version made; `None`: removed.
-        after: Option<Box<Relationship>>,
-    },
-}
-
-/// The head of a commit.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CommitHeader {
-    /// Its place.
-    pub revision: Revision,
-    /// When it was recorded.
-    pub recorded_at: Timestamp,
-    /// Who, and why.
-    pub actor: Actor,
-    /// How many changes it made.
-    pub changes: u64,
-    /// Chained with the commit before.
-    pub hash: [u8; 32],
 }
 
 /// Files that are published together as one revision.

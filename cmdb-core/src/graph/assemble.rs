@@ -5,8 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use super::base::{ABSENT, Base, Rows};
 use super::gate::{Declaration, Gate, GateEdge, Units};
 use super::label::{Labels, Names};
@@ -44,7 +42,8 @@ pub(super) struct Parts {
     index_of: Vec<u32>,
     edges: Vec<Stated>,
     group_names: Arc<Names>,
-    groups: BTreeMap<u32, Vec<(Arc<str>, Declaration)>>,
+    /// Declared ones by item, each with the number of its name.
+    groups: BTreeMap<u32, Vec<(u32, Declaration)>>,
 }
 
 impl Parts {
@@ -66,10 +65,11 @@ impl Parts {
         for index in graph.indexes() {
             parts.add_node(graph.node(index));
             parts.take_relationships(graph, index);
-            let declared = graph.gates(index).filter_map(|(_, gate)| {
-                gate.declaration().map(|declaration| (Arc::clone(gate.name_arc()), declaration))
-            });
-            let declared: Vec<_> = declared.collect();
+            let mut declared = Vec::new();
+            for (_, gate) in graph.gates(index) {
+                let Some(declaration) = gate.declaration() else { continue };
+                declared.push((Names::intern(&mut parts.group_names, gate.name_arc()), declaration));
+            }
             if !declared.is_empty() {
                 parts.groups.insert(index.0, declared);
             }
@@ -140,9 +140,11 @@ impl Parts {
                 }
                 Delta::Groups { dependent, groups } => {
                     let dependent = self.place(dependent);
-                    let declared =
-                        groups.iter().map(|group| (Arc::clone(&group.name), Declaration::of(group)));
-                    self.groups.insert(dependent, declared.collect());
+                    let declared = groups.iter().map(|group| {
+                        (Names::intern(&mut self.group_names, &group.name), Declaration::of(group))
+                    });
+                    let declared = declared.collect();
+                    self.groups.insert(dependent, declared);
                 }
             }
         }
@@ -163,13 +165,14 @@ impl Parts {
         let (live, waiting): (Vec<_>, Vec<_>) =
             last.partition(|(key, _)| alive(key.dependent) && alive(key.provider));
 
-        let gates = self.gates(&live);
-        let (dependents, dependencies) = self.rows(&live, &gates);
+        let ranks = ranks(&self.group_names);
+        let gates = self.gates(&live, &ranks);
+        let (dependents, dependencies) = self.rows(&live, &gates, &ranks);
         let overlay = Overlay { waiting: self.waiting(&waiting), ..Overlay::default() };
         let items = self.nodes.iter().filter(|node| node.status != Status::Retired).count();
         let indexes = dense(self.nodes.len());
-        let gate_count = dense(gates.len());
-        let base = Arc::new(Base::new(self.nodes, dependents, dependencies, gates));
+        let gate_count = dense(gates.list.len());
+        let base = Arc::new(Base::new(self.nodes, dependents, dependencies, gates.list));
         let (labels, classes) = (self.labels, self.classes);
         Graph(Arc::new(Snapshot {
             revision,
@@ -185,37 +188,47 @@ impl Parts {
     }
 
     /// Every group that is declared or that a live relationship names, by dependent and name.
-    fn gates(&self, live: &[(EdgeKey, Held)]) -> Vec<Arc<Gate>> {
-        type Content = (Option<Declaration>, Vec<GateEdge>);
-        let mut drafts: BTreeMap<(u32, Arc<str>), Content> = BTreeMap::new();
-        for (dependent, groups) in &self.groups {
-            for (name, declaration) in groups {
-                drafts.entry((*dependent, Arc::clone(name))).or_default().0 = Some(*declaration);
-            }
-        }
-        let mut names: FxHashMap<u32, Arc<str>> = FxHashMap::default();
-        for (key, held) in live {
-            let Some(group) = held.group else { continue };
-            let name = names.entry(group).or_insert_with(|| Arc::from(self.group_names.name(group)));
-            let edge = GateEdge { provider: key.provider, label: held.label, weight: held.weight };
-            drafts.entry((key.dependent, Arc::clone(name))).or_default().1.push(edge);
-        }
-        let drafts = drafts.into_iter();
-        drafts
-            .map(|((dependent, name), (declaration, edges))| {
-                Arc::new(Gate::new(Index(dependent), name, declaration, edges))
+    fn gates(&self, live: &[(EdgeKey, Held)], ranks: &[u32]) -> Gates {
+        let declared = self.groups.iter().flat_map(|(dependent, groups)| {
+            groups.iter().map(|(group, declaration)| Said {
+                gate: (*dependent, ranks[*group as usize]),
+                group: *group,
+                content: Content::Declared(*declaration),
             })
-            .collect()
+        });
+        let members = live.iter().filter_map(|(key, held)| {
+            let group = held.group?;
+            let edge = GateEdge { provider: key.provider, label: held.label, weight: held.weight };
+            let gate = (key.dependent, ranks[group as usize]);
+            Some(Said { gate, group, content: Content::Member(edge) })
+        });
+        let mut said: Vec<Said> = declared.chain(members).collect();
+        // Stable, so that of several declarations the last one counts.
+        said.sort_by_key(|said| said.gate);
+        let runs = said.chunk_by(|one, other| one.gate == other.gate);
+        let (keys, list) = runs.map(|run| (run[0].gate, self.gate(run))).unzip();
+        Gates { keys, list }
     }
 
-    fn rows(&self, live: &[(EdgeKey, Held)], gates: &[Arc<Gate>]) -> (Rows, Rows) {
-        let numbers: FxHashMap<(u32, &str), u32> =
-            gates.iter().zip(0..).map(|(gate, number)| ((gate.dependent().0, gate.name()), number)).collect();
+    fn gate(&self, run: &[Said]) -> Arc<Gate> {
+        let mut declaration = None;
+        let mut edges = Vec::with_capacity(run.len());
+        for said in run {
+            match said.content {
+                Content::Declared(last) => declaration = Some(last),
+                Content::Member(edge) => edges.push(edge),
+            }
+        }
+        let name = &self.group_names.list()[run[0].group as usize];
+        Arc::new(Gate::new(Index(run[0].gate.0), Arc::clone(name), declaration, edges))
+    }
+
+    fn rows(&self, live: &[(EdgeKey, Held)], gates: &Gates, ranks: &[u32]) -> (Rows, Rows) {
         let mut dependents = Vec::with_capacity(live.len());
         let mut dependencies = Vec::with_capacity(live.len());
         for (key, held) in live {
             let carries = self.labels.get(held.label).carries;
-            let gate = held.group.map(|group| numbers[&(key.dependent, self.group_names.name(group))]);
+            let gate = held.group.map(|group| gates.number(key.dependent, ranks[group as usize]));
             let link = Link::new(key.dependent, carries, gate);
             dependents.push((key.provider, Entry { link, label: held.label }));
             dependencies.push((key.dependent, Entry { link: link.turned(key.provider), label: held.label }));
@@ -232,7 +245,7 @@ impl Parts {
                 dependent: key.dependent,
                 provider: key.provider,
                 label: held.label,
-                group: held.group.map(|group| Arc::from(self.group_names.name(group))),
+                group: held.group.map(|group| Arc::clone(&self.group_names.list()[group as usize])),
                 weight: held.weight,
             };
             for end in ends(key.dependent, key.provider) {
@@ -244,6 +257,43 @@ impl Parts {
             pages.set(end as usize, Arc::from(waiting));
         }
         pages
+    }
+}
+
+/// The place of each name in the order of names: the groups of an item are kept by name.
+fn ranks(names: &Names) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..dense(names.list().len())).collect();
+    order.sort_unstable_by_key(|number| names.name(*number));
+    let mut ranks = vec![0; order.len()];
+    for (number, rank) in order.into_iter().zip(0..) {
+        ranks[number as usize] = rank;
+    }
+    ranks
+}
+
+/// What is said about one group: that it is declared so, or that a relationship is a member of it.
+struct Said {
+    /// Its dependent, and the rank of its name.
+    gate: (u32, u32),
+    group: u32,
+    content: Content,
+}
+
+enum Content {
+    Declared(Declaration),
+    Member(GateEdge),
+}
+
+/// All groups, in order of their keys.
+struct Gates {
+    keys: Vec<(u32, u32)>,
+    list: Vec<Arc<Gate>>,
+}
+
+impl Gates {
+    fn number(&self, dependent: u32, rank: u32) -> u32 {
+        let place = self.keys.binary_search(&(dependent, rank));
+        dense(place.expect("every group that a relationship names was gathered"))
     }
 }
 

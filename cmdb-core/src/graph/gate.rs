@@ -166,15 +166,15 @@ impl Gate {
         self.spare
     }
 
-    /// What is lost with one member; nothing for an item that is no member.
+    /// What is lost with one of its members.
     #[must_use]
-    pub fn loss(&self, provider: Index) -> Units {
-        let start = self.edges.partition_point(|edge| edge.provider < provider.0);
-        let edges = &self.edges[start..];
-        let own = &edges[..edges.partition_point(|edge| edge.provider == provider.0)];
+    pub fn loss(&self, member: Index) -> Units {
         match self.require() {
-            Require::Capacity(_) => heaviest(own),
-            _ => Units(u128::from(!own.is_empty())),
+            Require::Capacity(_) => heaviest(self.edges_of(member)),
+            _ => {
+                debug_assert!(!self.edges_of(member).is_empty(), "only members are asked for");
+                Units(1)
+            }
         }
     }
 
@@ -206,6 +206,12 @@ impl Gate {
 
     pub(super) fn edges(&self) -> &[GateEdge] {
         &self.edges
+    }
+
+    fn edges_of(&self, provider: Index) -> &[GateEdge] {
+        let start = self.edges.partition_point(|edge| edge.provider < provider.0);
+        let edges = &self.edges[start..];
+        &edges[..edges.partition_point(|edge| edge.provider == provider.0)]
     }
 
     fn by_provider(&self) -> impl Iterator<Item = &[GateEdge]> {

@@ -21,6 +21,10 @@ impl Names {
         &self.list[number as usize]
     }
 
+    pub fn list(&self) -> &[Arc<str>] {
+        &self.list
+    }
+
     pub fn number(&self, name: &str) -> Option<u32> {
         self.numbers.get(name).copied()
     }

@@ -213,6 +213,10 @@ fn commits_one_by_one_equal_a_build_from_nothing() {
             }
             deltas.iter().for_each(|delta| plain.take(delta));
             said.extend(deltas.iter().cloned());
+            let mut parts = Parts::of(&graph);
+            parts.absorb(deltas.iter().cloned());
+            let bulk = parts.assemble(Revision(revision));
+            assert_eq!(shown(&bulk), plain.shown(), "in bulk, after commit {revision} of {said:#?}");
             graph = graph.apply(Revision(revision), deltas);
             assert_eq!(graph.revision(), Revision(revision));
             assert_eq!(shown(&graph), plain.shown(), "after commit {revision} of {said:#?}");

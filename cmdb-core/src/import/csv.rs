@@ -74,8 +74,9 @@ fn record(columns: &Columns, cells: &[Cell<'_>], schema: &Schema) -> Result<Reco
     if cells.len() != columns.roles.len() {
         let message = format!("the row has {} cells, the header {}", cells.len(), columns.roles.len());
         let offset = cells.get(columns.roles.len()).or(cells.last()).map_or(0, |cell| cell.offset);
-        return Err(Fault::format(offset, "the row", message)
-            .hint("put a cell that has a comma in it in double quotes; an empty cell is an absent attribute"));
+        return Err(Fault::format(offset, "the row", message).hint(
+            "put a cell that has a comma in it in double quotes; an empty cell is an absent attribute",
+        ));
     }
     let row = Row { columns, cells, schema };
     let claim = match columns.kind {
@@ -107,22 +108,19 @@ impl Row<'_> {
             let place = self.columns.roles.iter().position(|there| there == role);
             let offset = place.map_or(0, |place| self.cells[place].offset);
             let name = role.name();
-            Fault::format(offset, name, format!("\"{name}\" is empty")).expected(format!("a {name}"), "nothing")
+            Fault::format(offset, name, format!("\"{name}\" is empty"))
+                .expected(format!("a {name}"), "nothing")
         })
     }
 
     /// The cells of attributes that are not empty.
-    fn attributes(
-        &self,
-        value: impl Fn(&str, &str) -> Result<Value, Problem>,
-    ) -> Result<Attributes, Fault> {
+    fn attributes(&self, value: impl Fn(&str, &str) -> Result<Value, Problem>) -> Result<Attributes, Fault> {
         let mut attributes = BTreeMap::new();
         for (role, cell) in self.columns.roles.iter().zip(self.cells) {
             if let Role::Attribute(name) = role
                 && !cell.text.trim().is_empty()
             {
-                let value =
-                    value(name, &cell.text).map_err(|problem| Fault::new(cell.offset, problem))?;
+                let value = value(name, &cell.text).map_err(|problem| Fault::new(cell.offset, problem))?;
                 attributes.insert(name.clone(), value);
             }
         }
@@ -135,8 +133,7 @@ impl Row<'_> {
         let class = self.required(&Role::Class)?;
         check_class(class.text.trim(), class.offset, self.schema)?;
         let class = class.text.trim().to_owned();
-        let attributes =
-            self.attributes(|name, text| self.schema.parse_text(&class, name, text))?;
+        let attributes = self.attributes(|name, text| self.schema.parse_text(&class, name, text))?;
         let within = match self.cell(&Role::Within) {
             Some(cell) => Some(key::reference_text(cell.text.trim().to_owned(), "within", cell.offset)?),
             None => None,
@@ -172,7 +169,12 @@ impl Row<'_> {
     /// A number; 1 when the cell is empty.
     fn number(&self, role: &Role, expected: &str, fits: fn(f64) -> bool) -> Result<f64, Fault> {
         let Some(cell) = self.cell(role) else { return Ok(1.0) };
-        cell.text.trim().parse().ok().filter(|number| fits(*number)).ok_or_else(|| misfit(role, cell, expected))
+        cell.text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number| fits(*number))
+            .ok_or_else(|| misfit(role, cell, expected))
     }
 
     fn flag(&self, role: &Role) -> Result<bool, Fault> {

@@ -28,7 +28,8 @@ pub(super) enum Absent {
 impl<'l> Object<'l> {
     /// The object at a node, with no other fields than `known`.
     pub(super) fn read(node: Node<'l>, what: &'static str, known: &[&str]) -> Result<Object<'l>, Fault> {
-        let Json::Object(members) = check(node, what, "an object", |json| matches!(json, Json::Object(_)))? else {
+        let Json::Object(members) = check(node, what, "an object", |json| matches!(json, Json::Object(_)))?
+        else {
             unreachable!("checked to be an object");
         };
         for (place, member) in members.iter().enumerate() {
@@ -73,7 +74,12 @@ impl<'l> Object<'l> {
     }
 
     /// A text that means something, and must be there.
-    pub(super) fn parsed<T: FromStr>(&mut self, name: &str, reason: Reason, expected: &str) -> Result<T, Fault> {
+    pub(super) fn parsed<T: FromStr>(
+        &mut self,
+        name: &str,
+        reason: Reason,
+        expected: &str,
+    ) -> Result<T, Fault> {
         let (text, offset) = self.text(name, Absent::Fault)?;
         text.parse().map_err(|_| {
             let message = format!("{} is {expected}, not \"{text}\"", self.field(name));
@@ -144,7 +150,8 @@ pub(super) fn check<'l>(
         return Ok(json);
     }
     let given = json.kind();
-    Err(Fault::format(node.offset(), what, format!("{what} is {expected}, not {given}")).expected(expected, given))
+    Err(Fault::format(node.offset(), what, format!("{what} is {expected}, not {given}"))
+        .expected(expected, given))
 }
 
 fn unknown(what: &str, member: &Member<'_>, known: &[&str]) -> Fault {

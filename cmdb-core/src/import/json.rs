@@ -94,8 +94,11 @@ fn place(line: &str, part: &str) -> usize {
 fn broken(error: &serde_json::Error, offset: usize) -> Fault {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text).to_lowercase();
-    let fault =
-        Fault::format(offset + error.column().saturating_sub(1), "the line", format!("not valid JSON: {what}"));
+    let fault = Fault::format(
+        offset + error.column().saturating_sub(1),
+        "the line",
+        format!("not valid JSON: {what}"),
+    );
     fault.hint("write one JSON object on each line")
 }
 

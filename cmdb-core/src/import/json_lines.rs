@@ -125,13 +125,7 @@ fn item(node: Node<'_>, schema: &Schema) -> Result<Claim, Fault> {
 
 /// The unit of an item on its own.
 pub(super) fn item_unit(key: String, item: ItemClaim) -> Claim {
-    Claim {
-        kind: UnitKind::Item,
-        key,
-        item: Some(item),
-        relationships: Vec::new(),
-        redundancies: Vec::new(),
-    }
+    Claim { kind: UnitKind::Item, key, item: Some(item), relationships: Vec::new(), redundancies: Vec::new() }
 }
 
 /// A class that items can be of.
@@ -168,9 +162,8 @@ fn unknown_class(class: &str, offset: usize, schema: &Schema) -> Fault {
 
 /// `{"class": …, attribute: value, …}`: at least one attribute, every one of them indexed.
 pub(super) fn matching(node: Node<'_>, schema: &Schema) -> Result<Match, Fault> {
-    let Json::Object(mut members) = super::field::check(node, "\"match\"", "an object", |json| {
-        matches!(json, Json::Object(_))
-    })?
+    let Json::Object(mut members) =
+        super::field::check(node, "\"match\"", "an object", |json| matches!(json, Json::Object(_)))?
     else {
         unreachable!("checked to be an object");
     };
@@ -271,8 +264,11 @@ pub(super) fn check_type(kind: &str, offset: usize, schema: &Schema) -> Result<(
     if schema.relationship_type(kind).is_some() {
         return Ok(());
     }
-    let problem =
-        Problem::new(Reason::RelationshipTypeUnknown, format!("there is no relationship type \"{kind}\""), kind);
+    let problem = Problem::new(
+        Reason::RelationshipTypeUnknown,
+        format!("there is no relationship type \"{kind}\""),
+        kind,
+    );
     let problem = if let Some(meant) = schema.relationship_type_by_inverse(kind) {
         problem.hint(format!(
             "\"{kind}\" is \"{}\" read the other way round: exchange \"from\" and \"to\", and write \"{}\"",
@@ -281,7 +277,9 @@ pub(super) fn check_type(kind: &str, offset: usize, schema: &Schema) -> Result<(
     } else {
         match schema.nearest_relationship_type(kind) {
             Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-            None => problem.hint("`cmdb classes --relationships` lists them; declare your own in a schema file"),
+            None => {
+                problem.hint("`cmdb classes --relationships` lists them; declare your own in a schema file")
+            }
         }
     };
     Err(Fault::new(offset, problem))

@@ -71,7 +71,13 @@ impl Fault {
     /// The fault as a problem of a whole line, of which only the beginning is known.
     pub(super) fn whole_line(self, line: u64, beginning: &[u8]) -> ReadError {
         let text = shown(beginning);
-        ReadError::Line(Box::new(LineProblem { line, column: 0, problem: self.problem, text, raw: Vec::new() }))
+        ReadError::Line(Box::new(LineProblem {
+            line,
+            column: 0,
+            problem: self.problem,
+            text,
+            raw: Vec::new(),
+        }))
     }
 
     /// The fault as a problem of a line, or of a row that begins at this line.

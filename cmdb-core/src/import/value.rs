@@ -105,10 +105,9 @@ fn tagged(member: &Member<'_>, depth: usize) -> Result<Value, Fault> {
         ("$timestamp", _) => {
             moment(&inner).map(Value::Timestamp).ok_or_else(|| refuse("a moment in RFC 3339"))?
         }
-        ("$duration_us", Json::Number(text)) => text
-            .parse()
-            .map(Value::DurationUs)
-            .map_err(|_| refuse("a whole number of microseconds"))?,
+        ("$duration_us", Json::Number(text)) => {
+            text.parse().map(Value::DurationUs).map_err(|_| refuse("a whole number of microseconds"))?
+        }
         ("$duration_us", _) => return Err(refuse("a whole number of microseconds")),
         ("$bytes", Json::Text(text)) => {
             bytes_from_hex(text).map(Value::Bytes).ok_or_else(|| refuse("pairs of hexadecimal digits"))?

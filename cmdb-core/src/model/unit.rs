@@ -11,3 +11,15 @@ pub enum UnitKind {
     /// One redundancy group on its own.
     Redundancy,
 }
+
+impl UnitKind {
+    /// As written in exports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            UnitKind::Item => "item",
+            UnitKind::Relationship => "relationship",
+            UnitKind::Redundancy => "redundancy",
+        }
+    }
+}

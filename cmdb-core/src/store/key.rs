@@ -314,10 +314,7 @@ mod tests {
             Some((SourceId(7), "packages".to_owned(), UnitKind::Item, "x".to_owned()))
         );
         let key = relationship_timer(Timestamp(-5), ItemId(1), "runs_on", ItemId(2));
-        assert_eq!(
-            split_timer(&key),
-            Some(Timed::Relationship(ItemId(1), "runs_on".to_owned(), ItemId(2)))
-        );
+        assert_eq!(split_timer(&key), Some(Timed::Relationship(ItemId(1), "runs_on".to_owned(), ItemId(2))));
         assert!(due(Timestamp(-5)) < due(Timestamp(3)));
     }
 }

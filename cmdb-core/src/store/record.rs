@@ -11,8 +11,10 @@ use prost::Message;
 
 use super::{FORMAT, StoreError, Table};
 
-pub use convert::{
-    item_from, item_record, relationship_from, relationship_record, value_from, value_record,
+pub use convert::{item_from, item_record, relationship_from, relationship_record, value_from, value_record};
+pub(crate) use convert::{
+    plain_from, plain_records, relationship_claim_from, relationship_claim_record, unit_kind_from,
+    unit_kind_number,
 };
 
 /// Wraps a record.

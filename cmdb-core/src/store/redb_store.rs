@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    WriteTransaction,
 };
 
 use super::{
@@ -86,7 +87,8 @@ impl RedbStore {
     }
 
     fn begin_durable(&self) -> Result<WriteTransaction, StoreError> {
-        let mut transaction = self.database.begin_write().map_err(|error| io("beginning a transaction", error))?;
+        let mut transaction =
+            self.database.begin_write().map_err(|error| io("beginning a transaction", error))?;
         // Costs a little at each commit; without it, opening after a crash walks the whole file.
         transaction.set_quick_repair(true);
         Ok(transaction)
@@ -191,8 +193,10 @@ impl Transaction for RedbTransaction {
         while let Some(first) = rest.first() {
             let table = batch.writes[*first].0;
             let length = rest.iter().take_while(|place| batch.writes[**place].0 == table).count();
-            let mut open =
-                self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
+            let mut open = self
+                .transaction
+                .open_table(definition(table))
+                .map_err(|error| io("opening a table", error))?;
             for place in &rest[..length] {
                 let (_, key, value) = &batch.writes[*place];
                 match value {
@@ -237,10 +241,11 @@ fn scan_from(
         None => table.range(range.from.as_slice()..),
     }
     .map_err(|error| io("reading", error))?;
-    let owned = |row: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), redb::StorageError>| {
-        row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
-            .map_err(|error| io("reading", error))
-    };
+    let owned =
+        |row: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), redb::StorageError>| {
+            row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
+                .map_err(|error| io("reading", error))
+        };
     let limit = limit.min(SCAN_ROWS_MAX);
     match range.order {
         Order::Ascending => rows.take(limit).map(owned).collect(),
@@ -278,7 +283,9 @@ fn open_error(path: &Path, error: redb::DatabaseError) -> StoreError {
     let place = path.display().to_string();
     match error {
         redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Locked { place },
-        redb::DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() != std::io::ErrorKind::InvalidData => {
+        redb::DatabaseError::Storage(redb::StorageError::Io(error))
+            if error.kind() != std::io::ErrorKind::InvalidData =>
+        {
             StoreError::Io { doing: "opening the store", detail: format!("{place}: {error}") }
         }
         other => StoreError::NotAStore { place, detail: other.to_string() },

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::{
-    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship, ExportedRelationshipClaim,
-    ExportedSource, FORMAT, Header,
+    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
+    ExportedRelationshipClaim, ExportedSource, FORMAT, Header,
 };
 use crate::import::field::{Absent, Object, check};
 use crate::import::json::{Json, Node};
@@ -94,9 +94,8 @@ const STATUSES: &str = "active, stopped, missing or retired";
 const AN_ID: &str = "an item id such as @42";
 
 pub(in crate::import) fn read_item(node: Node<'_>, schema: &Schema) -> Result<Exported, Fault> {
-    let known = [
-        "id", "class", "name", "status", "status_since", "first_seen", "claims", "groups", "duplicates",
-    ];
+    let known =
+        ["id", "class", "name", "status", "status_since", "first_seen", "claims", "groups", "duplicates"];
     let mut fields = Object::read(node, "an exported item", &known)?;
     let id = fields.parsed("id", Reason::FormatInvalid, AN_ID)?;
     let (class, offset) = fields.text("class", Absent::Fault)?;
@@ -118,8 +117,18 @@ pub(in crate::import) fn read_item(node: Node<'_>, schema: &Schema) -> Result<Ex
 
 fn item_claim(node: Node<'_>) -> Result<ExportedItemClaim, Fault> {
     let known = [
-        "source", "key", "scope", "class", "name", "attributes", "effective", "within", "first_seen", "observed_at",
-        "withdrawn_at", "identification",
+        "source",
+        "key",
+        "scope",
+        "class",
+        "name",
+        "attributes",
+        "effective",
+        "within",
+        "first_seen",
+        "observed_at",
+        "withdrawn_at",
+        "identification",
     ];
     let mut fields = Object::read(node, "an exported claim", &known)?;
     let (source, _) = fields.text("source", Absent::Fault)?;
@@ -214,8 +223,19 @@ pub(in crate::import) fn read_relationship(node: Node<'_>, schema: &Schema) -> R
 
 fn relationship_claim(node: Node<'_>) -> Result<ExportedRelationshipClaim, Fault> {
     let known = [
-        "source", "unit", "key", "scope", "group", "weight", "inferred", "confidence", "denied", "attributes", "first_seen",
-        "observed_at", "withdrawn_at",
+        "source",
+        "unit",
+        "key",
+        "scope",
+        "group",
+        "weight",
+        "inferred",
+        "confidence",
+        "denied",
+        "attributes",
+        "first_seen",
+        "observed_at",
+        "withdrawn_at",
     ];
     let mut fields = Object::read(node, "an exported claim", &known)?;
     let (source, _) = fields.text("source", Absent::Fault)?;

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{
-    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship, ExportedRelationshipClaim,
-    ExportedSource, Header,
+    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
+    ExportedRelationshipClaim, ExportedSource, Header,
 };
 use crate::import::value::{Moment, Outgoing, OutgoingMap};
 use crate::model::ItemId;
@@ -157,11 +157,11 @@ impl ItemClaimLine<'_> {
             scope: &claim.scope,
             class: &claim.class,
             name: &claim.name,
-            attributes: stated.clone().map(|(name, stated)| (name.as_str(), Outgoing(&stated.value))).collect(),
-            effective: stated
-                .filter(|(_, stated)| stated.effective)
-                .map(|(name, _)| name.as_str())
+            attributes: stated
+                .clone()
+                .map(|(name, stated)| (name.as_str(), Outgoing(&stated.value)))
                 .collect(),
+            effective: stated.filter(|(_, stated)| stated.effective).map(|(name, _)| name.as_str()).collect(),
             within: claim.within.map(|item| item.to_string()),
             first_seen: Moment(claim.first_seen),
             observed_at: Moment(claim.observed_at),

@@ -22,9 +22,12 @@ fn items() {
             5: Item db-3 | database_instance "two\nlines" | port=Integer(1)
             7: Item db-4 | database_instance "x" | port=Integer(80)"#]],
     );
-    check("\u{feff}class,key\nteam,a\nteam,b", &expect![[r#"
+    check(
+        "\u{feff}class,key\nteam,a\nteam,b",
+        &expect![[r#"
         2: Item a | team ""
-        3: Item b | team """#]]);
+        3: Item b | team """#]],
+    );
 }
 
 #[test]
@@ -42,13 +45,39 @@ fn relationships() {
 #[test]
 fn bad_headers() {
     check("", &expect![""]);
-    check("keys,class,name\na,team,x\n", &expect![[r#"1:1: FORMAT_INVALID the header lacks "key" (did you mean "key" by "keys"?)"#]]);
-    check("name,colour\nx,red\n", &expect![[r#"1:1: FORMAT_INVALID the header lacks "key" and "class" (write key,class,name,… for items, from,type,to,group,… for relationships)"#]]);
-    check("from,to\na,b\n", &expect![[r#"1:1: FORMAT_INVALID the header lacks "type" (write key,class,name,… for items, from,type,to,group,… for relationships)"#]]);
-    check("key;class;name\na;team;x\n", &expect![[r#"1:1: FORMAT_INVALID the header lacks "key" and "class" (separate the columns with commas)"#]]);
+    check(
+        "keys,class,name\na,team,x\n",
+        &expect![[r#"1:1: FORMAT_INVALID the header lacks "key" (did you mean "key" by "keys"?)"#]],
+    );
+    check(
+        "name,colour\nx,red\n",
+        &expect![[
+            r#"1:1: FORMAT_INVALID the header lacks "key" and "class" (write key,class,name,… for items, from,type,to,group,… for relationships)"#
+        ]],
+    );
+    check(
+        "from,to\na,b\n",
+        &expect![[
+            r#"1:1: FORMAT_INVALID the header lacks "type" (write key,class,name,… for items, from,type,to,group,… for relationships)"#
+        ]],
+    );
+    check(
+        "key;class;name\na;team;x\n",
+        &expect![[
+            r#"1:1: FORMAT_INVALID the header lacks "key" and "class" (separate the columns with commas)"#
+        ]],
+    );
     check("key,class,name,name\na,team,x,y\n", &expect![[r#"1:16: FORMAT_INVALID a second column "name""#]]);
-    check("key,class,,name\na,team,x,y\n", &expect!["1:11: FORMAT_INVALID a column has no name (name the attribute that it holds)"]);
-    check("key,class,\"name\na,team,x\n", &expect![[r#"1:11: FORMAT_INVALID the quote that opens here is never closed (close it with "; a quote inside a quoted cell is written twice)"#]]);
+    check(
+        "key,class,,name\na,team,x,y\n",
+        &expect!["1:11: FORMAT_INVALID a column has no name (name the attribute that it holds)"],
+    );
+    check(
+        "key,class,\"name\na,team,x\n",
+        &expect![[
+            r#"1:11: FORMAT_INVALID the quote that opens here is never closed (close it with "; a quote inside a quoted cell is written twice)"#
+        ]],
+    );
 }
 
 /// The line is that of the file even after cells with line ends in them.
@@ -97,5 +126,6 @@ fn bad_rows() {
     );
     expect![[r#"
         2:1: FORMAT_INVALID not UTF-8 (save the file as UTF-8)
-        3: Item b | team """#]].assert_eq(&read(Csv, b"key,class\n\xff,team\nb,team\n"));
+        3: Item b | team """#]]
+    .assert_eq(&read(Csv, b"key,class\n\xff,team\nb,team\n"));
 }

@@ -6,8 +6,8 @@ use expect_test::expect;
 use super::read;
 use crate::import::Format::JsonLines;
 use crate::import::{
-    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship, ExportedRelationshipClaim,
-    ExportedSource, FORMAT, Header, Record, reader, write_line,
+    Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
+    ExportedRelationshipClaim, ExportedSource, FORMAT, Header, Record, reader, write_line,
 };
 use crate::model::item::{Identification, Method, Stated};
 use crate::model::source::SourceKind;
@@ -111,9 +111,15 @@ fn bad_lines() {
         r#"{"item":{"id":"1","class":"server","claims":[]}}"#.to_owned(),
         r#"{"item":{"id":"@1","class":"sever","claims":[]}}"#.to_owned(),
         r#"{"item":{"id":"@1","class":"server","status":"gone","claims":[]}}"#.to_owned(),
-        format!(r#"{{"item":{{"id":"@1","class":"server","status":"active","status_since":{moment},"first_seen":5.5,"claims":[]}}}}"#),
-        format!(r#"{{"item":{{"id":"@1","class":"server","status":"active","status_since":{moment},"first_seen":{moment},"claims":[{{"source":"a","key":"b","atributes":{{}}}}]}}}}"#),
-        format!(r#"{{"relationship":{{"from":"@1","type":"runs_on","to":"@2","status":"active","status_since":{moment},"first_seen":{moment},"effective":0,"claims":[]}}}}"#),
+        format!(
+            r#"{{"item":{{"id":"@1","class":"server","status":"active","status_since":{moment},"first_seen":5.5,"claims":[]}}}}"#
+        ),
+        format!(
+            r#"{{"item":{{"id":"@1","class":"server","status":"active","status_since":{moment},"first_seen":{moment},"claims":[{{"source":"a","key":"b","atributes":{{}}}}]}}}}"#
+        ),
+        format!(
+            r#"{{"relationship":{{"from":"@1","type":"runs_on","to":"@2","status":"active","status_since":{moment},"first_seen":{moment},"effective":0,"claims":[]}}}}"#
+        ),
     ];
     expect![[r#"
         1:11: FORMAT_INVALID the export has format 2; this program reads up to 1 (import it with the release that wrote it, or a newer one)
@@ -231,13 +237,7 @@ fn item_claim(u: &mut Unstructured<'_>) -> Result<ExportedItemClaim> {
             false => None,
         },
         identification: Identification {
-            method: *u.choose(&[
-                Method::Key,
-                Method::Rule,
-                Method::New,
-                Method::Named,
-                Method::Duplicate,
-            ])?,
+            method: *u.choose(&[Method::Key, Method::Rule, Method::New, Method::Named, Method::Duplicate])?,
             rule: strings(u)?,
             values: strings(u)?,
             candidates: several(u, id)?,

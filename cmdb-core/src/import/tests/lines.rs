@@ -92,8 +92,31 @@ fn a_file_that_breaks_off() {
 fn never_panics() {
     let schema = Schema::built_in();
     let words = [
-        "{", "}", "[", "]", ":", ",", "\"", "\\", "\n", "\r", "\"item\"", "\"key\"", "\"class\"", "\"team\"", "\"match\"",
-        "\"relationship\"", "\"claims\"", "\"$map\"", "null", "1e9", "key,class,name\n", "a,team,\"x\"\n", "é", "\u{feff}", " ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "\\",
+        "\n",
+        "\r",
+        "\"item\"",
+        "\"key\"",
+        "\"class\"",
+        "\"team\"",
+        "\"match\"",
+        "\"relationship\"",
+        "\"claims\"",
+        "\"$map\"",
+        "null",
+        "1e9",
+        "key,class,name\n",
+        "a,team,\"x\"\n",
+        "é",
+        "\u{feff}",
+        " ",
     ];
     arbtest::arbtest(|u| {
         let mut file = Vec::new();
@@ -107,7 +130,10 @@ fn never_panics() {
         for format in [JsonLines, Csv] {
             for record in reader(format, file.as_slice(), &schema) {
                 if let Err(ReadError::Line(problem)) = record {
-                    assert!(problem.line >= 1 && problem.column as usize <= problem.raw.len() + 1, "{problem:?}");
+                    assert!(
+                        problem.line >= 1 && problem.column as usize <= problem.raw.len() + 1,
+                        "{problem:?}"
+                    );
                 }
             }
         }

@@ -82,7 +82,10 @@ pub(crate) fn plain_records(attributes: &Attributes) -> Vec<AttributeRecord> {
 
 /// Attributes from their records.
 pub(crate) fn plain_from(records: Vec<AttributeRecord>) -> Result<Attributes, StoreError> {
-    records.into_iter().map(|record| Ok((record.name, value_from(record.value.unwrap_or_default())?))).collect()
+    records
+        .into_iter()
+        .map(|record| Ok((record.name, value_from(record.value.unwrap_or_default())?)))
+        .collect()
 }
 
 /// An item as a record.

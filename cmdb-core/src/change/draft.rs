@@ -1,0 +1,595 @@
+//! A commit in the making.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::adjacency;
+use super::index::{index_rows, indexed_values, item_identifiers};
+use super::rows::Rows;
+use super::{Actor, Change, CommitHeader};
+use crate::identify::{Identifier, Index};
+use crate::model::schema::{Schema, Strength};
+use crate::model::source::Source;
+use crate::model::unit::UnitKind;
+use crate::model::{Item, ItemId, Relationship, Revision, SourceId, SourceKind, Timestamp};
+use crate::reconcile;
+use crate::store::key::Place;
+use crate::store::record::{self, EdgeRecord, EndRecord, HeadRecord, SourceRecord, UnitRecord};
+use crate::store::{Batch, Row, StoreError, Table, Transaction, key};
+
+/// The most changes that are handed on to whoever follows; beyond, followers read the log.
+pub const CHANGES_KEPT_MAX: usize = 20_000;
+
+/// What a draft begins with.
+#[derive(Clone)]
+pub struct Start {
+    /// The schema in force.
+    pub schema: Arc<Schema>,
+    /// Its number in this store.
+    pub schema_number: u32,
+    /// The present moment.
+    pub now: Timestamp,
+    /// The revision it stands on.
+    pub head: Revision,
+    /// The hash of that commit.
+    pub previous_hash: [u8; 32],
+    /// The next item number.
+    pub next_item: u64,
+    /// The next match number.
+    pub next_match: u64,
+    /// The sources there are.
+    pub sources: Arc<Vec<Source>>,
+}
+
+/// What became of a draft.
+pub struct Sealed {
+    /// The commit; `None`: nothing in the graph changed.
+    pub header: Option<CommitHeader>,
+    /// What it changed.
+    pub changes: Vec<Change>,
+    /// There were more changes than are kept: read the log.
+    pub overflow: bool,
+    /// What the next draft begins with.
+    pub next: Start,
+}
+
+#[derive(Clone)]
+pub(super) struct Slot {
+    /// As it is in the transaction.
+    pub(super) stored: Option<Arc<Item>>,
+    /// As it shall be.
+    pub(super) current: Option<Arc<Item>>,
+    pub(super) head: HeadRecord,
+}
+
+pub(super) struct EdgeSlot {
+    pub(super) stored: Option<Relationship>,
+    pub(super) current: Option<Relationship>,
+}
+
+pub(super) type EdgeName = (ItemId, String, ItemId);
+
+/// A commit in the making: reads see what it wrote. Dropping it undoes it.
+pub struct Draft<'s> {
+    pub(super) transaction: Box<dyn Transaction + 's>,
+    pub(super) start: Start,
+    pub(super) items: RefCell<FxHashMap<ItemId, Slot>>,
+    pub(super) edges: RefCell<BTreeMap<EdgeName, EdgeSlot>>,
+    pub(super) rows: Rows,
+    pub(super) hasher: blake3::Hasher,
+    pub(super) sequence: u32,
+    pub(super) changes: Vec<Change>,
+    pub(super) overflow: bool,
+    touched_values: BTreeSet<(String, String)>,
+    entry_points: BTreeSet<ItemId>,
+}
+
+impl<'s> Draft<'s> {
+    /// Begins on a transaction.
+    #[must_use]
+    pub fn begin(transaction: Box<dyn Transaction + 's>, start: Start) -> Draft<'s> {
+        Draft {
+            transaction,
+            start,
+            items: RefCell::default(),
+            edges: RefCell::default(),
+            rows: Rows::default(),
+            hasher: blake3::Hasher::new(),
+            sequence: 0,
+            changes: Vec::new(),
+            overflow: false,
+            touched_values: BTreeSet::new(),
+            entry_points: BTreeSet::new(),
+        }
+    }
+
+    /// The schema in force.
+    #[must_use]
+    pub fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.start.schema)
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.start.now
+    }
+
+    /// An item as it shall be.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn item(&self, id: ItemId) -> Result<Option<Arc<Item>>, StoreError> {
+        if let Some(slot) = self.items.borrow().get(&id) {
+            return Ok(slot.current.clone());
+        }
+        let slot = self.load(id)?;
+        let current = slot.current.clone();
+        self.items.borrow_mut().insert(id, slot);
+        Ok(current)
+    }
+
+    fn load(&self, id: ItemId) -> Result<Slot, StoreError> {
+        let Some(head) = self.transaction.get(Table::Items, &key::item(id))? else {
+            return Ok(Slot { stored: None, current: None, head: HeadRecord::default() });
+        };
+        let head: HeadRecord = record::decode(Table::Items, &head)?;
+        let stored = Arc::new(super::write::read_version(&*self.transaction, &head)?);
+        Ok(Slot { stored: Some(Arc::clone(&stored)), current: Some(stored), head })
+    }
+
+    /// The number for a new item.
+    pub fn new_item(&mut self) -> ItemId {
+        let id = ItemId(self.start.next_item);
+        self.start.next_item += 1;
+        id
+    }
+
+    /// Makes room for an item that brings its number along.
+    pub fn reserve_item(&mut self, id: ItemId) {
+        self.start.next_item = self.start.next_item.max(id.0 + 1);
+    }
+
+    /// The number for a new match.
+    pub fn new_match(&mut self) -> u64 {
+        let id = self.start.next_match;
+        self.start.next_match += 1;
+        id
+    }
+
+    /// Makes this the version of the item.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn put_item(&mut self, item: Item) -> Result<(), StoreError> {
+        let before = self.item(item.id)?;
+        if before.as_deref() == Some(&item) {
+            return Ok(());
+        }
+        let schema = self.schema();
+        self.index(before.as_deref(), &item, &schema);
+        let id = item.id;
+        let mut items = self.items.borrow_mut();
+        items.get_mut(&id).expect("loaded above").current = Some(Arc::new(item));
+        Ok(())
+    }
+
+    fn index(&mut self, before: Option<&Item>, after: &Item, schema: &Schema) {
+        let old_rows = before.map(|item| index_rows(item, schema)).unwrap_or_default();
+        let new_rows = index_rows(after, schema);
+        for (table, row) in old_rows.difference(&new_rows) {
+            self.rows.delete(*table, row.clone());
+        }
+        for (table, row) in new_rows.difference(&old_rows) {
+            self.rows.put(*table, row.clone(), Vec::new());
+        }
+        let old_values = before.map(|item| indexed_values(item, schema)).unwrap_or_default();
+        let new_values = indexed_values(after, schema);
+        let same_kind =
+            before.is_some_and(|before| before.class == after.class && before.status == after.status);
+        if same_kind {
+            self.touched_values.extend(old_values.symmetric_difference(&new_values).cloned());
+        } else {
+            self.touched_values.extend(old_values);
+            self.touched_values.extend(new_values);
+        }
+        let named = |item: &Item| item.attribute("entry_points").map(|effective| effective.value.clone());
+        let live = |item: &Item| item.status != crate::model::Status::Retired;
+        if before.and_then(named) != named(after) || before.is_some_and(|before| live(before) != live(after))
+        {
+            self.entry_points.insert(after.id);
+        }
+    }
+
+    /// The indexed values that changed since this was last asked.
+    pub fn take_touched_values(&mut self) -> BTreeSet<(String, String)> {
+        std::mem::take(&mut self.touched_values)
+    }
+
+    /// The items whose entry points changed since this was last asked.
+    pub fn take_entry_points(&mut self) -> BTreeSet<ItemId> {
+        std::mem::take(&mut self.entry_points)
+    }
+
+    /// A relationship as it shall be.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn relationship(
+        &self,
+        from: ItemId,
+        kind: &str,
+        to: ItemId,
+    ) -> Result<Option<Relationship>, StoreError> {
+        let name = (from, kind.to_owned(), to);
+        if let Some(slot) = self.edges.borrow().get(&name) {
+            return Ok(slot.current.clone());
+        }
+        let stored: Option<Relationship> = adjacency::find(&*self.transaction, from, &key::edge(kind, to))?;
+        let slot = EdgeSlot { stored: stored.clone(), current: stored.clone() };
+        self.edges.borrow_mut().insert(name, slot);
+        Ok(stored)
+    }
+
+    /// Makes this the version of the relationship.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn put_relationship(&mut self, relationship: Relationship) -> Result<(), StoreError> {
+        let (from, to) = (relationship.from, relationship.to);
+        let kind = relationship.kind.clone();
+        self.set_relationship((from, kind, to), Some(relationship))
+    }
+
+    /// Takes the relationship away.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn remove_relationship(&mut self, from: ItemId, kind: &str, to: ItemId) -> Result<(), StoreError> {
+        self.set_relationship((from, kind.to_owned(), to), None)
+    }
+
+    fn set_relationship(&mut self, name: EdgeName, after: Option<Relationship>) -> Result<(), StoreError> {
+        let before = self.relationship(name.0, &name.1, name.2)?;
+        if before == after {
+            return Ok(());
+        }
+        let timer = |relationship: &Option<Relationship>| {
+            let due = reconcile::relationship_due(relationship.as_ref()?)?;
+            Some(key::relationship_timer(due, name.0, &name.1, name.2))
+        };
+        let (old, new) = (timer(&before), timer(&after));
+        if old != new {
+            if let Some(old) = old {
+                self.rows.delete(Table::Timers, old);
+            }
+            if let Some(new) = new {
+                self.rows.put(Table::Timers, new, Vec::new());
+            }
+        }
+        self.edges.borrow_mut().get_mut(&name).expect("loaded above").current = after;
+        Ok(())
+    }
+
+    /// The relationships written from an item, as they shall be.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outgoing(&self, item: ItemId) -> Result<Vec<Relationship>, StoreError> {
+        let (stored, _) = adjacency::all::<Relationship>(&*self.transaction, item, usize::MAX)?;
+        let mut found: BTreeMap<(String, ItemId), Relationship> = stored
+            .into_iter()
+            .map(|relationship| ((relationship.kind.clone(), relationship.to), relationship))
+            .collect();
+        let first = (item, String::new(), ItemId(0));
+        for ((_, kind, to), slot) in self.edges.borrow().range(first..).take_while(|(name, _)| name.0 == item)
+        {
+            match &slot.current {
+                Some(relationship) => found.insert((kind.clone(), *to), relationship.clone()),
+                None => found.remove(&(kind.clone(), *to)),
+            };
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// The ends of the relationships written to an item, as they shall be: type and source end.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn incoming(&self, item: ItemId) -> Result<BTreeSet<(String, ItemId)>, StoreError> {
+        let (stored, _) = adjacency::all::<EndRecord>(&*self.transaction, item, usize::MAX)?;
+        let mut found: BTreeSet<(String, ItemId)> =
+            stored.into_iter().map(|end| (end.kind, ItemId(end.from))).collect();
+        for ((from, kind, to), slot) in self.edges.borrow().iter().filter(|(name, _)| name.2 == item) {
+            debug_assert_eq!(*to, item);
+            if slot.current.is_some() {
+                found.insert((kind.clone(), *from));
+            } else {
+                found.remove(&(kind.clone(), *from));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What became of a unit of a source.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn unit(
+        &self,
+        source: SourceId,
+        kind: UnitKind,
+        unit: &str,
+    ) -> Result<Option<UnitRecord>, StoreError> {
+        let found = self.row(Table::Units, &key::unit(source, kind, unit))?;
+        found.map(|bytes| record::decode(Table::Units, &bytes)).transpose()
+    }
+
+    /// Keeps what became of a unit.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn put_unit(
+        &mut self,
+        source: SourceId,
+        kind: UnitKind,
+        unit: &str,
+        what: &UnitRecord,
+    ) -> Result<(), StoreError> {
+        let before = self.unit(source, kind, unit)?;
+        if before.as_ref() == Some(what) {
+            return Ok(());
+        }
+        if let Some(before) = before.filter(|before| before.scope != what.scope) {
+            self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
+        }
+        let listed = key::scope_unit(source, &what.scope, kind, unit);
+        self.rows.put(Table::ScopeUnits, listed, what.digest.clone());
+        let row = record::encode(self.start.schema_number, what);
+        self.rows.put(Table::Units, key::unit(source, kind, unit), row);
+        Ok(())
+    }
+
+    /// Forgets a unit.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn remove_unit(&mut self, source: SourceId, kind: UnitKind, unit: &str) -> Result<(), StoreError> {
+        if let Some(before) = self.unit(source, kind, unit)? {
+            self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
+            self.rows.delete(Table::Units, key::unit(source, kind, unit));
+        }
+        Ok(())
+    }
+
+    /// A row of one of the tables that the draft keeps no better form of.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn row(&self, table: Table, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.rows.get(&*self.transaction, table, row)
+    }
+
+    /// The rows of a table that begin with a prefix, at most about `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rows(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.rows.scan(&*self.transaction, table, prefix, limit)
+    }
+
+    /// The keys of a table below a bound, as they were when the draft began, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rows_below(&self, table: Table, bound: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let range = crate::store::Range {
+            from: Vec::new(),
+            to: Some(bound.to_vec()),
+            order: crate::store::Order::Ascending,
+        };
+        let rows = self.transaction.scan(table, &range, limit)?;
+        Ok(rows.into_iter().map(|(row, _)| row).collect())
+    }
+
+    /// Every row of a table that begins with a prefix, as it is in the transaction: flush first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or `row` fails.
+    pub fn for_each_stored(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        row: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        crate::store::for_each(&*self.transaction, table, crate::store::Range::prefix(prefix.to_vec()), row)
+    }
+
+    /// Whether there is nothing yet: no commit, and no item in the making.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start.head == Revision(0) && self.start.next_item == 1
+    }
+
+    /// Writes a row of one of the tables that the draft keeps no better form of.
+    pub fn put_row(&mut self, table: Table, row: Vec<u8>, value: Vec<u8>) {
+        self.rows.put(table, row, value);
+    }
+
+    /// Writes a record.
+    pub fn put_record(&mut self, table: Table, row: Vec<u8>, what: &impl prost::Message) {
+        let value = record::encode(self.start.schema_number, what);
+        self.rows.put(table, row, value);
+    }
+
+    /// Removes a row.
+    pub fn delete_row(&mut self, table: Table, row: Vec<u8>) {
+        self.rows.delete(table, row);
+    }
+
+    /// The source of a name.
+    #[must_use]
+    pub fn source_named(&self, name: &str) -> Option<&Source> {
+        self.start.sources.iter().find(|source| source.name == name)
+    }
+
+    /// The source of a name, made when there is none; title and version are taken over when they say something.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn source(
+        &mut self,
+        name: &str,
+        kind: SourceKind,
+        title: &str,
+        version: &str,
+    ) -> Result<SourceId, StoreError> {
+        let known = self.source_named(name).cloned();
+        let id = known.as_ref().map_or_else(
+            || SourceId(u32::try_from(self.start.sources.len() + 1).expect("fewer sources than items")),
+            |source| source.id,
+        );
+        let old = known.clone().unwrap_or(Source {
+            id,
+            name: name.to_owned(),
+            kind,
+            title: String::new(),
+            version: String::new(),
+        });
+        let mut new = old;
+        for (field, given) in [(&mut new.title, title), (&mut new.version, version)] {
+            if !given.is_empty() {
+                given.clone_into(field);
+            }
+        }
+        if known.as_ref() == Some(&new) {
+            return Ok(id);
+        }
+        let mut row = self
+            .source_record(id)?
+            .unwrap_or_else(|| SourceRecord { first_seen_us: self.start.now.0, ..SourceRecord::default() });
+        row.name.clone_from(&new.name);
+        row.kind = new.kind.name().to_owned();
+        row.title.clone_from(&new.title);
+        row.version.clone_from(&new.version);
+        self.put_record(Table::Sources, key::source(id), &row);
+        let sources = Arc::make_mut(&mut self.start.sources);
+        match sources.iter_mut().find(|source| source.id == id) {
+            Some(source) => *source = new,
+            None => sources.push(new),
+        }
+        Ok(id)
+    }
+
+    /// What is kept of a source.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn source_record(&self, id: SourceId) -> Result<Option<SourceRecord>, StoreError> {
+        let found = self.row(Table::Sources, &key::source(id))?;
+        found.map(|bytes| record::decode(Table::Sources, &bytes)).transpose()
+    }
+
+    /// Makes the item current under its resolved claims.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn resolve_and_put(&mut self, mut item: Item) -> Result<(), StoreError> {
+        let schema = self.schema();
+        let now = self.now();
+        reconcile::resolve_item(&mut item, &schema, self, now);
+        self.put_item(item)
+    }
+
+    /// How many changes stand in the log of this draft so far, and would with what is not written yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.items.borrow().len() + self.edges.borrow().len()
+    }
+
+    /// What changed so far, of a draft that shall not be committed.
+    #[must_use]
+    pub fn into_changes(self) -> Vec<Change> {
+        self.changes
+    }
+
+    /// Writes what is left and makes the commit durable.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing of it is there.
+    pub fn seal(mut self, actor: &Actor) -> Result<Sealed, StoreError> {
+        self.flush()?;
+        if self.sequence == 0 {
+            let head = self.start.head;
+            self.transaction.commit(head)?;
+            let next = self.start;
+            return Ok(Sealed { header: None, changes: Vec::new(), overflow: false, next });
+        }
+        let revision = self.start.head.next();
+        let changes_hash = *self.hasher.finalize().as_bytes();
+        let header = CommitHeader {
+            revision,
+            recorded_at: self.start.now,
+            actor: actor.clone(),
+            changes: u64::from(self.sequence),
+            hash: [0; 32],
+        };
+        let hash = super::write::commit_hash(&self.start.previous_hash, &header, &changes_hash);
+        let header = CommitHeader { hash, ..header };
+        let row = super::write::commit_record(&header, &self.start.previous_hash, self.start.schema_number);
+        let mut batch = Batch::default();
+        batch.put(Table::Commits, key::revision(revision), record::encode(self.start.schema_number, &row));
+        self.transaction.write(&batch)?;
+        self.transaction.commit(revision)?;
+        let next = Start { head: revision, previous_hash: hash, ..self.start };
+        Ok(Sealed { header: Some(header), changes: self.changes, overflow: self.overflow, next })
+    }
+
+    pub(super) fn place(&mut self) -> Place {
+        let place = Place { revision: self.start.head.next(), sequence: self.sequence };
+        self.sequence += 1;
+        place
+    }
+
+    pub(super) fn keep(&mut self, change: Change) {
+        if self.changes.len() < CHANGES_KEPT_MAX {
+            self.changes.push(change);
+        } else {
+            self.overflow = true;
+        }
+    }
+}
+
+impl reconcile::Sources for Draft<'_> {
+    fn name_and_kind(&self, source: SourceId) -> (&str, SourceKind) {
+        let found = self.start.sources.get((source.0 as usize).wrapping_sub(1));
+        found.map_or(("", SourceKind::Rule), |source| (source.name.as_str(), source.kind))
+    }
+}
+
+impl Index for Draft<'_> {
+    type Error = StoreError;
+
+    fn items_with(&self, identifier: &Identifier) -> Result<Vec<ItemId>, StoreError> {
+        /// More items than that with one identifier are as good as that many.
+        const FOUND_MAX: usize = 64;
+        let rows = self.rows(Table::Identifiers, &identifier.digest, FOUND_MAX)?;
+        Ok(rows.iter().filter_map(|(row, _)| key::item_at_end(row)).collect())
+    }
+
+    fn strong_identifiers(&self, item: ItemId) -> Result<Vec<Identifier>, StoreError> {
+        let Some(item) = self.item(item)? else { return Ok(Vec::new()) };
+        let mut identifiers = item_identifiers(&item, &self.start.schema);
+        identifiers.retain(|identifier| identifier.strength == Strength::Strong);
+        Ok(identifiers)
+    }
+}
+
+/// The relationship's name as units keep it.
+#[must_use]
+pub(crate) fn edge_record(from: ItemId, kind: &str, to: ItemId) -> EdgeRecord {
+    EdgeRecord { from: from.0, kind: kind.to_owned(), to: to.0 }
+}

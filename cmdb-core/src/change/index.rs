@@ -1,0 +1,67 @@
+//! What the indexes hold of an item.
+
+use std::collections::BTreeSet;
+
+use crate::identify::{self, Identifier};
+use crate::model::schema::Schema;
+use crate::model::{Item, Status, Value};
+use crate::reconcile;
+use crate::store::{Table, key};
+
+/// The most index rows one item may take for one attribute; further elements of a list are not indexed.
+pub const INDEXED_ELEMENTS_MAX: usize = 256;
+
+/// All identifiers that the standing claims of an item offer.
+#[must_use]
+pub fn item_identifiers(item: &Item, schema: &Schema) -> Vec<Identifier> {
+    let mut identifiers: Vec<Identifier> = Vec::new();
+    for claim in item.standing() {
+        let class = if claim.class.is_empty() { &item.class } else { &claim.class };
+        let attribute =
+            |name: &str| -> Option<&Value> { claim.attributes.get(name).map(|stated| &stated.value) };
+        for identifier in identify::evidence(schema, class, attribute, claim.within).identifiers {
+            if !identifiers.iter().any(|known| known.digest == identifier.digest) {
+                identifiers.push(identifier);
+            }
+        }
+    }
+    identifiers
+}
+
+/// The (attribute, value) pairs under which an item is found; its name is one of them.
+pub(crate) fn indexed_values(item: &Item, schema: &Schema) -> BTreeSet<(String, String)> {
+    let mut values = BTreeSet::new();
+    if item.status == Status::Retired {
+        return values;
+    }
+    if !item.name.is_empty() {
+        values.insert(("name".to_owned(), item.name.to_lowercase()));
+    }
+    for (name, effective) in item.effective() {
+        if schema.attribute(&item.class, name).is_some_and(|attribute| attribute.indexed) {
+            let each = schema.normalise_each(&item.class, name, effective.value);
+            values.extend(each.into_iter().take(INDEXED_ELEMENTS_MAX).map(|value| (name.to_owned(), value)));
+        }
+    }
+    values
+}
+
+/// The rows that indexes hold of an item.
+pub(crate) fn index_rows(item: &Item, schema: &Schema) -> BTreeSet<(Table, Vec<u8>)> {
+    let mut rows = BTreeSet::new();
+    rows.insert((Table::Classes, key::class_item(&item.class, item.id)));
+    for (attribute, value) in indexed_values(item, schema) {
+        rows.insert((Table::Attributes, key::attribute(&attribute, &value, item.id)));
+    }
+    if item.status != Status::Retired {
+        for identifier in item_identifiers(item, schema) {
+            let mut row = identifier.digest.to_vec();
+            row.extend_from_slice(&item.id.0.to_be_bytes());
+            rows.insert((Table::Identifiers, row));
+        }
+    }
+    if let Some(due) = reconcile::item_due(item, schema) {
+        rows.insert((Table::Timers, key::item_timer(due, item.id)));
+    }
+    rows
+}

@@ -1,0 +1,206 @@
+//! From the draft to the tables and the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::adjacency;
+use super::draft::{Draft, EdgeName, EdgeSlot, Slot};
+use super::{Actor, Change, CommitHeader};
+use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
+use crate::store::key::Place;
+use crate::store::record::{self, ChangeRecord, CommitRecord, EndRecord, HeadRecord, PlaceRecord};
+use crate::store::{Batch, Read, StoreError, Table, key};
+
+impl Draft<'_> {
+    /// Writes what changed so far into the transaction and forgets it, so that memory stays bounded.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        let items = std::mem::take(&mut *self.items.borrow_mut());
+        let mut heads: BTreeMap<ItemId, HeadRecord> = BTreeMap::new();
+        self.flush_items(items, &mut heads, &mut batch);
+        let edges = std::mem::take(&mut *self.edges.borrow_mut());
+        self.flush_edges(edges, &mut heads, &mut batch)?;
+        for (id, head) in heads {
+            batch.put(Table::Items, key::item(id), record::encode(self.start.schema_number, &head));
+        }
+        self.rows.drain_into(&mut batch);
+        if !batch.writes.is_empty() {
+            self.transaction.write(&batch)?;
+        }
+        debug_assert!(self.rows.is_empty());
+        Ok(())
+    }
+
+    fn flush_items(
+        &mut self,
+        items: impl IntoIterator<Item = (ItemId, Slot)>,
+        heads: &mut BTreeMap<ItemId, HeadRecord>,
+        batch: &mut Batch,
+    ) {
+        // In order, so that the log of equal work is equal.
+        let slots: BTreeMap<ItemId, Slot> = items.into_iter().collect();
+        for (id, slot) in slots {
+            let Some(current) = slot.current else { continue };
+            if slot.stored.as_deref() == Some(&*current) {
+                continue;
+            }
+            let place = self.place();
+            let change = ChangeRecord {
+                previous: slot.head.last,
+                previous_version: slot.head.version,
+                item: Some(record::item_record(&current)),
+                ..ChangeRecord::default()
+            };
+            self.log(place, &change, batch);
+            let at = Some(place_record(place));
+            heads.insert(id, HeadRecord { version: at, last: at });
+            let unshared = |item: Arc<Item>| Box::new(Arc::unwrap_or_clone(item));
+            self.keep(Change::Item { before: slot.stored.map(unshared), after: unshared(current) });
+        }
+    }
+
+    fn flush_edges(
+        &mut self,
+        edges: BTreeMap<EdgeName, EdgeSlot>,
+        heads: &mut BTreeMap<ItemId, HeadRecord>,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let mut outgoing: BTreeMap<ItemId, BTreeMap<Vec<u8>, Option<Relationship>>> = BTreeMap::new();
+        let mut incoming: BTreeMap<ItemId, BTreeMap<Vec<u8>, Option<EndRecord>>> = BTreeMap::new();
+        for ((from, kind, to), slot) in edges {
+            if slot.stored == slot.current {
+                continue;
+            }
+            let place = self.place();
+            let mut head = match heads.get(&from) {
+                Some(head) => *head,
+                None => self.stored_head(from)?,
+            };
+            let change = ChangeRecord {
+                previous: head.last,
+                relationship_before: slot.stored.as_ref().map(record::relationship_record),
+                relationship_after: slot.current.as_ref().map(record::relationship_record),
+                ..ChangeRecord::default()
+            };
+            self.log(place, &change, batch);
+            head.last = Some(place_record(place));
+            heads.insert(from, head);
+            let edge = key::edge(&kind, to);
+            if slot.stored.is_some() != slot.current.is_some() {
+                let end = slot.current.as_ref().map(|_| EndRecord { kind: kind.clone(), from: from.0 });
+                incoming.entry(to).or_default().insert(key::edge(&kind, from), end);
+            }
+            outgoing.entry(from).or_default().insert(edge, slot.current.clone());
+            self.keep(Change::Relationship {
+                before: slot.stored.map(Box::new),
+                after: slot.current.map(Box::new),
+            });
+        }
+        let schema = self.start.schema_number;
+        for (item, changes) in outgoing {
+            adjacency::rewrite(&*self.transaction, batch, schema, item, changes)?;
+        }
+        for (item, changes) in incoming {
+            adjacency::rewrite(&*self.transaction, batch, schema, item, changes)?;
+        }
+        Ok(())
+    }
+
+    fn stored_head(&self, id: ItemId) -> Result<HeadRecord, StoreError> {
+        let found = self.transaction.get(Table::Items, &key::item(id))?;
+        let found = found.ok_or_else(|| StoreError::Damaged {
+            table: Table::Items.name(),
+            detail: format!("a relationship is written from {id}, which is not there"),
+        })?;
+        record::decode(Table::Items, &found)
+    }
+
+    fn log(&mut self, place: Place, change: &ChangeRecord, batch: &mut Batch) {
+        let row = record::encode(self.start.schema_number, change);
+        self.hasher.update(&(row.len() as u64).to_le_bytes());
+        self.hasher.update(&row);
+        batch.put(Table::Changes, place.key(), row);
+    }
+}
+
+/// The current version of an item.
+pub(crate) fn read_version(read: &dyn Read, head: &HeadRecord) -> Result<Item, StoreError> {
+    let place = head.version.ok_or_else(|| StoreError::Damaged {
+        table: Table::Items.name(),
+        detail: "an item without a version".to_owned(),
+    })?;
+    let change = read_change(read, place_of(place))?;
+    let item = change.item.ok_or_else(|| StoreError::Damaged {
+        table: Table::Changes.name(),
+        detail: format!("the change at {}/{} holds no item", place.revision, place.sequence),
+    })?;
+    record::item_from(item)
+}
+
+/// One change of the log.
+pub(crate) fn read_change(read: &dyn Read, place: Place) -> Result<ChangeRecord, StoreError> {
+    let bytes = read.get(Table::Changes, &place.key())?.ok_or_else(|| StoreError::Damaged {
+        table: Table::Changes.name(),
+        detail: format!("there is no change at {}/{}", place.revision, place.sequence),
+    })?;
+    record::decode(Table::Changes, &bytes)
+}
+
+pub(crate) fn place_of(place: PlaceRecord) -> Place {
+    Place { revision: Revision(place.revision), sequence: place.sequence }
+}
+
+pub(crate) fn place_record(place: Place) -> PlaceRecord {
+    PlaceRecord { revision: place.revision.0, sequence: place.sequence }
+}
+
+/// The hash of a commit: of the one before, of its own head, and of all its changes.
+pub(crate) fn commit_hash(previous: &[u8; 32], header: &CommitHeader, changes: &[u8; 32]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(previous);
+    hasher.update(&header.revision.0.to_le_bytes());
+    hasher.update(&header.recorded_at.0.to_le_bytes());
+    for text in [&header.actor.name, &header.actor.reason] {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.update(&header.changes.to_le_bytes());
+    hasher.update(changes);
+    *hasher.finalize().as_bytes()
+}
+
+pub(crate) fn commit_record(header: &CommitHeader, previous_hash: &[u8; 32], schema: u32) -> CommitRecord {
+    CommitRecord {
+        recorded_at_us: header.recorded_at.0,
+        actor: header.actor.name.clone(),
+        reason: header.actor.reason.clone(),
+        changes: header.changes,
+        schema,
+        previous_hash: previous_hash.to_vec(),
+        hash: header.hash.to_vec(),
+    }
+}
+
+/// A commit's head from its record.
+pub(crate) fn commit_header(revision: Revision, row: CommitRecord) -> Result<CommitHeader, StoreError> {
+    let hash: [u8; 32] = row.hash.as_slice().try_into().map_err(|_| StoreError::Damaged {
+        table: Table::Commits.name(),
+        detail: format!("the hash of revision {revision} has {} bytes", row.hash.len()),
+    })?;
+    Ok(CommitHeader {
+        revision,
+        recorded_at: Timestamp(row.recorded_at_us),
+        actor: Actor { name: row.actor, reason: row.reason },
+        changes: row.changes,
+        hash,
+    })
+}
+
+/// The parts of a row that are hashed, for whoever checks the log.
+pub(crate) fn hash_change(hasher: &mut blake3::Hasher, row: &[u8]) {
+    hasher.update(&(row.len() as u64).to_le_bytes());
+    hasher.update(row);
+}

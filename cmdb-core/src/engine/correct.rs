@@ -1,0 +1,200 @@
+//! What people do by hand: retire, and undo a commit.
+
+use std::collections::BTreeSet;
+
+use super::ingest::{self, UNKNOWN, relationships};
+use crate::change::{self, Draft};
+use crate::model::item::{Group, ItemClaimState};
+use crate::model::relationship::RelationshipClaimState;
+use crate::model::unit::UnitKind;
+use crate::model::{Item, ItemId, Problem, Reason, Relationship, Revision, SourceId, Status};
+use crate::reconcile::Gone;
+use crate::store::key::Place;
+use crate::store::record::{self, ChangeRecord};
+use crate::store::{Range, Read, StoreError, Table, key};
+
+/// The most changes that one revert undoes.
+pub const REVERT_CHANGES_MAX: usize = 100_000;
+
+/// Takes an item out of use: all its claims are withdrawn. A source that says something new of it brings it back.
+pub(super) fn retire(draft: &mut Draft<'_>, id: ItemId) -> Result<Result<(), Problem>, StoreError> {
+    let Some(item) = draft.item(id)? else {
+        return Ok(Err(Problem::new(Reason::ItemNotFound, format!("there is no item {id}"), id.to_string())));
+    };
+    let now = draft.now();
+    let mut item = Item::clone(&item);
+    for claim in &mut item.claims {
+        claim.withdrawn_at.get_or_insert(now);
+    }
+    if item.status != Status::Retired {
+        item.status = Status::Retired;
+        item.status_since = now;
+    }
+    draft.resolve_and_put(item)?;
+    ingest::settle(draft)?;
+    Ok(Ok(()))
+}
+
+/// Undoes a commit where what it set still stands; what was left alone, with the reason.
+pub(super) fn revert(
+    draft: &mut Draft<'_>,
+    read: &dyn Read,
+    revision: Revision,
+) -> Result<Result<Vec<String>, Problem>, StoreError> {
+    let unknown = |message: String| Problem::new(Reason::CommitUnknown, message, revision.to_string());
+    if read.get(Table::Commits, &key::revision(revision))?.is_none() {
+        let message = format!("there is no commit {revision}");
+        return Ok(Err(unknown(message).hint("`cmdb watch --after 0` and `cmdb history ITEM` show commits")));
+    }
+    let range = Range::prefix(revision.0.to_be_bytes().to_vec());
+    let rows = read.scan(Table::Changes, &range, REVERT_CHANGES_MAX.min(crate::store::SCAN_ROWS_MAX))?;
+    if rows.len() >= crate::store::SCAN_ROWS_MAX {
+        return Ok(Err(Problem::new(
+            Reason::LimitExceeded,
+            format!("commit {revision} made more changes than can be reverted at once"),
+            revision.to_string(),
+        )
+        .expected(format!("fewer than {}", crate::store::SCAN_ROWS_MAX), "more")));
+    }
+    let mut skipped = Vec::new();
+    // Backwards, so that an item that changed twice in the commit is undone twice.
+    for (row, bytes) in rows.iter().rev() {
+        let change: ChangeRecord = record::decode(Table::Changes, bytes)?;
+        debug_assert!(Place::from_key(row).is_some());
+        if let Some(after) = &change.item {
+            let after = record::item_from(after.clone())?;
+            let before = match change.previous_version {
+                Some(place) => change::read_change(read, change::place_of(place))?.item,
+                None => None,
+            };
+            let before = before.map(record::item_from).transpose()?;
+            revert_item(draft, before.as_ref(), &after, &mut skipped)?;
+        } else {
+            let before = change.relationship_before.map(record::relationship_from).transpose()?;
+            let after = change.relationship_after.map(record::relationship_from).transpose()?;
+            revert_relationship(draft, before.as_ref(), after.as_ref(), &mut skipped)?;
+        }
+    }
+    ingest::settle(draft)?;
+    Ok(Ok(skipped))
+}
+
+fn revert_item(
+    draft: &mut Draft<'_>,
+    before: Option<&Item>,
+    after: &Item,
+    skipped: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let Some(now) = draft.item(after.id)? else { return Ok(()) };
+    let mut item = Item::clone(&now);
+    let name = |claim: &ItemClaimState| (claim.source, claim.key.clone());
+    let empty = Vec::new();
+    let old = before.map_or(&empty, |before| &before.claims);
+    let names: BTreeSet<_> = old.iter().chain(&after.claims).map(name).collect();
+    for one in names {
+        let find = |claims: &[ItemClaimState]| claims.iter().find(|claim| name(claim) == one).cloned();
+        let (was, became, is) = (find(old), find(&after.claims), find(&item.claims));
+        if was.as_ref().map(content) == became.as_ref().map(content) {
+            continue;
+        }
+        if is.as_ref().map(content) != became.as_ref().map(content) {
+            skipped
+                .push(format!("{} \"{}\": what {} says of it has changed since", item.id, item.name, one.1));
+            continue;
+        }
+        item.claims.retain(|claim| name(claim) != one);
+        item.claims.extend(was);
+        doubt(draft, one.0, &one.1)?;
+    }
+    revert_groups(&mut item, before.map_or(&[], |before| &before.groups), &after.groups);
+    if let Some(before) = before {
+        if item.duplicates == after.duplicates {
+            item.duplicates.clone_from(&before.duplicates);
+        }
+        if item.status == after.status && before.status != after.status {
+            item.status = before.status;
+            item.status_since = draft.now();
+        }
+    }
+    draft.resolve_and_put(item)
+}
+
+/// What a claim says, without the flags that follow from other claims.
+fn content(claim: &ItemClaimState) -> ItemClaimState {
+    let mut content = claim.clone();
+    for stated in content.attributes.values_mut() {
+        stated.effective = false;
+    }
+    content
+}
+
+fn revert_groups(item: &mut Item, before: &[Group], after: &[Group]) {
+    let same = |one: &Group, other: &Group| {
+        one.name == other.name && one.source == other.source && one.key == other.key
+    };
+    for group in after.iter().filter(|group| !before.contains(group)) {
+        if item.groups.contains(group) {
+            item.groups.retain(|other| !same(other, group));
+        }
+    }
+    for group in before.iter().filter(|group| !after.contains(group)) {
+        if !item.groups.iter().any(|other| same(other, group)) {
+            item.groups.push(group.clone());
+        }
+    }
+}
+
+fn revert_relationship(
+    draft: &mut Draft<'_>,
+    before: Option<&Relationship>,
+    after: Option<&Relationship>,
+    skipped: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let subject = after.or(before).expect("a change has a side");
+    let (from, kind, to) = (subject.from, subject.kind.clone(), subject.to);
+    let now = draft.relationship(from, &kind, to)?;
+    let name = |claim: &RelationshipClaimState| (claim.source, claim.unit as u8, claim.key.clone());
+    let empty = Vec::new();
+    let old = before.map_or(&empty, |before| &before.claims);
+    let new = after.map_or(&empty, |after| &after.claims);
+    let mut relationship = now.unwrap_or_else(|| Relationship {
+        claims: Vec::new(),
+        effective: 0,
+        status: Status::Active,
+        ..subject.clone()
+    });
+    let names: BTreeSet<_> = old.iter().chain(new).map(name).collect();
+    for one in names {
+        let find =
+            |claims: &[RelationshipClaimState]| claims.iter().find(|claim| name(claim) == one).cloned();
+        let (was, became, is) = (find(old), find(new), find(&relationship.claims));
+        if was == became {
+            continue;
+        }
+        if is != became {
+            skipped.push(format!("{from} {kind} {to}: what {} says of it has changed since", one.2));
+            continue;
+        }
+        relationship.claims.retain(|claim| name(claim) != one);
+        relationship.claims.extend(was);
+        doubt(draft, one.0, &one.2)?;
+    }
+    if relationship.claims.is_empty() {
+        return draft.remove_relationship(from, &kind, to);
+    }
+    relationship.effective = 0;
+    relationships::resolve_and_put(draft, relationship, Gone::Stopped)
+}
+
+/// The source's digest of the unit no longer speaks of what is there: it must state it again.
+fn doubt(draft: &mut Draft<'_>, source: SourceId, key: &str) -> Result<(), StoreError> {
+    for kind in [UnitKind::Item, UnitKind::Relationship, UnitKind::Redundancy] {
+        if let Some(mut unit) = draft.unit(source, kind, key)? {
+            unit.digest = UNKNOWN.to_vec();
+            let scope = unit.scope.clone();
+            draft.put_unit(source, kind, key, &unit)?;
+            draft.delete_row(Table::Scopes, crate::store::key::scope(source, &scope));
+        }
+    }
+    Ok(())
+}

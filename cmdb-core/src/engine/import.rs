@@ -1,0 +1,363 @@
+//! Files become one revision: checked, then items, then relationships, then redundancy, then what is withdrawn.
+//!
+//! Every phase reads the files anew and works in batches that are flushed into the transaction, so memory does not
+//! grow with the files. Nothing is published unless every line is good, or bad ones were to be skipped.
+
+mod restore;
+mod tracked;
+
+use std::fs::File;
+use std::io::BufReader;
+
+use super::ingest::withdraw::withdraw_unit;
+use super::ingest::{self, Stating, Unit, WITHDRAWN};
+use super::request::{Decision, EngineError, Import, ImportEvent, ImportOutcome, Outcome};
+use super::writer::Events;
+use crate::change::Draft;
+use crate::claim::{Claim, UnitKind};
+use crate::import::{LineProblem, ReadError, Record, reader};
+use crate::model::{Problem, Reason, SourceId};
+use crate::store::scratch::Scratch;
+use crate::store::{StoreError, Table, key};
+use tracked::{Line, Tracked};
+
+/// The scope of what a source's imports name.
+pub const SCOPE: &str = "import";
+/// Lines stated together.
+const BATCH: usize = 2_000;
+/// What a draft holds before it is written into the transaction.
+const PENDING_MAX: usize = 10_000;
+/// Items whose host comes later in the files, kept to be tried again.
+const LATER_MAX: usize = 1_000_000;
+/// The share of a source's entries that a full import may withdraw unasked.
+const WITHDRAW_PERCENT: u64 = 5;
+
+/// Runs an import in a draft; what it did, and whether to publish it.
+pub(super) fn run(
+    draft: &mut Draft<'_>,
+    import: &Import,
+    events: &mut Events,
+) -> Result<(ImportOutcome, bool), EngineError> {
+    if import.full && import.skip_bad {
+        return Err(Problem::new(
+            Reason::FormatInvalid,
+            "a full import cannot skip bad lines: what they name would be withdrawn",
+            "--full --skip-bad",
+        )
+        .hint("mend the lines, or import without --full")
+        .into());
+    }
+    let name = &import.source;
+    let source = draft.source(&name.name, name.kind, &name.title, &name.version)?;
+    let stating = Stating { source, kind: name.kind, scope: SCOPE, observed_at: draft.now(), merge: false };
+    let directory =
+        import.files.first().and_then(|file| file.path.parent()).unwrap_or(std::path::Path::new("."));
+    let mut run = Run {
+        import,
+        stating,
+        seen: Scratch::new(directory)?,
+        lines: 0,
+        tracked: Tracked::new(import),
+        outcome: ImportOutcome::default(),
+        matches: Vec::new(),
+    };
+    let published = run.phases(draft, events)?;
+    run.tracked.report(events)?;
+    run.outcome.refused = run.tracked.refused();
+    run.outcome.notes = run.tracked.notes();
+    Ok((run.outcome, published && !import.dry_run))
+}
+
+struct Run<'a> {
+    import: &'a Import,
+    stating: Stating<'a>,
+    seen: Scratch,
+    lines: u64,
+    tracked: Tracked<'a>,
+    outcome: ImportOutcome,
+    /// Matches that this import made, bounded by [`tracked::LISTED_MAX`].
+    matches: Vec<u64>,
+}
+
+impl Run<'_> {
+    fn phases(&mut self, draft: &mut Draft<'_>, events: &mut Events) -> Result<bool, EngineError> {
+        self.check(draft, events)?;
+        if self.stop() {
+            return Ok(false);
+        }
+        let phases = [
+            ("items", UnitKind::Item),
+            ("relationships", UnitKind::Relationship),
+            ("redundancy", UnitKind::Redundancy),
+        ];
+        for (phase, kind) in phases {
+            self.state(draft, events, phase, kind)?;
+            if self.stop() {
+                return Ok(false);
+            }
+        }
+        if self.import.full {
+            self.withdraw(draft, events)?;
+        }
+        ingest::settle(draft)?;
+        self.outcome.waiting = ingest::matches::waiting(draft, &self.matches)?;
+        draft.flush()?;
+        Ok(true)
+    }
+
+    fn stop(&self) -> bool {
+        self.tracked.refused() > 0 && !self.import.skip_bad
+    }
+
+    /// Reads everything once: form, and keys that are given twice.
+    fn check(&mut self, draft: &mut Draft<'_>, events: &mut Events) -> Result<(), EngineError> {
+        let schema = draft.schema();
+        let mut exported = false;
+        for (number, file) in (0u32..).zip(&self.import.files) {
+            for record in reader(file.format, open(file)?, &schema) {
+                self.lines += 1;
+                if self.lines % PROGRESS_LINES == 0 {
+                    progress(events, "checking", self.lines, 0);
+                }
+                match record {
+                    Ok(record) => match &record.value {
+                        Record::Claim(claim) => {
+                            let line = Line { file: number, line: record.line, column: record.column };
+                            self.once(claim, line)?;
+                        }
+                        Record::Exported(_) => exported = true,
+                    },
+                    Err(ReadError::Line(problem)) => self.tracked.line(number, *problem, events),
+                    Err(ReadError::File(error)) => return Err(unreadable(&file.name, &error).into()),
+                }
+            }
+        }
+        if exported && !draft.is_empty() {
+            return Err(Problem::new(
+                Reason::NotEmpty,
+                "an export can be imported into an empty store only: it brings its own ids and sources",
+                self.import.files.first().map_or("", |file| file.name.as_str()),
+            )
+            .hint("start a server with a new --data directory, or restore a backup")
+            .into());
+        }
+        progress(events, "checking", self.lines, self.lines);
+        Ok(())
+    }
+
+    /// Refuses a key that was given before in these files.
+    fn once(&mut self, claim: &Claim, line: Line) -> Result<(), EngineError> {
+        let name = key::unit(SourceId(0), claim.kind, &claim.key);
+        let Some((file, first)) = self.seen.add(&name, line.file, line.line)? else { return Ok(()) };
+        let before = &self.import.files[file as usize].name;
+        let problem = Problem::new(
+            Reason::KeyRepeated,
+            format!("\"{}\" is given twice: first in {before}, line {first}", claim.key),
+            claim.key.clone(),
+        )
+        .expected("each key once", "twice")
+        .hint("give one of them another key, or join the two lines");
+        self.tracked.refuse(line, problem);
+        Ok(())
+    }
+
+    fn state(
+        &mut self,
+        draft: &mut Draft<'_>,
+        events: &mut Events,
+        phase: &'static str,
+        kind: UnitKind,
+    ) -> Result<(), EngineError> {
+        let schema = draft.schema();
+        let mut batch: Vec<(Line, Unit)> = Vec::new();
+        let mut later: Vec<(Line, Unit)> = Vec::new();
+        let mut done = 0;
+        for (number, file) in (0u32..).zip(&self.import.files) {
+            for record in reader(file.format, open(file)?, &schema) {
+                done += 1;
+                if done % PROGRESS_LINES == 0 {
+                    progress(events, phase, done, self.lines);
+                }
+                // What could not be read was told of in the first phase.
+                let Ok(record) = record else { continue };
+                let line = Line { file: number, line: record.line, column: record.column };
+                match record.value {
+                    Record::Claim(claim) if claim.kind == kind && !self.tracked.is_refused(line) => {
+                        batch.push((line, Unit::of(*claim, SCOPE)));
+                    }
+                    Record::Exported(line) => restore::line(draft, kind, line)?,
+                    Record::Claim(_) => {}
+                }
+                if batch.len() == BATCH {
+                    self.batch(draft, std::mem::take(&mut batch), Some(&mut later))?;
+                }
+                if draft.pending() > PENDING_MAX {
+                    draft.flush()?;
+                }
+            }
+        }
+        self.batch(draft, batch, Some(&mut later))?;
+        // Hosts that stood further down are known now.
+        while !later.is_empty() {
+            let before = later.len();
+            let mut still = Vec::new();
+            for some in chunks(later) {
+                self.batch(draft, some, Some(&mut still))?;
+            }
+            later = still;
+            if later.len() == before {
+                for some in chunks(std::mem::take(&mut later)) {
+                    self.batch(draft, some, None)?;
+                }
+            }
+        }
+        draft.flush()?;
+        progress(events, phase, self.lines, self.lines);
+        Ok(())
+    }
+
+    /// States some lines. Those whose host is not known yet go to `later`, where there is one.
+    fn batch(
+        &mut self,
+        draft: &mut Draft<'_>,
+        batch: Vec<(Line, Unit)>,
+        mut later: Option<&mut Vec<(Line, Unit)>>,
+    ) -> Result<(), EngineError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let (lines, units): (Vec<Line>, Vec<Unit>) = batch.into_iter().unzip();
+        let mut known = Vec::with_capacity(units.len());
+        for unit in &units {
+            known.push(draft.unit(self.stating.source, unit.claim.kind, &unit.claim.key)?.is_some());
+        }
+        let decisions = ingest::state(draft, &self.stating, &units)?;
+        for (((line, unit), known), decision) in lines.into_iter().zip(units).zip(known).zip(decisions) {
+            let homeless = waits_for_host(&unit, &decision);
+            match &mut later {
+                Some(later) if homeless && later.len() < LATER_MAX => later.push((line, unit)),
+                _ => self.count(draft, line, &unit, known, decision)?,
+            }
+        }
+        if draft.pending() > PENDING_MAX {
+            draft.flush()?;
+        }
+        Ok(())
+    }
+
+    fn count(
+        &mut self,
+        draft: &Draft<'_>,
+        line: Line,
+        unit: &Unit,
+        known: bool,
+        decision: Decision,
+    ) -> Result<(), EngineError> {
+        for problem in decision.problems {
+            self.tracked.refuse(line, problem);
+        }
+        for note in decision.notes {
+            self.tracked.note(note);
+        }
+        let kind = unit.claim.kind;
+        if kind == UnitKind::Relationship {
+            let kept = draft.unit(self.stating.source, kind, &unit.claim.key)?;
+            let room = tracked::LISTED_MAX.saturating_sub(self.matches.len());
+            self.matches.extend(kept.into_iter().flat_map(|kept| kept.matches).take(room));
+        }
+        let counter = match (kind, &decision.outcome, known) {
+            (_, Outcome::Refused(_), _) | (UnitKind::Redundancy, _, _) => None,
+            (UnitKind::Item, Outcome::Created, _) => Some(&mut self.outcome.created),
+            (UnitKind::Item, Outcome::Updated, _) => Some(&mut self.outcome.updated),
+            (UnitKind::Item, Outcome::Unchanged, _) => Some(&mut self.outcome.unchanged),
+            (UnitKind::Relationship, Outcome::Unchanged, _) => {
+                Some(&mut self.outcome.relationships_unchanged)
+            }
+            (UnitKind::Relationship, _, true) => Some(&mut self.outcome.relationships_updated),
+            (UnitKind::Relationship, _, false) => Some(&mut self.outcome.relationships_created),
+        };
+        if let Some(counter) = counter {
+            *counter += 1;
+        }
+        if let Outcome::Refused(problem) = decision.outcome {
+            self.tracked.refuse(line, problem);
+        }
+        Ok(())
+    }
+
+    /// Takes back what this source's imports named before and do not name now.
+    fn withdraw(&mut self, draft: &mut Draft<'_>, events: &mut Events) -> Result<(), EngineError> {
+        let source = self.stating.source;
+        let mut entries = 0u64;
+        let mut gone = Vec::new();
+        let prefix = key::scope(source, SCOPE);
+        draft.for_each_stored(Table::ScopeUnits, &prefix, &mut |row, digest| {
+            if digest == WITHDRAWN {
+                return Ok(());
+            }
+            entries += 1;
+            if let Some((_, _, kind, unit)) = key::split_scope_unit(row)
+                && !self.seen.has(&key::unit(SourceId(0), kind, &unit))?
+            {
+                gone.push((kind, unit));
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        let asked = self.import.allow_withdraw;
+        let allowed = if asked > 0 { asked } else { entries * WITHDRAW_PERCENT / 100 };
+        let wanted = gone.len() as u64;
+        if wanted > allowed {
+            let name = &self.import.source.name;
+            return Err(Problem::new(
+                Reason::WithdrawLimit,
+                format!("this would withdraw {wanted} of the {entries} entries of {name}"),
+                name.clone(),
+            )
+            .expected(format!("at most {allowed}"), wanted.to_string())
+            .hint(format!("if that is meant, say so: --allow-withdraw {wanted}"))
+            .into());
+        }
+        // Relationships first: they end; what they hung on may then be missing.
+        gone.sort_by_key(|(kind, _)| *kind == UnitKind::Item);
+        for (done, (kind, unit)) in (0u64..).zip(gone) {
+            withdraw_unit(draft, &self.stating, kind, &unit)?;
+            self.outcome.withdrawn += 1;
+            if done % PROGRESS_LINES == 0 {
+                progress(events, "withdrawing", done, wanted);
+            }
+            if draft.pending() > PENDING_MAX {
+                draft.flush()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lines between two signs of life.
+const PROGRESS_LINES: u64 = 5_000;
+
+fn progress(events: &mut Events, phase: &'static str, done: u64, total: u64) {
+    events(ImportEvent::Progress { phase, done, total });
+}
+
+fn open(file: &super::request::StagedFile) -> Result<BufReader<File>, Problem> {
+    File::open(&file.path).map(BufReader::new).map_err(|error| unreadable(&file.name, &error))
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> Problem {
+    Problem::new(Reason::FormatInvalid, format!("{name} cannot be read: {error}"), name)
+}
+
+fn chunks(all: Vec<(Line, Unit)>) -> impl Iterator<Item = Vec<(Line, Unit)>> {
+    let mut all = all.into_iter().peekable();
+    std::iter::from_fn(move || {
+        all.peek()?;
+        Some(all.by_ref().take(BATCH).collect())
+    })
+}
+
+fn waits_for_host(unit: &Unit, decision: &Decision) -> bool {
+    let within = unit.claim.item.as_ref().is_some_and(|item| item.within.is_some());
+    within
+        && matches!(&decision.outcome, Outcome::Refused(problem) if problem.reason == Reason::ReferenceUnknown)
+}

@@ -1,0 +1,106 @@
+//! From claims to a draft: which item, what it becomes, what hangs on it.
+//!
+//! The order within a batch is: items, then relationships, then redundancy, then what follows from them (entry
+//! points, references that wait). So a claim may refer to what a later claim of the same batch names.
+//!
+//! Invariant: a refused claim leaves nothing behind; what a claim no longer says is taken back.
+
+pub(super) mod groups;
+pub(super) mod items;
+pub(super) mod matches;
+pub(super) mod references;
+pub(super) mod relationships;
+pub(super) mod withdraw;
+
+use crate::change::Draft;
+use crate::claim::Claim;
+use crate::engine::request::{Decision, Outcome};
+use crate::model::{Problem, SourceId, SourceKind, Timestamp};
+use crate::store::StoreError;
+
+/// Who states claims, when, and in which scope.
+#[derive(Clone, Copy)]
+pub(super) struct Stating<'a> {
+    pub(super) source: SourceId,
+    pub(super) kind: SourceKind,
+    pub(super) scope: &'a str,
+    pub(super) observed_at: Timestamp,
+    /// Keep what the source said under the same key and does not say now.
+    pub(super) merge: bool,
+}
+
+impl<'a> Stating<'a> {
+    /// The same, in the scope that the unit came with.
+    fn of(&self, unit: &'a Unit) -> Stating<'a> {
+        Stating { scope: &unit.scope, ..*self }
+    }
+}
+
+/// A claim with its digest and the scope it came with.
+pub(super) struct Unit {
+    pub(super) claim: Claim,
+    pub(super) digest: Vec<u8>,
+    pub(super) scope: String,
+}
+
+impl Unit {
+    /// A unit whose claim came without a digest.
+    pub(super) fn of(claim: Claim, scope: &str) -> Unit {
+        let digest = blake3::hash(format!("{claim:?}").as_bytes()).as_bytes()[..16].to_vec();
+        Unit { claim, digest, scope: scope.to_owned() }
+    }
+}
+
+/// The digest of a unit that is bound to its item and says nothing any more.
+pub(super) const WITHDRAWN: &[u8] = &[];
+/// The digest of a unit that must be stated again to be believed unchanged.
+pub(super) const UNKNOWN: &[u8] = &[0];
+
+/// States a batch of units. One decision for each, in order.
+pub(super) fn state(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    units: &[Unit],
+) -> Result<Vec<Decision>, StoreError> {
+    let mut decisions = items::state_items(draft, stating, units)?;
+    let mut groups = Vec::new();
+    for (unit, decision) in units.iter().zip(&mut decisions) {
+        if matches!(decision.outcome, Outcome::Refused(_)) {
+            continue;
+        }
+        let stating = &stating.of(unit);
+        let problems = relationships::state_relationships(draft, stating, unit, decision)?;
+        note_problems(decision, unit, problems);
+        let problems = groups::state_groups(draft, stating, unit, decision.item, &mut groups)?;
+        note_problems(decision, unit, problems);
+    }
+    settle(draft)?;
+    for (group, problem) in groups::unfit(draft, &groups)? {
+        let place =
+            units.iter().position(|unit| unit.claim.key == group.key && unit.claim.kind == group.unit);
+        groups::take_back(draft, stating, &group)?;
+        if let Some(place) = place {
+            decisions[place].outcome = Outcome::Refused(problem);
+        }
+    }
+    Ok(decisions)
+}
+
+/// What follows from what was stated: entry points of services, and references that wait.
+pub(super) fn settle(draft: &mut Draft<'_>) -> Result<(), StoreError> {
+    matches::state_entry_points(draft)?;
+    matches::settle(draft)
+}
+
+/// A unit that says one thing is refused with it; of one that says several, the rest stands.
+fn note_problems(decision: &mut Decision, unit: &Unit, problems: Vec<Problem>) {
+    let parts = unit.claim.relationships.len() + unit.claim.redundancies.len();
+    let alone = unit.claim.item.is_none() && problems.len() == parts;
+    for problem in problems {
+        if alone {
+            decision.outcome = Outcome::Refused(problem);
+        } else {
+            decision.problems.push(problem);
+        }
+    }
+}

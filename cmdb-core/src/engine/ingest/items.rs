@@ -1,0 +1,478 @@
+//! What a claim says of an item.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::references::{self, Resolved};
+use super::{Stating, Unit};
+use crate::change::Draft;
+use crate::claim::{
+    ATTRIBUTES_MAX, Claim, ENTRY_POINTS_MAX, EntryPoint, ItemClaim, KEY_BYTES_MAX, RELATIONSHIPS_MAX,
+    Reference, UnitKind,
+};
+use crate::engine::request::{Decision, Outcome};
+use crate::identify::{self, Verdict};
+use crate::model::item::{Identification, ItemClaimState, Method, Stated};
+use crate::model::schema::Schema;
+use crate::model::value::Attributes;
+use crate::model::{Item, ItemId, Problem, Reason, SourceKind, Status, Value};
+use crate::store::StoreError;
+
+/// Decides every unit; those that speak of an item change it.
+pub(super) fn state_items(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    units: &[Unit],
+) -> Result<Vec<Decision>, StoreError> {
+    let mut decisions: Vec<Option<Decision>> = units.iter().map(|_| None).collect();
+    // A host may be named after what stands within it; go round until nothing more can be placed.
+    let mut waiting: Vec<usize> = (0..units.len()).collect();
+    while !waiting.is_empty() {
+        let mut later = Vec::new();
+        for place in &waiting {
+            match state_item(draft, &stating.of(&units[*place]), &units[*place])? {
+                Some(decision) => decisions[*place] = Some(decision),
+                None => later.push(*place),
+            }
+        }
+        if later.len() == waiting.len() {
+            for place in later {
+                decisions[place] = Some(refuse_host(&units[place].claim));
+            }
+            break;
+        }
+        waiting = later;
+    }
+    Ok(decisions.into_iter().map(|decision| decision.expect("every unit was decided")).collect())
+}
+
+/// Decides one unit; `None`: its host is not known yet.
+fn state_item(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    unit: &Unit,
+) -> Result<Option<Decision>, StoreError> {
+    let claim = &unit.claim;
+    let mut decision = Decision {
+        key: claim.key.clone(),
+        outcome: Outcome::Unchanged,
+        item: None,
+        identification: None,
+        problems: Vec::new(),
+        notes: Vec::new(),
+    };
+    if let Err(problem) = check_claim(claim) {
+        decision.outcome = Outcome::Refused(problem);
+        return Ok(Some(decision));
+    }
+    let named = named(stating, claim);
+    let known = match named {
+        Some(id) => match draft.item(id)? {
+            Some(item) => Some(item),
+            None => {
+                decision.outcome = Outcome::Refused(Problem::new(
+                    Reason::ItemNotFound,
+                    format!("there is no item {id}"),
+                    claim.key.clone(),
+                ));
+                return Ok(Some(decision));
+            }
+        },
+        None => {
+            let bound = draft.unit(stating.source, claim.kind, &claim.key)?.and_then(|unit| unit.item);
+            bound.map(|id| draft.item(ItemId(id))).transpose()?.flatten()
+        }
+    };
+    let Some(said) = &claim.item else {
+        decision.item = named;
+        return Ok(Some(decision));
+    };
+    let within = match &said.within {
+        None => None,
+        Some(reference) => match references::resolve(draft, stating, None, reference)? {
+            Ok(Resolved::Item(id)) => Some(id),
+            Ok(Resolved::Match(_)) => {
+                decision.outcome = Outcome::Refused(Problem::new(
+                    Reason::MatchInvalid,
+                    "a host is named by a key or an id, not by a match",
+                    claim.key.clone(),
+                ));
+                return Ok(Some(decision));
+            }
+            Err(_) => return Ok(None),
+        },
+    };
+    let schema = draft.schema();
+    let fitted = match fit(&schema, claim, said, known.as_deref().filter(|_| named.is_some())) {
+        Ok(fitted) => fitted,
+        Err(problem) => {
+            decision.outcome = Outcome::Refused(problem);
+            return Ok(Some(decision));
+        }
+    };
+    decision.notes = fitted.notes;
+    let verdict = match named {
+        Some(id) => Verdict {
+            item: Some(id),
+            duplicates: Vec::new(),
+            identification: Identification { method: Method::Named, ..Identification::default() },
+        },
+        None => {
+            let evidence =
+                identify::evidence(&schema, &said.class, |name| fitted.attributes.get(name), within);
+            identify::decide(&evidence, known.as_ref().map(|item| item.id), draft)?
+        }
+    };
+    let statement = Statement { stating, claim, said, attributes: fitted.attributes, within };
+    place(draft, &statement, unit, known.as_deref(), verdict, &mut decision)?;
+    Ok(Some(decision))
+}
+
+/// What is put on the item.
+struct Statement<'a> {
+    stating: &'a Stating<'a>,
+    claim: &'a Claim,
+    said: &'a ItemClaim,
+    attributes: Attributes,
+    within: Option<ItemId>,
+}
+
+fn place(
+    draft: &mut Draft<'_>,
+    statement: &Statement<'_>,
+    unit: &Unit,
+    known: Option<&Item>,
+    verdict: Verdict,
+    decision: &mut Decision,
+) -> Result<(), StoreError> {
+    let (stating, claim) = (statement.stating, statement.claim);
+    let taken_over = known.filter(|known| Some(known.id) != verdict.item);
+    if let Some(old) = taken_over {
+        leave(draft, statement, old)?;
+    }
+    let before = match verdict.item {
+        Some(id) => draft.item(id)?,
+        None => None,
+    };
+    let mut item = match &before {
+        Some(item) => Item::clone(item),
+        None => new_item(draft, statement),
+    };
+    set_claim(&mut item, statement, &verdict.identification, draft.now());
+    add_duplicates(draft, &mut item, &verdict.duplicates)?;
+    let id = item.id;
+    draft.resolve_and_put(item)?;
+    let after = draft.item(id)?;
+    decision.outcome = match &before {
+        None => Outcome::Created,
+        Some(_) if before == after => Outcome::Unchanged,
+        Some(_) => Outcome::Updated,
+    };
+    decision.item = Some(id);
+    decision.identification = Some(verdict.identification);
+    let mut kept = draft.unit(stating.source, claim.kind, &claim.key)?.unwrap_or_default();
+    kept.item = Some(id.0);
+    stating.scope.clone_into(&mut kept.scope);
+    kept.digest.clone_from(&unit.digest);
+    draft.put_unit(stating.source, claim.kind, &claim.key, &kept)
+}
+
+fn new_item(draft: &mut Draft<'_>, statement: &Statement<'_>) -> Item {
+    Item {
+        id: draft.new_item(),
+        class: statement.said.class.clone(),
+        name: statement.claim.key.clone(),
+        status: Status::Active,
+        status_since: draft.now(),
+        first_seen: statement.stating.observed_at,
+        claims: Vec::new(),
+        groups: Vec::new(),
+        duplicates: Vec::new(),
+    }
+}
+
+/// Another item takes the key over: the claim leaves this one.
+fn leave(draft: &mut Draft<'_>, statement: &Statement<'_>, old: &Item) -> Result<(), StoreError> {
+    let now = draft.now();
+    let mut old = old.clone();
+    for claim in &mut old.claims {
+        if claim.source == statement.stating.source && claim.key == statement.claim.key {
+            claim.withdrawn_at.get_or_insert(now);
+        }
+    }
+    draft.resolve_and_put(old)
+}
+
+fn set_claim(
+    item: &mut Item,
+    statement: &Statement<'_>,
+    identification: &Identification,
+    now: crate::model::Timestamp,
+) {
+    let (stating, claim, said) = (statement.stating, statement.claim, statement.said);
+    let position =
+        item.claims.iter().position(|other| other.source == stating.source && other.key == claim.key);
+    let before = position.map(|place| item.claims[place].clone());
+    let mut attributes: BTreeMap<String, Stated> = statement
+        .attributes
+        .iter()
+        .map(|(name, value)| (name.clone(), Stated { value: value.clone(), effective: false }))
+        .collect();
+    let mut after = ItemClaimState {
+        source: stating.source,
+        key: claim.key.clone(),
+        scope: stating.scope.to_owned(),
+        class: said.class.clone(),
+        name: if said.name.is_empty() && !said.class.is_empty() {
+            claim.key.clone()
+        } else {
+            said.name.clone()
+        },
+        attributes: BTreeMap::new(),
+        within: statement.within,
+        first_seen: stating.observed_at,
+        observed_at: stating.observed_at,
+        withdrawn_at: None,
+        identification: identification.clone(),
+    };
+    if let Some(before) = &before {
+        after.first_seen = before.first_seen;
+        // How the key was bound stays of interest; that it was known again is not.
+        if identification.method == Method::Key && identification.candidates.is_empty() {
+            after.identification = before.identification.clone();
+        }
+        if stating.merge {
+            merge(before, &mut after, &mut attributes, &said.cleared);
+        }
+    }
+    after.attributes = attributes;
+    match (position, before) {
+        (Some(place), Some(before)) => {
+            if says_the_same(&before, &after) {
+                return;
+            }
+            // A claim from before the last one that arrives late does not undo it.
+            if stating.observed_at < before.observed_at && before.withdrawn_at.is_none() {
+                return;
+            }
+            if stating.merge && after.attributes.is_empty() && after.name.is_empty() && after.class.is_empty()
+            {
+                after.withdrawn_at = Some(now);
+            }
+            item.claims[place] = after;
+        }
+        _ => item.claims.push(after),
+    }
+}
+
+fn merge(
+    before: &ItemClaimState,
+    after: &mut ItemClaimState,
+    attributes: &mut BTreeMap<String, Stated>,
+    cleared: &[String],
+) {
+    for (name, stated) in &before.attributes {
+        if !cleared.contains(name) {
+            attributes.entry(name.clone()).or_insert_with(|| stated.clone());
+        }
+    }
+    for (new, old) in [(&mut after.class, &before.class), (&mut after.name, &before.name)] {
+        if new.is_empty() {
+            new.clone_from(old);
+        }
+    }
+    if cleared.iter().any(|name| name == "name") {
+        after.name.clear();
+    }
+    after.within = after.within.or(before.within);
+}
+
+fn says_the_same(before: &ItemClaimState, after: &ItemClaimState) -> bool {
+    let values = |claim: &ItemClaimState| -> Vec<(String, Value)> {
+        claim.attributes.iter().map(|(name, stated)| (name.clone(), stated.value.clone())).collect()
+    };
+    before.withdrawn_at.is_none()
+        && before.class == after.class
+        && before.name == after.name
+        && before.scope == after.scope
+        && before.within == after.within
+        && values(before) == values(after)
+        && before.identification == after.identification
+}
+
+fn add_duplicates(draft: &mut Draft<'_>, item: &mut Item, duplicates: &[ItemId]) -> Result<(), StoreError> {
+    for other in duplicates.iter().filter(|other| **other != item.id) {
+        insert_sorted(&mut item.duplicates, *other);
+        if let Some(found) = draft.item(*other)? {
+            let mut found = Item::clone(&found);
+            insert_sorted(&mut found.duplicates, item.id);
+            draft.put_item(found)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_sorted(ids: &mut Vec<ItemId>, id: ItemId) {
+    if let Err(place) = ids.binary_search(&id) {
+        ids.insert(place, id);
+    }
+}
+
+/// The item that the key names by its id, where a person may do so.
+fn named(stating: &Stating<'_>, claim: &Claim) -> Option<ItemId> {
+    match stating.kind {
+        SourceKind::Agent | SourceKind::Connector => None,
+        SourceKind::Person | SourceKind::Import | SourceKind::Rule => {
+            claim.key.parse().ok().filter(|_| claim.kind == UnitKind::Item)
+        }
+    }
+}
+
+fn check_claim(claim: &Claim) -> Result<(), Problem> {
+    let invalid = |what: &str| {
+        Problem::new(
+            Reason::KeyInvalid,
+            format!("the key {what}"),
+            claim.key.chars().take(80).collect::<String>(),
+        )
+        .expected(format!("1 to {KEY_BYTES_MAX} bytes without control characters"), "")
+        .hint("give each thing a short name of its own")
+    };
+    if claim.key.is_empty() {
+        return Err(invalid("is empty"));
+    }
+    if claim.key.len() > KEY_BYTES_MAX {
+        return Err(invalid("is too long"));
+    }
+    if claim.key.chars().any(char::is_control) {
+        return Err(invalid("has a control character in it"));
+    }
+    let attributes = claim.item.as_ref().map_or(0, |item| item.attributes.len());
+    let limits = [
+        ("attributes", attributes, ATTRIBUTES_MAX),
+        ("relationships", claim.relationships.len(), RELATIONSHIPS_MAX),
+        ("redundancy groups", claim.redundancies.len(), ATTRIBUTES_MAX),
+    ];
+    for (what, given, most) in limits {
+        if given > most {
+            return Err(Problem::new(
+                Reason::LimitExceeded,
+                format!("{} states more {what} than one claim may", claim.key),
+                claim.key.clone(),
+            )
+            .expected(format!("at most {most}"), given.to_string()));
+        }
+    }
+    Ok(())
+}
+
+struct Fitted {
+    attributes: Attributes,
+    notes: Vec<String>,
+}
+
+/// Values of the declared types. `named` is the item when the claim may leave the class open.
+fn fit(schema: &Schema, claim: &Claim, said: &ItemClaim, named: Option<&Item>) -> Result<Fitted, Problem> {
+    let class = match (said.class.as_str(), named) {
+        ("", Some(item)) => item.class.as_str(),
+        (class, _) => check_class(schema, claim, class)?,
+    };
+    let mut attributes = Attributes::new();
+    let mut notes = Vec::new();
+    for (name, value) in &said.attributes {
+        let fitted = schema.fit(class, name, value.clone()).map_err(|mut problem| {
+            problem.thing = format!("{} of {}", name, claim.key);
+            problem
+        })?;
+        if schema.attribute(class, name).is_none() {
+            let nearest = schema.nearest_attribute(class, name);
+            let nearest = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
+            notes.push(format!("{class} declares no attribute {name}: kept as given{nearest}"));
+        }
+        if name == "entry_points" {
+            check_entry_points(claim, &fitted)?;
+        }
+        attributes.insert(name.clone(), fitted);
+    }
+    Ok(Fitted { attributes, notes })
+}
+
+fn check_class<'a>(schema: &Schema, claim: &Claim, class: &'a str) -> Result<&'a str, Problem> {
+    let Some(declared) = schema.class(class) else {
+        let hint = schema.nearest_class(class).map_or_else(
+            || "`cmdb classes` lists them".to_owned(),
+            |nearest| format!("did you mean {nearest}? `cmdb classes` lists them all"),
+        );
+        return Err(Problem::new(
+            Reason::ClassUnknown,
+            format!("there is no class \"{class}\""),
+            claim.key.clone(),
+        )
+        .expected("a declared class", class)
+        .hint(hint));
+    };
+    if declared.is_abstract {
+        let children: Vec<_> = schema
+            .classes()
+            .filter(|child| child.parent.as_deref() == Some(class))
+            .map(|child| child.name.as_str())
+            .collect();
+        return Err(Problem::new(
+            Reason::ClassAbstract,
+            format!("{class} has no items of its own"),
+            claim.key.clone(),
+        )
+        .expected(format!("one of its kinds: {}", children.join(", ")), class));
+    }
+    Ok(class)
+}
+
+fn check_entry_points(claim: &Claim, value: &Value) -> Result<(), Problem> {
+    let Value::List(points) = value else { return Ok(()) };
+    if points.len() > ENTRY_POINTS_MAX {
+        return Err(Problem::new(
+            Reason::LimitExceeded,
+            format!("{} names too many entry points", claim.key),
+            claim.key.clone(),
+        )
+        .expected(format!("at most {ENTRY_POINTS_MAX}"), points.len().to_string()));
+    }
+    for point in points {
+        if let Err(error) = point.to_string().parse::<EntryPoint>() {
+            return Err(Problem::new(Reason::AttributeUnusable, error.to_string(), claim.key.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_host(claim: &Claim) -> Decision {
+    let host = match claim.item.as_ref().and_then(|item| item.within.as_ref()) {
+        Some(Reference::Key(key)) => key.clone(),
+        Some(other) => format!("{other:?}"),
+        None => String::new(),
+    };
+    Decision {
+        key: claim.key.clone(),
+        outcome: Outcome::Refused(
+            Problem::new(
+                Reason::ReferenceUnknown,
+                format!("{} is said to be within \"{host}\", which nobody names", claim.key),
+                claim.key.clone(),
+            )
+            .expected("the key of an item of the same source, source:key, or an id", host)
+            .hint("name the host in the same batch or before"),
+        ),
+        item: None,
+        identification: None,
+        problems: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// An item by number, as it must be there.
+pub(super) fn required(draft: &Draft<'_>, id: ItemId) -> Result<Arc<Item>, StoreError> {
+    draft.item(id)?.ok_or_else(|| StoreError::Damaged {
+        table: crate::store::Table::Items.name(),
+        detail: format!("{id} is referred to and not there"),
+    })
+}

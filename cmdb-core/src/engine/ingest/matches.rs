@@ -1,0 +1,276 @@
+//! References that wait until exactly one item matches, and let go when that is no longer so.
+//!
+//! A match is a standing question. It is asked again whenever an indexed value that it names appears or goes, so the
+//! relationship is there as long as the answer is one item.
+
+use std::collections::BTreeSet;
+
+use super::references::Resolved;
+use super::{Stating, UNKNOWN, Unit, relationships, withdraw};
+use crate::change::Draft;
+use crate::claim::{Claim, EntryPoint, Reference, RelationshipClaim};
+use crate::engine::request::{Decision, Outcome};
+use crate::model::relationship::RelationshipClaimState;
+use crate::model::unit::UnitKind;
+use crate::model::{Item, ItemId, SourceId, SourceKind, Status, Value};
+use crate::store::record::{self, EdgeRecord, EndpointRecord, MatchRecord};
+use crate::store::{StoreError, Table, key};
+
+/// The source under which entry points are related.
+pub(in crate::engine) const ENTRY_POINTS_SOURCE: &str = "rule-entry-points";
+/// The most items that one value of a match is looked up among.
+const CANDIDATES_MAX: usize = 10_000;
+
+/// Keeps a relationship of which one end, or both, is a match; its number.
+pub(super) fn add(
+    draft: &mut Draft<'_>,
+    claim: &Claim,
+    kind: &str,
+    from: Resolved,
+    to: Resolved,
+    state: &RelationshipClaimState,
+) -> Result<u64, StoreError> {
+    let id = draft.new_match();
+    let record = MatchRecord {
+        source: state.source.0,
+        key: claim.key.clone(),
+        unit_kind: record::unit_kind_number(claim.kind),
+        scope: state.scope.clone(),
+        from: Some(endpoint(from)),
+        kind: kind.to_owned(),
+        to: Some(endpoint(to)),
+        claim: Some(record::relationship_claim_record(state)),
+        held: None,
+        waits: String::new(),
+    };
+    for (attribute, value) in probes(draft, &record) {
+        draft.put_row(Table::Probes, key::probe(&attribute, &value, id), Vec::new());
+    }
+    draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &record);
+    answer(draft, id)?;
+    Ok(id)
+}
+
+fn endpoint(end: Resolved) -> EndpointRecord {
+    match end {
+        Resolved::Item(id) => EndpointRecord { item: Some(id.0), ..EndpointRecord::default() },
+        Resolved::Match(wanted) => EndpointRecord {
+            item: None,
+            class: wanted.class,
+            attributes: record::plain_records(&wanted.attributes),
+        },
+    }
+}
+
+/// Forgets a match and what it holds.
+pub(super) fn remove(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
+    let Some(found) = load(draft, id)? else { return Ok(()) };
+    for (attribute, value) in probes(draft, &found) {
+        draft.delete_row(Table::Probes, key::probe(&attribute, &value, id));
+    }
+    draft.delete_row(Table::Matches, id.to_be_bytes().to_vec());
+    release(draft, &found)
+}
+
+/// Asks every match again that the changes of this draft may concern.
+pub(super) fn settle(draft: &mut Draft<'_>) -> Result<(), StoreError> {
+    /// The most matches that one value wakes.
+    const WOKEN_MAX: usize = 100_000;
+    let mut woken = BTreeSet::new();
+    for (attribute, value) in draft.take_touched_values() {
+        for (row, _) in draft.rows(Table::Probes, &key::attribute_value(&attribute, &value), WOKEN_MAX)? {
+            woken.extend(key::item_at_end(&row).map(|id| id.0));
+        }
+    }
+    for id in woken {
+        answer(draft, id)?;
+    }
+    Ok(())
+}
+
+/// How many of these matches wait.
+pub(in crate::engine) fn waiting(draft: &Draft<'_>, ids: &[u64]) -> Result<u64, StoreError> {
+    let mut waiting = 0;
+    for id in ids {
+        waiting += u64::from(load(draft, *id)?.is_some_and(|found| found.held.is_none()));
+    }
+    Ok(waiting)
+}
+
+fn load(draft: &Draft<'_>, id: u64) -> Result<Option<MatchRecord>, StoreError> {
+    let found = draft.row(Table::Matches, &id.to_be_bytes())?;
+    found.map(|bytes| record::decode(Table::Matches, &bytes)).transpose()
+}
+
+/// Brings a match up to date.
+fn answer(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
+    let Some(before) = load(draft, id)? else { return Ok(()) };
+    let from = candidates(draft, before.from.as_ref())?;
+    let to = candidates(draft, before.to.as_ref())?;
+    let mut after = before.clone();
+    let edge = match (from.as_slice(), to.as_slice()) {
+        ([from], [to]) if from != to => {
+            after.waits = String::new();
+            Some(EdgeRecord { from: from.0, kind: before.kind.clone(), to: to.0 })
+        }
+        (from, to) => {
+            after.waits = format!("{} items match the source end, {} the target end", from.len(), to.len());
+            None
+        }
+    };
+    if edge != before.held {
+        release(draft, &before)?;
+        if let Some(edge) = &edge {
+            let state = record::relationship_claim_from(before.claim.clone().unwrap_or_default())?;
+            relationships::put_claim(draft, ItemId(edge.from), &edge.kind, ItemId(edge.to), state)?;
+        }
+        after.held = edge;
+    }
+    if after != before {
+        draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &after);
+    }
+    Ok(())
+}
+
+fn release(draft: &mut Draft<'_>, found: &MatchRecord) -> Result<(), StoreError> {
+    let Some(held) = &found.held else { return Ok(()) };
+    let kind = record::unit_kind_from(found.unit_kind)?;
+    withdraw::withdraw_edge(draft, SourceId(found.source), kind, &found.key, held, None)
+}
+
+/// The items that one end may be.
+fn candidates(draft: &Draft<'_>, end: Option<&EndpointRecord>) -> Result<Vec<ItemId>, StoreError> {
+    let Some(end) = end else { return Ok(Vec::new()) };
+    if let Some(id) = end.item {
+        let live = draft.item(ItemId(id))?.is_some_and(|item| item.status != Status::Retired);
+        return Ok(if live { vec![ItemId(id)] } else { Vec::new() });
+    }
+    let wanted = record::plain_from(end.attributes.clone())?;
+    // The rarest value first: ports and the like are shared by many.
+    let mut rarest: Option<Vec<ItemId>> = None;
+    for (name, value) in &wanted {
+        let mut found = BTreeSet::new();
+        for value in wanted_values(draft, &end.class, name, value) {
+            let rows = draft.rows(Table::Attributes, &key::attribute_value(name, &value), CANDIDATES_MAX)?;
+            found.extend(rows.iter().filter_map(|(row, _)| key::item_at_end(row)));
+        }
+        if rarest.as_ref().is_none_or(|rarest| found.len() < rarest.len()) {
+            rarest = Some(found.into_iter().collect());
+        }
+    }
+    let mut fitting = Vec::new();
+    for id in rarest.unwrap_or_default() {
+        if let Some(item) = draft.item(id)?
+            && fits(draft, &item, end, &wanted)
+        {
+            fitting.push(id);
+        }
+    }
+    Ok(fitting)
+}
+
+fn fits(
+    draft: &Draft<'_>,
+    item: &Item,
+    end: &EndpointRecord,
+    wanted: &crate::model::value::Attributes,
+) -> bool {
+    let schema = draft.schema();
+    if item.status == Status::Retired || !(end.class.is_empty() || schema.is_a(&item.class, &end.class)) {
+        return false;
+    }
+    wanted.iter().all(|(name, value)| {
+        let wanted = wanted_values(draft, &end.class, name, value);
+        if name == "name" {
+            return wanted.contains(&item.name.to_lowercase());
+        }
+        let has =
+            item.attribute(name).map(|effective| schema.normalise_each(&item.class, name, effective.value));
+        has.is_some_and(|has| has.iter().any(|value| wanted.contains(value)))
+    })
+}
+
+fn wanted_values(draft: &Draft<'_>, class: &str, name: &str, value: &Value) -> Vec<String> {
+    if name == "name" {
+        vec![value.to_string().to_lowercase()]
+    } else {
+        draft.schema().normalise_each(class, name, value)
+    }
+}
+
+/// The indexed values that wake a match.
+fn probes(draft: &Draft<'_>, found: &MatchRecord) -> BTreeSet<(String, String)> {
+    let mut probes = BTreeSet::new();
+    for end in [&found.from, &found.to].into_iter().flatten() {
+        let Ok(wanted) = record::plain_from(end.attributes.clone()) else { continue };
+        for (name, value) in &wanted {
+            probes.extend(
+                wanted_values(draft, &end.class, name, value).into_iter().map(|value| (name.clone(), value)),
+            );
+        }
+    }
+    probes
+}
+
+/// Relates services to what agents find at their entry points.
+pub(super) fn state_entry_points(draft: &mut Draft<'_>) -> Result<(), StoreError> {
+    for id in draft.take_entry_points() {
+        let Some(item) = draft.item(id)? else { continue };
+        let source = draft.source(ENTRY_POINTS_SOURCE, SourceKind::Rule, "entry points of services", "")?;
+        let stating = Stating {
+            source,
+            kind: SourceKind::Rule,
+            scope: "entry_points",
+            observed_at: draft.now(),
+            merge: false,
+        };
+        let claim = Claim {
+            kind: UnitKind::Relationship,
+            key: format!("entry points of {id}"),
+            item: None,
+            relationships: entry_points(&item).iter().map(|point| related(id, point)).collect(),
+            redundancies: Vec::new(),
+        };
+        if claim.relationships.is_empty() {
+            withdraw::withdraw_unit(draft, &stating, claim.kind, &claim.key)?;
+            continue;
+        }
+        let unit = Unit { digest: UNKNOWN.to_vec(), claim, scope: stating.scope.to_owned() };
+        let mut decision = Decision {
+            key: unit.claim.key.clone(),
+            outcome: Outcome::Unchanged,
+            item: Some(id),
+            identification: None,
+            problems: Vec::new(),
+            notes: Vec::new(),
+        };
+        relationships::state_relationships(draft, &stating, &unit, &mut decision)?;
+    }
+    Ok(())
+}
+
+fn entry_points(item: &Item) -> Vec<EntryPoint> {
+    if item.status == Status::Retired {
+        return Vec::new();
+    }
+    match item.attribute("entry_points").map(|effective| effective.value) {
+        Some(Value::List(points)) => {
+            points.iter().filter_map(|point| point.to_string().parse().ok()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn related(service: ItemId, point: &EntryPoint) -> RelationshipClaim {
+    RelationshipClaim {
+        from: Reference::Id(service),
+        kind: "depends_on".to_owned(),
+        to: Reference::Match(point.to_match()),
+        group: String::new(),
+        weight: 1.0,
+        inferred: false,
+        confidence: 1.0,
+        denied: false,
+        attributes: Default::default(),
+    }
+}

@@ -1,0 +1,241 @@
+//! What a claim says of relationships.
+
+use std::collections::BTreeSet;
+
+use super::references::{self, Resolved};
+use super::withdraw;
+use super::{Stating, Unit, matches};
+use crate::change::{Draft, edge_record};
+use crate::claim::RelationshipClaim;
+use crate::engine::request::{Decision, Outcome};
+use crate::model::relationship::RelationshipClaimState;
+use crate::model::schema::Failure;
+use crate::model::unit::UnitKind;
+use crate::model::{ItemId, Problem, Reason, Relationship, Status};
+use crate::reconcile::{self, Gone};
+use crate::store::StoreError;
+use crate::store::record::{EdgeRecord, UnitRecord};
+
+/// Puts in place what the unit says of relationships and takes back what it said before and does not say now.
+/// The problems of those that were refused.
+pub(super) fn state_relationships(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    unit: &Unit,
+    decision: &mut Decision,
+) -> Result<Vec<Problem>, StoreError> {
+    let claim = &unit.claim;
+    let before = draft.unit(stating.source, claim.kind, &claim.key)?;
+    if claim.relationships.is_empty() && before.as_ref().is_none_or(says_nothing) {
+        return Ok(Vec::new());
+    }
+    let mut kept = before.unwrap_or_default();
+    let mut problems = Vec::new();
+    let mut edges: BTreeSet<EdgeRecord> = BTreeSet::new();
+    let mut changed = false;
+    if !stating.merge {
+        changed |= !kept.matches.is_empty();
+        for id in std::mem::take(&mut kept.matches) {
+            matches::remove(draft, id)?;
+        }
+    }
+    for said in &claim.relationships {
+        match state_one(draft, stating, unit, decision.item, said)? {
+            Ok(Stated::Edge(edge, new)) => {
+                changed |= new;
+                edges.insert(edge);
+            }
+            Ok(Stated::Match(id)) => {
+                changed = true;
+                kept.matches.push(id);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let old: BTreeSet<EdgeRecord> = std::mem::take(&mut kept.relationships).into_iter().collect();
+    if stating.merge {
+        edges.extend(old);
+    } else {
+        for edge in old.difference(&edges) {
+            changed = true;
+            withdraw::withdraw_edge(draft, stating.source, claim.kind, &claim.key, edge, None)?;
+        }
+    }
+    kept.relationships = edges.into_iter().collect();
+    stating.scope.clone_into(&mut kept.scope);
+    kept.digest.clone_from(&unit.digest);
+    draft.put_unit(stating.source, claim.kind, &claim.key, &kept)?;
+    if changed && decision.outcome == Outcome::Unchanged {
+        decision.outcome = if claim.kind == UnitKind::Relationship && !problems.is_empty() {
+            Outcome::Unchanged
+        } else {
+            Outcome::Updated
+        };
+    }
+    Ok(problems)
+}
+
+fn says_nothing(unit: &UnitRecord) -> bool {
+    unit.relationships.is_empty() && unit.matches.is_empty()
+}
+
+enum Stated {
+    /// Which, and whether anything is new about it.
+    Edge(EdgeRecord, bool),
+    /// It waits for, or holds on to, whatever matches.
+    Match(u64),
+}
+
+fn state_one(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    unit: &Unit,
+    this: Option<ItemId>,
+    said: &RelationshipClaim,
+) -> Result<Result<Stated, Problem>, StoreError> {
+    if let Err(problem) = check_type(draft, said) {
+        return Ok(Err(problem));
+    }
+    let from = match references::resolve(draft, stating, this, &said.from)? {
+        Ok(from) => from,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let to = match references::resolve(draft, stating, this, &said.to)? {
+        Ok(to) => to,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let state = claim_state(stating, unit, said);
+    let (from, to) = match (from, to) {
+        (Resolved::Item(from), Resolved::Item(to)) => (from, to),
+        (from, to) => {
+            return Ok(Ok(Stated::Match(matches::add(draft, &unit.claim, &said.kind, from, to, &state)?)));
+        }
+    };
+    if from == to {
+        return Ok(Err(itself(&said.kind, from)));
+    }
+    let new = put_claim(draft, from, &said.kind, to, state)?;
+    Ok(Ok(Stated::Edge(edge_record(from, &said.kind, to), new)))
+}
+
+fn itself(kind: &str, item: ItemId) -> Problem {
+    Problem::new(
+        Reason::RelationshipInvalid,
+        format!("{item} cannot be related to itself"),
+        format!("{item} {kind} {item}"),
+    )
+    .expected("two different items", item.to_string())
+}
+
+fn check_type(draft: &Draft<'_>, said: &RelationshipClaim) -> Result<(), Problem> {
+    let schema = draft.schema();
+    let Some(declared) = schema.relationship_type(&said.kind) else {
+        let hint = if let Some(declared) = schema.relationship_type_by_inverse(&said.kind) {
+            format!("that is {} read backwards: write it from the other end", declared.name)
+        } else if let Some(nearest) = schema.nearest_relationship_type(&said.kind) {
+            format!("did you mean {nearest}?")
+        } else {
+            "`cmdb classes --relationships` lists them".to_owned()
+        };
+        return Err(Problem::new(
+            Reason::RelationshipTypeUnknown,
+            format!("there is no relationship type \"{}\"", said.kind),
+            said.kind.clone(),
+        )
+        .hint(hint));
+    };
+    if !said.group.is_empty() && declared.failure == Failure::None {
+        return Err(Problem::new(
+            Reason::RelationshipInvalid,
+            format!("{} carries no failure, so it cannot be a member of group \"{}\"", said.kind, said.group),
+            said.kind.clone(),
+        )
+        .hint("leave the group out"));
+    }
+    let in_order = said.weight.is_finite()
+        && said.weight > 0.0
+        && said.confidence.is_finite()
+        && (0.0..=1.0).contains(&said.confidence);
+    if !in_order {
+        return Err(Problem::new(
+            Reason::RelationshipInvalid,
+            "weight or confidence is out of range",
+            said.kind.clone(),
+        )
+        .expected(
+            "a weight above 0 and a confidence from 0 to 1",
+            format!("weight {}, confidence {}", said.weight, said.confidence),
+        ));
+    }
+    Ok(())
+}
+
+fn claim_state(stating: &Stating<'_>, unit: &Unit, said: &RelationshipClaim) -> RelationshipClaimState {
+    RelationshipClaimState {
+        source: stating.source,
+        unit: unit.claim.kind,
+        key: unit.claim.key.clone(),
+        scope: stating.scope.to_owned(),
+        group: said.group.clone(),
+        weight: said.weight,
+        inferred: said.inferred,
+        confidence: said.confidence,
+        denied: said.denied,
+        attributes: said.attributes.clone(),
+        first_seen: stating.observed_at,
+        observed_at: stating.observed_at,
+        withdrawn_at: None,
+    }
+}
+
+/// Puts one source's claim on a relationship, making it when there is none. Whether anything is new about it.
+pub(super) fn put_claim(
+    draft: &mut Draft<'_>,
+    from: ItemId,
+    kind: &str,
+    to: ItemId,
+    state: RelationshipClaimState,
+) -> Result<bool, StoreError> {
+    let before = draft.relationship(from, kind, to)?;
+    let mut relationship = before.clone().unwrap_or_else(|| Relationship {
+        from,
+        kind: kind.to_owned(),
+        to,
+        status: Status::Active,
+        status_since: draft.now(),
+        denied: false,
+        first_seen: state.first_seen,
+        claims: Vec::new(),
+        effective: 0,
+    });
+    let same = |claim: &RelationshipClaimState| {
+        claim.source == state.source && claim.unit == state.unit && claim.key == state.key
+    };
+    match relationship.claims.iter_mut().find(|claim| same(claim)) {
+        Some(claim) => {
+            let mut state = RelationshipClaimState { first_seen: claim.first_seen, ..state };
+            if claim.withdrawn_at.is_none() {
+                let restated = RelationshipClaimState { observed_at: state.observed_at, ..claim.clone() };
+                if restated == state {
+                    state.observed_at = claim.observed_at;
+                }
+            }
+            *claim = state;
+        }
+        None => relationship.claims.push(state),
+    }
+    resolve_and_put(draft, relationship, Gone::Stopped)?;
+    Ok(draft.relationship(from, kind, to)? != before)
+}
+
+/// Makes the relationship current under its resolved claims.
+pub(in crate::engine) fn resolve_and_put(
+    draft: &mut Draft<'_>,
+    mut relationship: Relationship,
+    gone: Gone,
+) -> Result<(), StoreError> {
+    let schema = draft.schema();
+    let now = draft.now();
+    reconcile::resolve_relationship(&mut relationship, &schema, draft, gone, now);
+    draft.put_relationship(relationship)
+}

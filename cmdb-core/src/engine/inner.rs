@@ -1,0 +1,96 @@
+//! What the writer and the readers share.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use rustc_hash::FxHashMap;
+
+use super::live;
+use super::presence::Presence;
+use super::request::{EngineError, Report, ReportOutcome};
+use super::sources::SourceNames;
+use super::tally::Tally;
+use super::{Clock, Options};
+use crate::change::{CommitHeader, Sealed};
+use crate::graph::Graph;
+use crate::model::schema::Schema;
+use crate::model::{Revision, Timestamp};
+use crate::store::Store;
+
+/// A moment that answers are given from.
+pub(super) struct Moment {
+    pub(super) graph: Graph,
+    pub(super) recorded_at: Timestamp,
+    pub(super) sources: SourceNames,
+    pub(super) tally: Tally,
+}
+
+type Listener = Box<dyn Fn(Revision) + Send + Sync>;
+type Complaint = Box<dyn Fn(&EngineError) + Send + Sync>;
+
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) schema: Arc<Schema>,
+    pub(super) clock: Clock,
+    pub(super) options: Options,
+    pub(super) moment: ArcSwap<Moment>,
+    pub(super) presence: Presence,
+    /// The digest of the last report that is kept whole, by source name.
+    pub(super) digests: RwLock<FxHashMap<String, Vec<u8>>>,
+    pub(super) listeners: Mutex<Vec<Listener>>,
+    pub(super) complaints: Mutex<Vec<Complaint>>,
+}
+
+impl Inner {
+    /// Brings graph and sources up to a commit, and tells who listens.
+    pub(super) fn follow(&self, sealed: &Sealed) -> Result<(), EngineError> {
+        let sources = SourceNames(Arc::clone(&sealed.next.sources));
+        let before = self.moment.load();
+        let Some(CommitHeader { revision, recorded_at, .. }) = sealed.header else {
+            let moment = Moment {
+                graph: before.graph.clone(),
+                recorded_at: before.recorded_at,
+                tally: before.tally,
+                sources,
+            };
+            self.moment.store(Arc::new(moment));
+            return Ok(());
+        };
+        let snapshot = self.store.snapshot()?;
+        let (graph, tally) = if sealed.overflow {
+            live::build(&*snapshot, revision, &self.schema, &sources)?
+        } else {
+            let changes = &sealed.changes;
+            let mut tally = before.tally;
+            tally.follow(changes, &self.schema, &sources);
+            (live::follow(&before.graph, &*snapshot, revision, changes, &self.schema, &sources)?, tally)
+        };
+        self.moment.store(Arc::new(Moment { graph, recorded_at, sources, tally }));
+        for listener in self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            listener(revision);
+        }
+        Ok(())
+    }
+
+    /// Remembers that a source was heard, and what it said last.
+    pub(super) fn reported(&self, report: &Report, outcome: &ReportOutcome) {
+        let name = &report.source.name;
+        if let Some(source) = self.moment.load().sources.named(name) {
+            self.presence.note(source.id, report.observed_at);
+        }
+        let digest = if outcome.rescan.is_empty() { report.digest.clone() } else { Vec::new() };
+        self.digests.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), digest);
+    }
+
+    pub(super) fn digest_of(&self, source: &str) -> Vec<u8> {
+        let digests = self.digests.read().unwrap_or_else(PoisonError::into_inner);
+        digests.get(source).cloned().unwrap_or_default()
+    }
+
+    /// Tells whoever keeps the log of the program what failed where nobody was waiting for an answer.
+    pub(super) fn complain(&self, error: &EngineError) {
+        for complaint in self.complaints.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            complaint(error);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! When each source was last seen: in memory, and written coarsely, so that a quiet estate does not wear the disk.
+
+use std::sync::Mutex;
+
+use rustc_hash::FxHashMap;
+
+use crate::change::Draft;
+use crate::model::{SourceId, Timestamp};
+use crate::store::{self, Range, Read, StoreError, Table};
+
+/// How coarsely presence is written, in microseconds.
+pub const BUCKET_US: i64 = 5 * 60 * 1_000_000;
+
+/// When each source was last seen.
+#[derive(Default)]
+pub(super) struct Presence {
+    seen: Mutex<FxHashMap<SourceId, Seen>>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    at: Timestamp,
+    written: Timestamp,
+}
+
+impl Presence {
+    pub(super) fn load(read: &dyn Read) -> Result<Presence, StoreError> {
+        let mut seen = FxHashMap::default();
+        store::for_each(read, Table::Presence, Range::all(), |key, value| {
+            if let (Some((source, _)), Ok(at)) = (key.split_first_chunk::<4>(), value.try_into()) {
+                let at = Timestamp(i64::from_be_bytes(at));
+                seen.insert(SourceId(u32::from_be_bytes(*source)), Seen { at, written: at });
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(Presence { seen: Mutex::new(seen) })
+    }
+
+    pub(super) fn note(&self, source: SourceId, at: Timestamp) {
+        let mut seen = self.lock();
+        let entry = seen.entry(source).or_insert(Seen { at, written: Timestamp(i64::MIN) });
+        entry.at = entry.at.max(at);
+    }
+
+    pub(super) fn last_seen(&self, source: SourceId) -> Option<Timestamp> {
+        self.lock().get(&source).map(|seen| seen.at)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, FxHashMap<SourceId, Seen>> {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn bucket(at: Timestamp) -> i64 {
+    at.0.div_euclid(BUCKET_US)
+}
+
+/// Writes what is new since it was last written, one row for each source and bucket.
+pub(super) fn flush(draft: &mut Draft<'_>, presence: &Presence) -> Result<(), StoreError> {
+    let mut seen = presence.lock();
+    for (source, seen) in seen.iter_mut() {
+        if bucket(seen.at) == bucket(seen.written) {
+            continue;
+        }
+        let mut key = source.0.to_be_bytes().to_vec();
+        key.extend_from_slice(&bucket(seen.at).to_be_bytes());
+        draft.put_row(Table::Presence, key, seen.at.0.to_be_bytes().to_vec());
+        seen.written = seen.at;
+    }
+    Ok(())
+}

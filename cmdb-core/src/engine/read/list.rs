@@ -1,0 +1,157 @@
+//! Listing items: by class, filter and order, a page at a time.
+
+use std::collections::BTreeSet;
+
+use super::Reader;
+use crate::engine::request::{EngineError, List, Page};
+use crate::model::item::Status;
+use crate::model::{Item, ItemId, Problem, Reason, Value};
+use crate::query::{Filter, Sort};
+use crate::store::{Range, Table, key};
+
+/// The most items on one page.
+pub const PAGE_MAX: usize = 10_000;
+/// Items looked at together.
+const AT_ONCE: usize = 1_024;
+
+impl Reader {
+    /// One page of items.
+    ///
+    /// # Errors
+    /// When class, filter, order or page token are wrong, or the store cannot be read.
+    pub fn list(&self, list: &List) -> Result<Page, EngineError> {
+        let filter = if list.filter.is_empty() { None } else { Some(Filter::parse(&list.filter)?) };
+        if let Some(filter) = &filter {
+            filter.check(&self.inner.schema)?;
+        }
+        let sort = if list.sort.is_empty() { None } else { Some(Sort::parse(&list.sort)?) };
+        let offset = self.offset(&list.page_token)?;
+        let size = list.page_size.clamp(1, PAGE_MAX);
+        let candidates = self.candidates(list, filter.as_ref())?;
+        let chosen = match (&filter, &sort) {
+            (None, None) => candidates,
+            _ => self.choose(&candidates, filter.as_ref(), sort.as_ref())?,
+        };
+        let total = chosen.len() as u64;
+        if list.count_only {
+            return Ok(Page { total, ..Page::default() });
+        }
+        let page: Vec<ItemId> = chosen.iter().copied().skip(offset).take(size).collect();
+        let end = offset + page.len();
+        let next_page_token = if end < chosen.len() { end.to_string() } else { String::new() };
+        let items = self.items(&page)?.into_iter().flatten().collect();
+        Ok(Page { items, next_page_token, total })
+    }
+
+    fn offset(&self, token: &str) -> Result<usize, EngineError> {
+        if token.is_empty() {
+            return Ok(0);
+        }
+        let wrong = || {
+            Problem::new(Reason::FilterInvalid, "this page token was not given by this server", token)
+                .hint("begin again without a page token")
+        };
+        Ok(token.parse().map_err(|_| wrong())?)
+    }
+
+    /// The items of the class that may match, in order of their ids.
+    fn candidates(&self, list: &List, filter: Option<&Filter>) -> Result<Vec<ItemId>, EngineError> {
+        let schema = &self.inner.schema;
+        if !list.class.is_empty() && schema.class(&list.class).is_none() {
+            let hint = match schema.nearest_class(&list.class) {
+                Some(near) => format!("did you mean {near}? `cmdb classes` lists them all"),
+                None => "`cmdb classes` lists them".to_owned(),
+            };
+            return Err(Problem::new(
+                Reason::ClassUnknown,
+                format!("there is no class \"{}\"", list.class),
+                list.class.clone(),
+            )
+            .hint(hint)
+            .into());
+        }
+        let graph = &self.moment.graph;
+        let fits = |id: ItemId| {
+            graph.index(id).is_some_and(|index| {
+                let live = list.retired || graph.status(index) != Status::Retired;
+                live && (list.class.is_empty() || schema.is_a(graph.class(index), &list.class))
+            })
+        };
+        let mut ids: Vec<ItemId> = match self.indexed(list, filter)? {
+            Some(found) => found.into_iter().filter(|id| fits(*id)).collect(),
+            None => graph.indexes().map(|index| graph.id(index)).filter(|id| fits(*id)).collect(),
+        };
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// The items that an equality of the filter leaves, where an index knows; retired items are not in it.
+    fn indexed(&self, list: &List, filter: Option<&Filter>) -> Result<Option<BTreeSet<ItemId>>, EngineError> {
+        let Some(filter) = filter.filter(|_| !list.retired) else { return Ok(None) };
+        let schema = &self.inner.schema;
+        for (name, literal) in filter.equalities() {
+            let value = if name == "name" {
+                None
+            } else {
+                schema.attribute(&list.class, name).filter(|attribute| attribute.indexed).and_then(
+                    |attribute| {
+                        let wanted = attribute.element.unwrap_or(attribute.value_type);
+                        schema.normalise_each(&list.class, name, &literal.typed(wanted)?).pop()
+                    },
+                )
+            };
+            let Some(value) = value else { continue };
+            let mut found = BTreeSet::new();
+            let prefix = Range::prefix(key::attribute_value(name, &value));
+            crate::store::for_each(&*self.snapshot, Table::Attributes, prefix, |row, _| {
+                found.extend(key::item_at_end(row));
+                Ok::<(), EngineError>(())
+            })?;
+            return Ok(Some(found));
+        }
+        Ok(None)
+    }
+
+    /// Those that match, in order.
+    fn choose(
+        &self,
+        candidates: &[ItemId],
+        filter: Option<&Filter>,
+        sort: Option<&Sort>,
+    ) -> Result<Vec<ItemId>, EngineError> {
+        let schema = &self.inner.schema;
+        let mut chosen: Vec<(Option<Value>, ItemId)> = Vec::new();
+        for some in candidates.chunks(AT_ONCE) {
+            for item in self.items(some)?.into_iter().flatten() {
+                let matches = filter.is_none_or(|filter| {
+                    filter.matches(&|name| self.value(&item, name), &|class| schema.is_a(&item.class, class))
+                });
+                if matches {
+                    let key = sort.and_then(|sort| self.value(&item, &sort.attribute));
+                    chosen.push((key, item.id));
+                }
+            }
+        }
+        if let Some(sort) = sort {
+            chosen.sort_by(|(one, _), (other, _)| sort.compare(one.as_ref(), other.as_ref()));
+        }
+        Ok(chosen.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// An attribute, or one of the things that every item has.
+    fn value(&self, item: &Item, name: &str) -> Option<Value> {
+        let key = || item.key();
+        match name {
+            "id" => Some(Value::Text(item.id.to_string())),
+            "name" => Some(Value::Text(item.name.clone())),
+            "class" => Some(Value::Text(item.class.clone())),
+            "status" => Some(Value::Text(item.status.name().to_owned())),
+            "key" => key().map(|(_, key)| Value::Text(key.to_owned())),
+            "source" => {
+                let source = self.source(key()?.0)?;
+                Some(Value::Text(source.name.clone()))
+            }
+            _ => item.attribute(name).map(|effective| effective.value.clone()),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! ITEM as people write it: an id, a key, source:key, or a unique name.
+
+use std::collections::BTreeSet;
+
+use super::Reader;
+use crate::engine::request::EngineError;
+use crate::model::nearest::nearest;
+use crate::model::unit::UnitKind;
+use crate::model::{ItemId, Problem, Reason};
+use crate::store::record::{self, UnitRecord};
+use crate::store::{Range, Table, key};
+
+/// The most candidates that an ambiguity lists.
+pub const CANDIDATES_LISTED_MAX: usize = 10;
+/// The most names, and keys, that a misspelt one is compared with.
+const COMPARED_MAX: usize = 50_000;
+
+impl Reader {
+    /// The item that is meant.
+    ///
+    /// # Errors
+    /// When there is none (with the nearest), several (with the candidates), or the store cannot be read.
+    pub fn resolve(&self, text: &str) -> Result<ItemId, EngineError> {
+        if let Ok(id) = text.parse::<ItemId>() {
+            return match self.snapshot.get(Table::Items, &key::item(id))? {
+                Some(_) => Ok(id),
+                None => Err(not_found(text, None).into()),
+            };
+        }
+        let by_key = self.by_key(text)?;
+        if !by_key.is_empty() {
+            return self.one(text, "key", by_key);
+        }
+        if let Some((source, key)) = text.split_once(':')
+            && let Some(source) = self.moment.sources.named(source)
+            && let Some(row) = self.snapshot.get(Table::Units, &key::unit(source.id, UnitKind::Item, key))?
+            && let Some(item) = record::decode::<UnitRecord>(Table::Units, &row)?.item
+        {
+            return Ok(ItemId(item));
+        }
+        let by_name = self.by_name(text)?;
+        if !by_name.is_empty() {
+            return self.one(text, "name", by_name);
+        }
+        let near = self.nearest(text)?;
+        Err(not_found(text, near).into())
+    }
+
+    fn by_key(&self, text: &str) -> Result<BTreeSet<ItemId>, EngineError> {
+        let rows =
+            self.snapshot.scan(Table::Units, &Range::prefix(key::units(UnitKind::Item, text)), 1_000)?;
+        let mut found = BTreeSet::new();
+        for (_, row) in rows {
+            found.extend(record::decode::<UnitRecord>(Table::Units, &row)?.item.map(ItemId));
+        }
+        Ok(found)
+    }
+
+    fn by_name(&self, text: &str) -> Result<BTreeSet<ItemId>, EngineError> {
+        let prefix = key::attribute_value("name", &text.to_lowercase());
+        let rows = self.snapshot.scan(Table::Attributes, &Range::prefix(prefix), 1_000)?;
+        Ok(rows.iter().filter_map(|(row, _)| key::item_at_end(row)).collect())
+    }
+
+    fn one(&self, text: &str, what: &str, found: BTreeSet<ItemId>) -> Result<ItemId, EngineError> {
+        if let (1, Some(only)) = (found.len(), found.first()) {
+            return Ok(*only);
+        }
+        let some: Vec<_> = found.iter().copied().take(CANDIDATES_LISTED_MAX).collect();
+        let mut listed = Vec::new();
+        for item in self.items(&some)?.into_iter().flatten() {
+            let key = item.key().map_or_else(String::new, |(source, key)| {
+                let source = self.source(source).map_or("", |source| source.name.as_str());
+                format!(", {source}:{key}")
+            });
+            listed.push(format!("{} ({} \"{}\"{key})", item.id, item.class, item.name));
+        }
+        if found.len() > listed.len() {
+            listed.push(format!("and {} more", found.len() - listed.len()));
+        }
+        Err(Problem::new(
+            Reason::ItemAmbiguous,
+            format!("{} items have the {what} \"{text}\"", found.len()),
+            text,
+        )
+        .expected("an id, a key, source:key, or a unique name", text)
+        .hint(format!("say which: {}", listed.join("; ")))
+        .into())
+    }
+
+    /// The name or key that a misspelt one may mean.
+    fn nearest(&self, text: &str) -> Result<Option<String>, EngineError> {
+        let prefix = Range::prefix(key::class("name"));
+        let names = self.snapshot.scan(Table::Attributes, &prefix, COMPARED_MAX)?;
+        let keys = self.snapshot.scan(Table::Units, &Range::prefix(vec![0]), COMPARED_MAX)?;
+        let names = names.iter().filter_map(|(row, _)| {
+            let (_, rest) = key::split_text(row)?;
+            Some(key::split_text(rest)?.0)
+        });
+        let keys = keys.iter().filter_map(|(row, _)| key::split_unit(row).map(|(_, _, key)| key));
+        let candidates: BTreeSet<String> = names.chain(keys).collect();
+        Ok(nearest(text, candidates.iter().map(String::as_str)).map(str::to_owned))
+    }
+}
+
+fn not_found(text: &str, near: Option<String>) -> Problem {
+    let hint = match near {
+        Some(near) => format!("did you mean \"{near}\"? `cmdb items` lists what there is"),
+        None => "`cmdb items` lists what there is".to_owned(),
+    };
+    Problem::new(Reason::ItemNotFound, format!("no item is called \"{text}\""), text)
+        .expected("an id such as @42, a key, source:key, or a unique name", text)
+        .hint(hint)
+}

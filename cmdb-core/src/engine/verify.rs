@@ -1,0 +1,294 @@
+//! Does the log say what the tables hold?
+//!
+//! Three passes, each in bounded memory: the chain of commits and the hash of every change; every item against the
+//! log from its head back to its first change; every index row against the item it speaks of. A difference is told
+//! in words and counted; nothing is mended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::request::{EngineError, Verified, VerifyEvent};
+use super::sources::SourceNames;
+use crate::change::{self, Actor, CommitHeader};
+use crate::model::schema::Schema;
+use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
+use crate::reconcile;
+use crate::store::key::Place;
+use crate::store::record::{self, CommitRecord, EndRecord, HeadRecord};
+use crate::store::{self, Range, Snapshot, Table, key};
+
+/// The most findings that are told in words; all are counted.
+pub const FINDINGS_MAX: u64 = 1_000;
+const PROGRESS_EVERY: u64 = 10_000;
+
+pub(super) fn verify(
+    snapshot: &dyn Snapshot,
+    schema: &Schema,
+    sources: &SourceNames,
+    events: &mut dyn FnMut(VerifyEvent),
+) -> Result<Verified, EngineError> {
+    let verified = Verified { revision: snapshot.head(), ..Verified::default() };
+    let mut check = Check { snapshot, schema, sources, events, verified, linked: 0, incoming: 0 };
+    check.commits()?;
+    check.items()?;
+    check.indexes()?;
+    Ok(check.verified)
+}
+
+struct Check<'a> {
+    snapshot: &'a dyn Snapshot,
+    schema: &'a Schema,
+    sources: &'a SourceNames,
+    events: &'a mut dyn FnMut(VerifyEvent),
+    verified: Verified,
+    /// Changes that are reached from an item.
+    linked: u64,
+    /// Incoming ends.
+    incoming: u64,
+}
+
+impl Check<'_> {
+    fn find(&mut self, finding: String) {
+        self.verified.findings += 1;
+        if self.verified.findings <= FINDINGS_MAX {
+            (self.events)(VerifyEvent::Finding(finding));
+        }
+    }
+
+    fn progress(&mut self, phase: &'static str, done: u64, total: u64) {
+        if done % PROGRESS_EVERY == 0 {
+            (self.events)(VerifyEvent::Progress { phase, done, total });
+        }
+    }
+
+    /// Revisions are gapless, each hash covers the one before and all changes.
+    fn commits(&mut self) -> Result<(), EngineError> {
+        let head = self.snapshot.head();
+        let mut expected = Revision(1);
+        let mut previous = [0; 32];
+        let mut last_time = Timestamp(i64::MIN);
+        let mut range = Range::all();
+        loop {
+            let rows = self.snapshot.scan(Table::Commits, &range, 1_024)?;
+            for (row, bytes) in &rows {
+                let revision = row
+                    .as_slice()
+                    .try_into()
+                    .map_or(Revision(0), |bytes| Revision(u64::from_be_bytes(bytes)));
+                if revision != expected {
+                    self.find(format!("commit {expected} is not there; the next is {revision}"));
+                }
+                let record: CommitRecord = record::decode(Table::Commits, bytes)?;
+                if record.recorded_at_us < last_time.0 {
+                    self.find(format!("commit {revision} was recorded before the one before it"));
+                }
+                last_time = Timestamp(record.recorded_at_us);
+                if record.previous_hash != previous {
+                    self.find(format!(
+                        "commit {revision} does not follow the one before it: the hashes differ"
+                    ));
+                }
+                previous = self.commit(revision, record)?;
+                expected = revision.next();
+                self.verified.commits += 1;
+                self.progress("commits", revision.0, head.0);
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == 1_024 => range = range.after(last),
+                _ => break,
+            }
+        }
+        if expected != head.next() {
+            self.find(format!("the head is {head}, and the last commit {}", expected.0 - 1));
+        }
+        Ok(())
+    }
+
+    /// One commit: its count of changes and its hash, which is returned.
+    fn commit(&mut self, revision: Revision, record: CommitRecord) -> Result<[u8; 32], EngineError> {
+        let mut hasher = blake3::Hasher::new();
+        let mut sequence = 0u32;
+        let mut gaps = false;
+        let prefix = Range::prefix(revision.0.to_be_bytes().to_vec());
+        store::for_each(self.snapshot, Table::Changes, prefix, |row, bytes| {
+            change::hash_change(&mut hasher, bytes);
+            gaps |= Place::from_key(row) != Some(Place { revision, sequence });
+            sequence += 1;
+            Ok::<(), EngineError>(())
+        })?;
+        let said = change::commit_header(revision, record.clone())?;
+        if gaps || u64::from(sequence) != said.changes {
+            self.find(format!("commit {revision} says {} changes, and {sequence} are there", said.changes));
+        }
+        self.verified.changes += u64::from(sequence);
+        let header = CommitHeader {
+            revision,
+            recorded_at: Timestamp(record.recorded_at_us),
+            actor: Actor { name: record.actor, reason: record.reason },
+            changes: record.changes,
+            hash: [0; 32],
+        };
+        let previous: [u8; 32] = record.previous_hash.as_slice().try_into().unwrap_or([0; 32]);
+        let computed = change::commit_hash(&previous, &header, hasher.finalize().as_bytes());
+        if computed != said.hash {
+            self.find(format!("commit {revision} was altered: its hash does not fit its changes"));
+        }
+        Ok(said.hash)
+    }
+
+    fn items(&mut self) -> Result<(), EngineError> {
+        let mut range = Range::all();
+        loop {
+            let rows = self.snapshot.scan(Table::Items, &range, 1_024)?;
+            for (row, bytes) in &rows {
+                let Some(id) = key::item_at_end(row) else {
+                    self.find("a row of items without a number".to_owned());
+                    continue;
+                };
+                self.item(id, record::decode(Table::Items, bytes)?)?;
+                self.verified.items += 1;
+                self.progress("items", self.verified.items, 0);
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == 1_024 => range = range.after(last),
+                _ => break,
+            }
+        }
+        if self.linked != self.verified.changes {
+            let (linked, all) = (self.linked, self.verified.changes);
+            self.find(format!("{all} changes are in the log, and {linked} of them belong to an item"));
+        }
+        if self.incoming != self.verified.relationships {
+            let (incoming, outgoing) = (self.incoming, self.verified.relationships);
+            self.find(format!("{outgoing} relationships go out, and {incoming} come in"));
+        }
+        Ok(())
+    }
+
+    /// Replays an item's chain of changes, newest first, and compares what comes out with the tables.
+    fn item(&mut self, id: ItemId, head: HeadRecord) -> Result<(), EngineError> {
+        let mut newest: Option<Place> = None;
+        let mut logged: BTreeMap<(String, ItemId), Option<Relationship>> = BTreeMap::new();
+        let mut item = None;
+        let mut next = head.last.map(change::place_of);
+        while let Some(place) = next {
+            if newest.is_some_and(|newer| place >= newer) {
+                self.find(format!("{id}: the chain of changes does not go back in time at {place:?}"));
+                return Ok(());
+            }
+            newest = Some(place);
+            let Ok(row) = change::read_change(self.snapshot, place) else {
+                self.find(format!("{id}: there is no change at {place:?}"));
+                return Ok(());
+            };
+            self.linked += 1;
+            next = row.previous.map(change::place_of);
+            if let Some(found) = row.item {
+                if item.is_none() {
+                    if head.version.map(change::place_of) != Some(place) {
+                        self.find(format!("{id}: the current version is not the last one in the log"));
+                    }
+                    item = Some(record::item_from(found)?);
+                }
+                continue;
+            }
+            let named = row.relationship_after.as_ref().or(row.relationship_before.as_ref());
+            let Some(named) = named else { continue };
+            let name = (named.kind.clone(), ItemId(named.to));
+            let after = row.relationship_after.map(record::relationship_from).transpose()?;
+            logged.entry(name).or_insert(after);
+        }
+        match item {
+            Some(item) if item.id == id => self.effective(item),
+            Some(_) | None => self.find(format!("{id}: the log holds no version of it")),
+        }
+        self.relationships(id, logged)
+    }
+
+    /// What was resolved is what resolving gives now, and every index knows it.
+    fn effective(&mut self, item: Item) {
+        let mut again = item.clone();
+        reconcile::resolve_item(&mut again, self.schema, self.sources, item.status_since);
+        if again != item {
+            self.find(format!(
+                "{} \"{}\": the effective values do not follow from the claims",
+                item.id, item.name
+            ));
+        }
+        for (table, row) in change::index_rows(&item, self.schema) {
+            match self.snapshot.get(table, &row) {
+                Ok(Some(_)) => {}
+                _ => self.find(format!("{} \"{}\" is missing in {}", item.id, item.name, table.name())),
+            }
+        }
+    }
+
+    fn relationships(
+        &mut self,
+        id: ItemId,
+        logged: BTreeMap<(String, ItemId), Option<Relationship>>,
+    ) -> Result<(), EngineError> {
+        let (stored, _) = change::all_edges::<Relationship>(self.snapshot, id, usize::MAX)?;
+        let expected: Vec<Relationship> = logged.into_values().flatten().collect();
+        if stored != expected {
+            self.find(format!(
+                "{id}: {} relationships go out, and the log says {} (or they differ)",
+                stored.len(),
+                expected.len()
+            ));
+        }
+        self.verified.relationships += stored.len() as u64;
+        let (ends, _) = change::all_edges::<EndRecord>(self.snapshot, id, usize::MAX)?;
+        self.incoming += ends.len() as u64;
+        let mut seen = BTreeSet::new();
+        for end in ends {
+            if !seen.insert((end.kind.clone(), end.from)) {
+                self.find(format!("{id}: {} from @{} comes in twice", end.kind, end.from));
+            }
+            if change::find_edge(self.snapshot, ItemId(end.from), &end.kind, id)?.is_none() {
+                self.find(format!(
+                    "{id}: {} from @{} comes in and does not go out there",
+                    end.kind, end.from
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every index row speaks of an item that says so.
+    fn indexes(&mut self) -> Result<(), EngineError> {
+        for table in [Table::Classes, Table::Attributes, Table::Identifiers] {
+            let mut cached: Option<(ItemId, BTreeSet<(Table, Vec<u8>)>)> = None;
+            let mut range = Range::all();
+            let mut done = 0;
+            loop {
+                let rows = self.snapshot.scan(table, &range, 1_024)?;
+                for (row, _) in &rows {
+                    done += 1;
+                    self.progress("indexes", done, 0);
+                    let Some(id) = key::item_at_end(row) else { continue };
+                    if cached.as_ref().is_none_or(|(cached, _)| *cached != id) {
+                        cached = Some((id, self.rows_of(id)?));
+                    }
+                    let known = cached.as_ref().is_some_and(|(_, rows)| rows.contains(&(table, row.clone())));
+                    if !known {
+                        self.find(format!(
+                            "a row of {} says something of {id} that it does not say",
+                            table.name()
+                        ));
+                    }
+                }
+                match rows.last() {
+                    Some((last, _)) if rows.len() == 1_024 => range = range.after(last),
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rows_of(&self, id: ItemId) -> Result<BTreeSet<(Table, Vec<u8>)>, EngineError> {
+        let Some(head) = self.snapshot.get(Table::Items, &key::item(id))? else { return Ok(BTreeSet::new()) };
+        let item = change::read_version(self.snapshot, &record::decode(Table::Items, &head)?)?;
+        Ok(change::index_rows(&item, self.schema))
+    }
+}

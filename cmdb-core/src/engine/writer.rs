@@ -1,0 +1,270 @@
+//! The one writer: takes work, groups what is waiting, commits, tells.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::inner::Inner;
+use super::request::{
+    Actor, Applied, Apply, EngineError, Import, ImportEvent, ImportOutcome, Outcome, Report, ReportOutcome,
+};
+use super::{correct, import, ingest, presence, report, time};
+use crate::change::{Draft, Sealed, Start};
+use crate::model::{ItemId, Revision};
+use crate::store::StoreError;
+
+/// Told once, from the writer's thread, when the work is durable or refused.
+pub type Reply<T> = Box<dyn FnOnce(Result<T, EngineError>) + Send>;
+/// Told of each event of an import.
+pub type Events = Box<dyn FnMut(ImportEvent) + Send>;
+
+/// What the writer is asked to do.
+pub(super) enum Work {
+    Report(Report, Reply<ReportOutcome>),
+    Apply(Apply, Reply<Applied>),
+    Retire { item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
+    Revert { revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied> },
+    Import(Import, Events, Reply<ImportOutcome>),
+    Tick,
+    Close,
+}
+
+pub(super) struct Writer {
+    pub(super) inner: Arc<Inner>,
+    pub(super) epoch: u64,
+    pub(super) start: Start,
+}
+
+impl Writer {
+    /// Works until it is told to close, or nobody is left to ask.
+    pub(super) fn run(mut self, queue: &Receiver<Work>) {
+        let mut held: Option<Work> = None;
+        loop {
+            let work = match held.take() {
+                Some(work) => work,
+                None => match queue.recv() {
+                    Ok(work) => work,
+                    Err(_) => break,
+                },
+            };
+            match work {
+                Work::Report(report, reply) => {
+                    let (group, next) = self.gather(queue, report, reply);
+                    held = next;
+                    self.reports(group);
+                }
+                Work::Apply(apply, reply) => reply(self.apply(&apply)),
+                Work::Retire { item, actor, dry_run, reply } => reply(self.retire(item, &actor, dry_run)),
+                Work::Revert { revision, actor, dry_run, reply } => {
+                    reply(self.revert(revision, &actor, dry_run));
+                }
+                Work::Import(import, events, reply) => reply(self.import(&import, events)),
+                Work::Tick => self.tick(),
+                Work::Close => break,
+            }
+        }
+        // What is still queued is told that nobody will do it.
+        for work in queue.try_iter() {
+            refuse(work, || EngineError::Closed);
+        }
+        if let Err(error) = self.flush_presence() {
+            self.inner.complain(&error);
+        }
+    }
+
+    /// Waits a moment for more reports, so that one flush serves them all.
+    fn gather(
+        &self,
+        queue: &Receiver<Work>,
+        report: Report,
+        reply: Reply<ReportOutcome>,
+    ) -> (Vec<(Report, Reply<ReportOutcome>)>, Option<Work>) {
+        let options = &self.inner.options;
+        let until = Instant::now() + Duration::from_micros(options.group_wait_us);
+        let mut entries = entries(&report);
+        let mut group = vec![(report, reply)];
+        while entries < options.group_entries_max {
+            let wait = until.saturating_duration_since(Instant::now());
+            match queue.recv_timeout(wait) {
+                Ok(Work::Report(report, reply)) => {
+                    entries += self::entries(&report);
+                    group.push((report, reply));
+                }
+                Ok(other) => return (group, Some(other)),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        (group, None)
+    }
+
+    fn reports(&mut self, group: Vec<(Report, Reply<ReportOutcome>)>) {
+        let done = self.commit_reports(group.iter().map(|(report, _)| report));
+        match done {
+            Ok((outcomes, head)) => {
+                for ((report, reply), mut outcome) in group.into_iter().zip(outcomes) {
+                    outcome.revision = head;
+                    self.inner.reported(&report, &outcome);
+                    reply(Ok(outcome));
+                }
+            }
+            Err(error) => {
+                let said = format!("{error}");
+                for (_, reply) in group {
+                    reply(Err(EngineError::Store(StoreError::Io {
+                        doing: "committing",
+                        detail: said.clone(),
+                    })));
+                }
+            }
+        }
+    }
+
+    fn commit_reports<'r>(
+        &mut self,
+        reports: impl Iterator<Item = &'r Report>,
+    ) -> Result<(Vec<ReportOutcome>, Revision), EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        let mut outcomes = Vec::new();
+        let mut names = Vec::new();
+        for one in reports {
+            outcomes.push(report::ingest(&mut draft, one)?);
+            names.push(one.source.name.as_str());
+        }
+        let name = match names.as_slice() {
+            [one] => (*one).to_owned(),
+            several => format!("{} agents", several.len()),
+        };
+        let sealed = draft.seal(&Actor { name, reason: String::new() })?;
+        self.publish(sealed)?;
+        Ok((outcomes, self.start.head))
+    }
+
+    fn apply(&mut self, apply: &Apply) -> Result<Applied, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        let name = &apply.source;
+        let source = draft.source(&name.name, name.kind, &name.title, &name.version)?;
+        let stating = ingest::Stating {
+            source,
+            kind: name.kind,
+            scope: SCOPE_BY_HAND,
+            observed_at: apply.observed_at.unwrap_or_else(|| draft.now()),
+            merge: apply.merge,
+        };
+        let units: Vec<_> =
+            apply.claims.iter().map(|claim| ingest::Unit::of(claim.clone(), SCOPE_BY_HAND)).collect();
+        let decisions = ingest::state(&mut draft, &stating, &units)?;
+        let mut applied = self.finish(draft, &apply.actor, apply.dry_run)?;
+        if apply.dry_run {
+            // Numbers given out in a dry run mean nothing afterwards.
+            applied.decisions = decisions.into_iter().map(without_new_number).collect();
+        } else {
+            applied.decisions = decisions;
+        }
+        Ok(applied)
+    }
+
+    fn retire(&mut self, item: ItemId, actor: &Actor, dry_run: bool) -> Result<Applied, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        correct::retire(&mut draft, item)??;
+        self.finish(draft, actor, dry_run)
+    }
+
+    fn revert(&mut self, revision: Revision, actor: &Actor, dry_run: bool) -> Result<Applied, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let snapshot = inner.store.snapshot()?;
+        let mut draft = self.begin(&inner)?;
+        let skipped = correct::revert(&mut draft, &*snapshot, revision)??;
+        let mut applied = self.finish(draft, actor, dry_run)?;
+        applied.skipped = skipped;
+        Ok(applied)
+    }
+
+    fn import(&mut self, import: &Import, mut events: Events) -> Result<ImportOutcome, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        let (mut outcome, publish) = import::run(&mut draft, import, &mut events)?;
+        if !publish {
+            return Ok(outcome);
+        }
+        events(ImportEvent::Progress { phase: "publishing", done: 0, total: 0 });
+        let sealed = draft.seal(&import.actor)?;
+        outcome.revision = sealed.header.as_ref().map(|header| header.revision);
+        self.publish(sealed)?;
+        Ok(outcome)
+    }
+
+    fn tick(&mut self) {
+        let inner = Arc::clone(&self.inner);
+        let passed = (|| {
+            let mut draft = self.begin(&inner)?;
+            time::pass(&mut draft)?;
+            presence::flush(&mut draft, &inner.presence)?;
+            let actor = Actor { name: "time".to_owned(), reason: "not seen for too long".to_owned() };
+            let sealed = draft.seal(&actor)?;
+            self.publish(sealed)
+        })();
+        if let Err(error) = passed {
+            self.inner.complain(&error);
+        }
+    }
+
+    fn flush_presence(&mut self) -> Result<(), EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        presence::flush(&mut draft, &inner.presence)?;
+        draft.seal(&Actor::default())?;
+        Ok(())
+    }
+
+    fn begin<'s>(&self, inner: &'s Inner) -> Result<Draft<'s>, EngineError> {
+        let transaction = inner.store.begin(self.start.head, self.epoch)?;
+        // Recorded time never runs backwards, whatever the clock does.
+        let now = (inner.clock)().max(self.start.now);
+        Ok(Draft::begin(transaction, Start { now, ..self.start.clone() }))
+    }
+
+    /// Commits a draft, or shows what it would change.
+    fn finish(&mut self, mut draft: Draft<'_>, actor: &Actor, dry_run: bool) -> Result<Applied, EngineError> {
+        if dry_run {
+            draft.flush()?;
+            return Ok(Applied { changes: draft.into_changes(), ..Applied::default() });
+        }
+        let sealed = draft.seal(actor)?;
+        let revision = sealed.header.as_ref().map(|header| header.revision);
+        let changes = sealed.changes.clone();
+        self.publish(sealed)?;
+        Ok(Applied { revision, changes, ..Applied::default() })
+    }
+
+    fn publish(&mut self, sealed: Sealed) -> Result<(), EngineError> {
+        self.start = sealed.next.clone();
+        self.inner.follow(&sealed)
+    }
+}
+
+/// The scope of what people and programs state one by one.
+pub(super) const SCOPE_BY_HAND: &str = "by hand";
+
+fn entries(report: &Report) -> usize {
+    report.sections.iter().map(|section| section.entries.len()).sum()
+}
+
+fn without_new_number(mut decision: super::request::Decision) -> super::request::Decision {
+    if decision.outcome == Outcome::Created {
+        decision.item = None;
+    }
+    decision
+}
+
+/// Tells whoever waits that the work will not be done.
+pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
+    match work {
+        Work::Report(_, reply) => reply(Err(why())),
+        Work::Apply(_, reply) | Work::Retire { reply, .. } | Work::Revert { reply, .. } => reply(Err(why())),
+        Work::Import(_, _, reply) => reply(Err(why())),
+        Work::Tick | Work::Close => {}
+    }
+}

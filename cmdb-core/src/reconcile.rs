@@ -1,0 +1,171 @@
+//! Which claim wins: from what all sources say to what is held true.
+//!
+//! Pure. Knows nothing of identification or the store. A claim that stands beats one that was withdrawn; then the
+//! schema's order of sources for the class and attribute decides; then the later observation. What only withdrawn
+//! claims say stays effective: the last known value is better than none.
+//!
+//! Invariant: the result depends on the claims, the schema and (for `status_since`) the time given, and on nothing
+//! else; resolving twice changes nothing.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::model::item::ItemClaimState;
+use crate::model::schema::Schema;
+use crate::model::{Item, Relationship, SourceId, SourceKind, Status, Timestamp};
+
+/// Names and kinds of sources.
+pub trait Sources {
+    /// The name and kind of a source.
+    fn name_and_kind(&self, source: SourceId) -> (&str, SourceKind);
+}
+
+/// Who goes first; the smallest wins.
+type Standing = (bool, u32, Reverse<Timestamp>, usize);
+
+/// Sets class, name, effective attributes and status of an item from its claims.
+pub fn resolve_item(item: &mut Item, schema: &Schema, sources: &dyn Sources, now: Timestamp) {
+    resolve_class(item, schema, sources);
+    let best = |item: &Item, attribute: &str, says: &dyn Fn(&ItemClaimState) -> bool| {
+        let claims = item.claims.iter().enumerate().filter(|(_, claim)| says(claim));
+        claims
+            .min_by_key(|(place, claim)| standing(item, attribute, claim, *place, schema, sources))
+            .map(|(place, _)| place)
+    };
+    if let Some(place) = best(item, "name", &|claim| !claim.name.is_empty()) {
+        item.name.clone_from(&item.claims[place].name);
+    }
+    let mut winners: BTreeMap<String, usize> = BTreeMap::new();
+    for claim in &item.claims {
+        for name in claim.attributes.keys() {
+            if !winners.contains_key(name) {
+                let winner = best(item, name, &|claim| claim.attributes.contains_key(name));
+                winners.insert(name.clone(), winner.expect("this claim says it"));
+            }
+        }
+    }
+    for (place, claim) in item.claims.iter_mut().enumerate() {
+        for (name, stated) in &mut claim.attributes {
+            stated.effective = winners.get(name) == Some(&place);
+        }
+    }
+    resolve_status(item, schema, now);
+}
+
+fn standing(
+    item: &Item,
+    attribute: &str,
+    claim: &ItemClaimState,
+    place: usize,
+    schema: &Schema,
+    sources: &dyn Sources,
+) -> Standing {
+    let (name, kind) = sources.name_and_kind(claim.source);
+    let rank = schema.rank(&item.class, attribute, name, kind);
+    (claim.withdrawn_at.is_some(), rank, Reverse(claim.observed_at), place)
+}
+
+/// The class of the first source in order, or a more special one that another source gives.
+fn resolve_class(item: &mut Item, schema: &Schema, sources: &dyn Sources) {
+    let claiming = |item: &Item| {
+        let mut places: Vec<usize> =
+            (0..item.claims.len()).filter(|place| !item.claims[*place].class.is_empty()).collect();
+        places.sort_by_key(|place| standing(item, "class", &item.claims[*place], *place, schema, sources));
+        places
+    };
+    let places = claiming(item);
+    let Some(first) = places.first() else { return };
+    let mut class = item.claims[*first].class.clone();
+    for place in &places[1..] {
+        let claim = &item.claims[*place];
+        if claim.withdrawn_at.is_none() && schema.is_a(&claim.class, &class) {
+            class.clone_from(&claim.class);
+        }
+    }
+    item.class = class;
+}
+
+fn resolve_status(item: &mut Item, schema: &Schema, now: Timestamp) {
+    let stands = item.standing().next().is_some();
+    let running = schema.class(&item.class).is_some_and(|class| class.running);
+    let status = match item.status {
+        _ if stands => Status::Active,
+        _ if item.claims.is_empty() => Status::Retired,
+        Status::Active if running => Status::Stopped,
+        Status::Active => Status::Missing,
+        // Time goes on from here, not the absence of claims.
+        later => later,
+    };
+    if status != item.status {
+        item.status = status;
+        item.status_since = now;
+    }
+}
+
+/// Sets the effective claim, denial and status of a relationship from its claims. It has at least one.
+pub fn resolve_relationship(
+    relationship: &mut Relationship,
+    schema: &Schema,
+    sources: &dyn Sources,
+    gone: Gone,
+    now: Timestamp,
+) {
+    let order = |place: &usize| {
+        let claim = &relationship.claims[*place];
+        let (name, kind) = sources.name_and_kind(claim.source);
+        let rank = schema.rank("item", "", name, kind);
+        (claim.withdrawn_at.is_some(), rank, Reverse(claim.observed_at), *place)
+    };
+    relationship.effective =
+        (0..relationship.claims.len()).min_by_key(order).expect("a relationship has a claim");
+    relationship.denied = relationship.effective().denied;
+    let stands = relationship.claims.iter().any(|claim| claim.withdrawn_at.is_none());
+    let status = match (stands, relationship.status, gone) {
+        (true, _, _) => Status::Active,
+        (false, Status::Active, Gone::Stopped) => Status::Stopped,
+        (false, Status::Active, Gone::Missing) => Status::Missing,
+        (false, later, _) => later,
+    };
+    if status != relationship.status {
+        relationship.status = status;
+        relationship.status_since = now;
+    }
+}
+
+/// What a relationship becomes when its last standing claim goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gone {
+    /// A running thing that is not seen.
+    Stopped,
+    /// It hangs on an item that nobody claims any more.
+    Missing,
+}
+
+/// When time will change the status of an item next.
+#[must_use]
+pub fn item_due(item: &Item, schema: &Schema) -> Option<Timestamp> {
+    let class = schema.class(&item.class);
+    match item.status {
+        Status::Stopped => {
+            Some(item.status_since.plus_us(class.map_or(STOPPED_FOR_US, |class| class.stopped_for_us)))
+        }
+        Status::Missing => {
+            Some(item.status_since.plus_us(class.map_or(RETIRE_AFTER_US, |class| class.retire_after_us)))
+        }
+        Status::Active | Status::Retired => None,
+    }
+}
+
+/// When time will end a relationship that nobody claims. One that hangs on a missing item ends with the item.
+#[must_use]
+pub fn relationship_due(relationship: &Relationship) -> Option<Timestamp> {
+    match relationship.status {
+        Status::Stopped => Some(relationship.status_since.plus_us(STOPPED_FOR_US)),
+        Status::Active | Status::Missing | Status::Retired => None,
+    }
+}
+
+/// How long a stopped thing of no known class keeps its part in impact, in microseconds.
+pub const STOPPED_FOR_US: i64 = 30 * crate::model::time::DAY_US;
+/// How long an item of no known class is missing before it is retired, in microseconds.
+pub const RETIRE_AFTER_US: i64 = 90 * crate::model::time::DAY_US;
