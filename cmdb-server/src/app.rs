@@ -1,0 +1,170 @@
+//! What the server can do, whichever face asks: one file per capability. Speaks the model, not the wire.
+//!
+//! A question runs beside the async threads, on one consistent moment of the store, a limited number at a time.
+//! A change goes to the engine's writer and is answered when it is durable.
+//!
+//! Invariant: nothing here outlives its asker without a limit: answers that nobody takes are given up.
+
+pub mod admin;
+pub mod changes;
+pub mod commits;
+mod error;
+mod feed;
+pub mod graph;
+pub mod import;
+pub mod items;
+mod names;
+mod people;
+pub mod reports;
+pub mod schema;
+pub mod sessions;
+mod staging;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cmdb_core::engine::{Clock, Cmdb, EngineError, Reader, Reply};
+use cmdb_core::model::Revision;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+pub use error::Error;
+pub use feed::{Feed, Stream};
+pub use names::{Names, label_of, labels_of};
+pub use people::{Person, import_source};
+pub use sessions::Sessions;
+pub use staging::{Staging, Upload};
+
+/// Questions that are worked on at the same time. Each may hold a moment of the store.
+const READS_MAX: usize = 32;
+/// Questions that wait for their turn.
+const READS_WAITING_MAX: usize = 4_096;
+
+/// What the server is made of.
+pub struct App {
+    /// The engine.
+    pub engine: Cmdb,
+    /// What time it is.
+    pub clock: Clock,
+    /// The newest revision.
+    pub head: watch::Receiver<Revision>,
+    /// Turns true when the server begins to shut down.
+    pub closing: watch::Receiver<bool>,
+    /// The agents that are connected.
+    pub sessions: Sessions,
+    /// Where imports are staged.
+    pub staging: Staging,
+    /// What the server tells agents, and what it takes from them.
+    pub limits: Limits,
+    reads: Arc<Semaphore>,
+    waiting: Semaphore,
+    started: Instant,
+}
+
+/// What the server tells agents, and what it takes from them.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Seconds between an agent's scans.
+    pub scan_interval_s: u32,
+    /// Seconds between an agent's heartbeats.
+    pub heartbeat_interval_s: u32,
+    /// Bytes.
+    pub report_bytes_max: usize,
+}
+
+/// What an [`App`] is put together from.
+pub struct Parts {
+    /// The engine.
+    pub engine: Cmdb,
+    /// What time it is.
+    pub clock: Clock,
+    /// Turns true when the server begins to shut down.
+    pub closing: watch::Receiver<bool>,
+    /// The agents that are connected.
+    pub sessions: Sessions,
+    /// Where imports are staged.
+    pub staging: Staging,
+    /// Limits.
+    pub limits: Limits,
+}
+
+impl App {
+    /// Puts it together; from here on it follows the engine's commits.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(parts: Parts) -> Result<App, EngineError> {
+        let (tell, head) = watch::channel(Revision(0));
+        parts.engine.on_commit(Box::new(move |revision| {
+            tracing::debug!(revision = revision.0, "commit");
+            // Commits are told in order, but this one may race with the present head below.
+            tell.send_if_modified(|head| {
+                let newer = revision > *head;
+                *head = revision.max(*head);
+                newer
+            });
+        }));
+        parts.engine.on_complaint(Box::new(|error| {
+            tracing::error!(error = full(error), "the engine failed where nobody was waiting");
+        }));
+        let Parts { engine, clock, closing, sessions, staging, limits } = parts;
+        Ok(App {
+            engine,
+            clock,
+            head,
+            closing,
+            sessions,
+            staging,
+            limits,
+            reads: Arc::new(Semaphore::new(READS_MAX)),
+            waiting: Semaphore::new(READS_WAITING_MAX),
+            started: Instant::now(),
+        })
+    }
+
+    /// Asks a question of the present moment.
+    ///
+    /// # Errors
+    /// What the question fails with, or that too many are waiting.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let engine = self.engine.clone();
+        self.work(move || question(&engine.reader()?)).await
+    }
+
+    /// Runs what takes a while beside the async threads.
+    ///
+    /// # Errors
+    /// What the work fails with, or that too much of it is waiting.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = self.waiting.try_acquire().map_err(|_| Error::Busy { limit: READS_WAITING_MAX })?;
+        let permit = Arc::clone(&self.reads).acquire_owned().await.expect("the semaphore is never closed");
+        drop(turn);
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        task.await.map_err(|_| Error::Internal)?
+    }
+
+    /// Asks the writer, and waits for its answer.
+    ///
+    /// # Errors
+    /// What the engine answers, or that it has gone.
+    pub async fn ask<T: Send + 'static>(&self, ask: impl FnOnce(&Cmdb, Reply<T>)) -> Result<T, Error> {
+        let (tell, told) = oneshot::channel();
+        // An asker who has gone is nobody's fault: the change stands all the same.
+        ask(&self.engine, Box::new(move |answer| drop(tell.send(answer))));
+        Ok(told.await.map_err(|_| EngineError::Closed)??)
+    }
+}
+
+/// An error with what caused it.
+fn full(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,116 @@
+//! Changes by people and programs: batches of claims, retirements, reverts.
+
+use cmdb_core::claim::Claim;
+use cmdb_core::engine::{Applied, Apply, SourceName};
+use cmdb_core::model::{Revision, Timestamp};
+
+use super::names::Mentioned;
+use super::{App, Error, Names, Person};
+
+/// Claims in one batch, at most.
+pub const CLAIMS_MAX: usize = 10_000;
+
+/// Whether a change is made or only shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Run {
+    /// Decide and show.
+    Dry,
+    /// Do it.
+    Real,
+}
+
+impl Run {
+    /// As asked on the wire.
+    pub fn dry(dry: bool) -> Run {
+        if dry { Run::Dry } else { Run::Real }
+    }
+}
+
+/// A batch of claims.
+pub struct Batch {
+    /// Who asks.
+    pub person: Person,
+    /// Why.
+    pub reason: String,
+    /// Who states them; `None`: the person.
+    pub source: Option<SourceName>,
+    /// The claims.
+    pub claims: Vec<Claim>,
+    /// Keep what the source said under the same key and is not named here.
+    pub merge: bool,
+    /// Whether it is done.
+    pub run: Run,
+    /// When it was observed; `None`: now.
+    pub observed_at: Option<Timestamp>,
+}
+
+/// What became of a change.
+pub struct ChangeAnswer {
+    /// What the engine did.
+    pub applied: Applied,
+    /// What is mentioned.
+    pub names: Names,
+}
+
+impl App {
+    /// States a batch of claims.
+    ///
+    /// # Errors
+    /// When the batch as a whole is wrong; a claim that is wrong is refused in its decision.
+    pub async fn apply(&self, batch: Batch) -> Result<ChangeAnswer, Error> {
+        let source = batch.source.unwrap_or_else(|| batch.person.source());
+        let apply = Apply {
+            source,
+            actor: batch.person.actor(&batch.reason)?,
+            claims: batch.claims,
+            merge: batch.merge,
+            dry_run: batch.run == Run::Dry,
+            observed_at: batch.observed_at,
+        };
+        let applied = self.ask(|engine, reply| engine.apply(apply, reply)).await?;
+        self.dressed(applied).await
+    }
+
+    /// Takes an item out of service.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub async fn retire(
+        &self,
+        text: String,
+        person: &Person,
+        reason: &str,
+        run: Run,
+    ) -> Result<ChangeAnswer, Error> {
+        let actor = person.actor(reason)?;
+        let id = self.read(move |reader| Ok(reader.resolve(&text)?)).await?;
+        let applied = self.ask(|engine, reply| engine.retire(id, actor, run == Run::Dry, reply)).await?;
+        self.dressed(applied).await
+    }
+
+    /// Undoes a commit by a new one.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub async fn revert(
+        &self,
+        revision: Revision,
+        person: &Person,
+        reason: &str,
+        run: Run,
+    ) -> Result<ChangeAnswer, Error> {
+        let actor = person.actor(reason)?;
+        let applied =
+            self.ask(|engine, reply| engine.revert(revision, actor, run == Run::Dry, reply)).await?;
+        self.dressed(applied).await
+    }
+
+    async fn dressed(&self, applied: Applied) -> Result<ChangeAnswer, Error> {
+        self.read(move |reader| {
+            let mut mentioned = Mentioned::default();
+            mentioned.changes(&applied.changes);
+            Ok(ChangeAnswer { names: mentioned.names(reader)?, applied })
+        })
+        .await
+    }
+}

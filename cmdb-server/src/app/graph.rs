@@ -1,0 +1,144 @@
+//! What depends on what: the live graph asked by `cmdb-impact`, with the names of the store.
+//!
+//! A question sees one snapshot of the graph and one moment of the store beside it. Invariant: an answer that leaves
+//! something out says so.
+
+mod depends;
+mod impact;
+mod neighbours;
+mod trace;
+mod words;
+
+use cmdb_core::engine::{Cmdb, Coverage, Label, Reader};
+use cmdb_core::graph::{GateIndex, Graph, Index, TypeIndex};
+use cmdb_core::model::{ItemId, Revision, Timestamp};
+
+pub use depends::{DependsAnswer, Needed};
+pub use impact::{AffectedItem, ImpactAnswer};
+pub use neighbours::{DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, NeighboursAnswer, NeighboursAsk};
+pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer};
+
+use super::{Error, labels_of};
+
+/// Items that one question may be about.
+pub const SEEDS_MAX: usize = 10_000;
+/// Items that one answer lists at most, and when nobody says how many.
+pub const LISTED_MAX: usize = 1_000_000;
+/// How often a question waits for the graph and the store to show the same revision.
+const MOMENT_TRIES: usize = 8;
+
+/// A question about what is reached from some items.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The items, as people name them.
+    pub items: Vec<String>,
+    /// Relationships from a seed at most; `None`: any.
+    pub depth: Option<u32>,
+    /// Items listed at most; `None`: count only.
+    pub listed_max: Option<usize>,
+}
+
+/// The moment that an answer speaks of.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOf {
+    /// The revision.
+    pub revision: Revision,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+}
+
+/// What carried something from one item to the next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Carrier {
+    /// The item it came from.
+    pub item: ItemId,
+    /// The relationship's type.
+    pub kind: String,
+    /// The redundancy group; empty: none.
+    pub group: String,
+}
+
+/// The graph and the store at one moment.
+struct Moment<'a> {
+    graph: Graph,
+    reader: &'a Reader,
+}
+
+impl<'a> Moment<'a> {
+    /// The graph follows the store within moments; wait for it a little, so that names and topology agree.
+    fn new(engine: &Cmdb, reader: &'a Reader) -> Moment<'a> {
+        let mut graph = engine.graph();
+        for _ in 0..MOMENT_TRIES {
+            if graph.revision() >= reader.revision() {
+                break;
+            }
+            std::thread::yield_now();
+            graph = engine.graph();
+        }
+        Moment { graph, reader }
+    }
+
+    fn as_of(&self) -> AsOf {
+        AsOf { revision: self.graph.revision(), recorded_at: self.reader.recorded_at() }
+    }
+
+    /// The items that the question names, each once.
+    fn seeds(&self, texts: &[String]) -> Result<Vec<Seed>, Error> {
+        if texts.is_empty() || texts.len() > SEEDS_MAX {
+            return Err(Error::OutOfRange {
+                what: "the number of items",
+                expected: format!("1 to {SEEDS_MAX}"),
+                given: texts.len().to_string(),
+            });
+        }
+        let mut seeds: Vec<Seed> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        for text in texts {
+            let id = self.reader.resolve(text)?;
+            if seen.insert(id) {
+                seeds.push(Seed { id, index: self.graph.index(id) });
+            }
+        }
+        Ok(seeds)
+    }
+
+    /// What an item is called; an item that the store does not know (yet) is called by its id.
+    fn label(&self, id: ItemId) -> Result<Label, Error> {
+        let label = self.reader.labels(&[id])?.into_iter().flatten().next();
+        label.ok_or(Error::Internal)
+    }
+
+    fn labels(&self, ids: &[ItemId]) -> Result<Vec<Label>, Error> {
+        let labels = labels_of(self.reader, ids)?;
+        Ok(ids.iter().filter_map(|id| labels.get(id).cloned()).collect())
+    }
+
+    fn group(&self, gate: Option<GateIndex>) -> String {
+        gate.map_or_else(String::new, |gate| self.graph.gate(gate).name().to_owned())
+    }
+
+    fn carrier(&self, item: Index, kind: TypeIndex, gate: Option<GateIndex>) -> Carrier {
+        let kind = self.graph.type_name(kind).to_owned();
+        Carrier { item: self.graph.id(item), kind, group: self.group(gate) }
+    }
+
+    fn coverage(&self) -> Result<Coverage, Error> {
+        Ok(self.reader.coverage()?)
+    }
+}
+
+/// An item that a question is about.
+#[derive(Clone, Copy)]
+struct Seed {
+    id: ItemId,
+    /// `None`: the graph does not know it, so nothing is related to it.
+    index: Option<Index>,
+}
+
+fn ids(seeds: &[Seed]) -> Vec<ItemId> {
+    seeds.iter().map(|seed| seed.id).collect()
+}
+
+fn indexes(seeds: &[Seed]) -> Vec<Index> {
+    seeds.iter().filter_map(|seed| seed.index).collect()
+}

@@ -1,0 +1,87 @@
+//! Everything that items need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cmdb_core::engine::{Coverage, Label};
+use cmdb_core::model::ItemId;
+use cmdb_impact::{Dependencies, Need, depends};
+
+use super::{AsOf, Ask, Carrier, Moment, ids, indexes};
+use crate::app::{App, Error, labels_of};
+
+/// What is needed.
+pub struct DependsAnswer {
+    /// The moment.
+    pub as_of: AsOf,
+    /// Who needs it.
+    pub seeds: Vec<Label>,
+    /// What they need, nearest first.
+    pub needed: Vec<Needed>,
+    /// What the items are called.
+    pub labels: BTreeMap<ItemId, Label>,
+    /// Of each class.
+    pub by_class: BTreeMap<String, u64>,
+    /// Within the depth, listed or not.
+    pub total: u64,
+    /// More are needed than are listed.
+    pub truncated: bool,
+    /// Beyond the depth.
+    pub beyond_depth: u64,
+    /// How far the graph is known.
+    pub coverage: Coverage,
+}
+
+/// One item that is needed.
+pub struct Needed {
+    /// The item.
+    pub id: ItemId,
+    /// How badly.
+    pub need: Need,
+    /// The fewest relationships from a seed.
+    pub distance: u32,
+    /// Who needs it.
+    pub via: Vec<Carrier>,
+}
+
+impl App {
+    /// Everything that the items need.
+    ///
+    /// # Errors
+    /// When there is no such item, or several.
+    pub async fn depends(&self, ask: Ask) -> Result<DependsAnswer, Error> {
+        let engine = self.engine.clone();
+        self.read(move |reader| answer(&Moment::new(&engine, reader), &ask)).await
+    }
+}
+
+fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
+    let seeds = moment.seeds(&ask.items)?;
+    let found = depends(&moment.graph, &indexes(&seeds), ask.depth);
+    let needed = ask.listed_max.map_or_else(Vec::new, |limit| listed(moment, &found, limit));
+    let mut mentioned: BTreeSet<ItemId> = needed.iter().map(|needed| needed.id).collect();
+    mentioned.extend(needed.iter().flat_map(|needed| &needed.via).map(|via| via.item));
+    let by_class = found.by_class(&moment.graph).into_iter();
+    Ok(DependsAnswer {
+        as_of: moment.as_of(),
+        seeds: moment.labels(&ids(&seeds))?,
+        labels: labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?,
+        truncated: ask.listed_max.is_some_and(|limit| found.items().len() > limit),
+        needed,
+        by_class: by_class.map(|(class, count)| (class.to_owned(), count)).collect(),
+        total: found.items().len() as u64,
+        beyond_depth: found.beyond_depth(),
+        coverage: moment.coverage()?,
+    })
+}
+
+fn listed(moment: &Moment<'_>, found: &Dependencies, limit: usize) -> Vec<Needed> {
+    let graph = &moment.graph;
+    let items = found.by_distance_and_id(graph).into_iter().take(limit);
+    items
+        .map(|needed| {
+            let (by, _) = found.needed_by(graph, needed.item);
+            let via = by.iter().map(|by| moment.carrier(by.dependent, by.kind, by.gate)).collect();
+            Needed { id: graph.id(needed.item), need: needed.need, distance: needed.distance, via }
+        })
+        .collect()
+}

@@ -1,0 +1,131 @@
+//! What breaks when items fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cmdb_core::engine::{Coverage, Label};
+use cmdb_core::model::{ItemId, Status};
+use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact};
+
+use super::words::{self, Called};
+use super::{AsOf, Ask, Carrier, Moment, ids, indexes};
+use crate::app::{App, Error, labels_of};
+
+/// What breaks.
+pub struct ImpactAnswer {
+    /// The moment.
+    pub as_of: AsOf,
+    /// What was assumed to fail.
+    pub seeds: Vec<Label>,
+    /// What is affected, nearest first.
+    pub affected: Vec<AffectedItem>,
+    /// What the items are called.
+    pub labels: BTreeMap<ItemId, Label>,
+    /// How many there are.
+    pub counts: Counts,
+    /// Of each class.
+    pub by_class: BTreeMap<String, u64>,
+    /// More are affected than are listed.
+    pub truncated: bool,
+    /// How far the graph is known.
+    pub coverage: Coverage,
+    /// What the answer rests on, in words.
+    pub assumptions: Vec<String>,
+}
+
+/// One affected item.
+pub struct AffectedItem {
+    /// The item.
+    pub id: ItemId,
+    /// What becomes of it.
+    pub state: State,
+    /// The fewest relationships from a seed.
+    pub distance: u32,
+    /// What carried it here.
+    pub via: Vec<Carrier>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl App {
+    /// What is reached when the items fail together, redundancy included.
+    ///
+    /// # Errors
+    /// When there is no such item, or several.
+    pub async fn impact(&self, ask: Ask) -> Result<ImpactAnswer, Error> {
+        let engine = self.engine.clone();
+        self.read(move |reader| answer(&Moment::new(&engine, reader), &ask)).await
+    }
+}
+
+fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
+    let seeds = moment.seeds(&ask.items)?;
+    let found = impact(&moment.graph, &indexes(&seeds), Options { depth: ask.depth });
+    let listed = match ask.listed_max {
+        Some(limit) => {
+            let mut listed = found.by_distance_and_id(&moment.graph);
+            listed.truncate(limit);
+            listed
+        }
+        None => Vec::new(),
+    };
+    let seed_labels = moment.labels(&ids(&seeds))?;
+    let assumptions = assumptions(moment, &found, &seed_labels)?;
+    let (affected, labels) = explained(moment, &found, &listed)?;
+    let by_class = found.by_class(&moment.graph).into_iter();
+    Ok(ImpactAnswer {
+        as_of: moment.as_of(),
+        seeds: seed_labels,
+        truncated: ask.listed_max.is_some_and(|limit| found.affected().len() > limit),
+        affected,
+        labels,
+        counts: found.counts(),
+        by_class: by_class.map(|(class, count)| (class.to_owned(), count)).collect(),
+        coverage: moment.coverage()?,
+        assumptions,
+    })
+}
+
+/// The listed items, each with why, and what everything that is mentioned is called.
+fn explained(
+    moment: &Moment<'_>,
+    found: &Impact,
+    listed: &[Affected],
+) -> Result<(Vec<AffectedItem>, BTreeMap<ItemId, Label>), Error> {
+    let graph = &moment.graph;
+    let explainer = Explainer::new(graph, found);
+    let explanations: Vec<_> = listed.iter().map(|affected| explainer.explain(*affected)).collect();
+    let mut mentioned: BTreeSet<ItemId> = listed.iter().map(|affected| graph.id(affected.item)).collect();
+    for explanation in &explanations {
+        mentioned.extend(explanation.via.iter().map(|via| graph.id(via.provider)));
+        mentioned.extend(words::provider(&explanation.reason).map(|provider| graph.id(provider)));
+    }
+    let labels = labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?;
+    let called = Called { graph, labels: &labels };
+    let affected = listed.iter().zip(&explanations).map(|(affected, explanation)| AffectedItem {
+        id: graph.id(affected.item),
+        state: affected.state,
+        distance: affected.distance,
+        via: explanation.via.iter().map(|via| moment.carrier(via.provider, via.kind, via.gate)).collect(),
+        reason: words::reason(&called, affected.state, explanation),
+    });
+    Ok((affected.collect(), labels))
+}
+
+/// What the answer rests on: seeds that are not there, groups that nobody confirmed, things that are not seen now.
+fn assumptions(moment: &Moment<'_>, found: &Impact, seeds: &[Label]) -> Result<Vec<String>, Error> {
+    let graph = &moment.graph;
+    let mut assumptions: Vec<String> = seeds.iter().filter_map(words::seed).collect();
+    let dependents: Vec<ItemId> =
+        found.assumptions().iter().map(|gate| graph.id(graph.gate(*gate).dependent())).collect();
+    let labels = labels_of(moment.reader, &dependents)?;
+    let called = Called { graph, labels: &labels };
+    assumptions.extend(found.assumptions().iter().map(|gate| words::unconfirmed(&called, graph.gate(*gate))));
+    let unseen = |status| matches!(status, Status::Stopped | Status::Missing);
+    let unseen = found.affected().iter().filter(|affected| unseen(graph.status(affected.item))).count();
+    if unseen > 0 {
+        assumptions.push(format!(
+            "{unseen} affected items are stopped or missing now, and count as if they were there"
+        ));
+    }
+    Ok(assumptions)
+}

@@ -1,0 +1,79 @@
+//! What is directly related to an item, up to a depth. Read from the store: also what carries no failure.
+
+use std::collections::BTreeMap;
+
+use cmdb_core::engine::{Direction, Label};
+use cmdb_core::model::{ItemId, Problem, Reason, Relationship};
+
+use super::AsOf;
+use crate::app::{App, Error, labels_of};
+
+/// Relationships from the item at most.
+pub const DEPTH_MAX: u32 = 10;
+/// Relationships listed when nobody says how many.
+pub const EDGES_DEFAULT: usize = 1_000;
+/// Relationships listed at most.
+pub const EDGES_MAX: usize = 100_000;
+
+/// A question about what is around an item.
+pub struct NeighboursAsk {
+    /// The item, as people name it.
+    pub item: String,
+    /// Relationships from it at most.
+    pub depth: u32,
+    /// Types of relationships; empty: all.
+    pub types: Vec<String>,
+    /// Which way.
+    pub direction: Direction,
+    /// Relationships at most.
+    pub limit: usize,
+}
+
+/// What is around an item.
+pub struct NeighboursAnswer {
+    /// The moment.
+    pub as_of: AsOf,
+    /// The item.
+    pub item: Label,
+    /// The others.
+    pub items: Vec<ItemId>,
+    /// What the items are called.
+    pub labels: BTreeMap<ItemId, Label>,
+    /// What relates them.
+    pub relationships: Vec<Relationship>,
+    /// There are more than the limit.
+    pub truncated: bool,
+}
+
+impl App {
+    /// What is around an item.
+    ///
+    /// # Errors
+    /// When there is no such item, or no such relationship type.
+    pub async fn neighbours(&self, ask: NeighboursAsk) -> Result<NeighboursAnswer, Error> {
+        let schema = self.engine.schema();
+        if let Some(unknown) = ask.types.iter().find(|name| schema.relationship_type(name).is_none()) {
+            let message = format!("there is no relationship type \"{unknown}\"");
+            let mut problem = Problem::new(Reason::RelationshipTypeUnknown, message, unknown);
+            problem.given.clone_from(unknown);
+            if let Some(nearest) = schema.nearest_relationship_type(unknown) {
+                problem.hint = format!("did you mean \"{nearest}\"?");
+            }
+            return Err(problem.into());
+        }
+        self.read(move |reader| {
+            let id = reader.resolve(&ask.item)?;
+            let found = reader.neighbours(id, ask.depth, ask.direction, &ask.types, ask.limit)?;
+            let labels = labels_of(reader, &found.items)?;
+            Ok(NeighboursAnswer {
+                as_of: AsOf { revision: reader.revision(), recorded_at: reader.recorded_at() },
+                item: labels.get(&id).cloned().ok_or(Error::Internal)?,
+                items: found.items.into_iter().filter(|other| *other != id).collect(),
+                labels,
+                relationships: found.relationships,
+                truncated: found.truncated,
+            })
+        })
+        .await
+    }
+}

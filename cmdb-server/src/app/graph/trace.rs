@@ -1,0 +1,94 @@
+//! The chains of dependency between two items.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cmdb_core::engine::Label;
+use cmdb_core::model::ItemId;
+use cmdb_impact::trace::{Extent, Step};
+use cmdb_impact::{Direction, TRACE_STEPS_MAX, Trace, trace};
+
+use super::{AsOf, Moment};
+use crate::app::{App, Error, labels_of};
+
+/// Chains listed when nobody says how many.
+pub const CHAINS_DEFAULT: usize = 10;
+
+/// The chains between two items.
+pub struct TraceAnswer {
+    /// The moment.
+    pub as_of: AsOf,
+    /// The one item.
+    pub from: Label,
+    /// The other.
+    pub to: Label,
+    /// Shortest first.
+    pub chains: Vec<(Direction, Vec<StepAnswer>)>,
+    /// What the items are called.
+    pub labels: BTreeMap<ItemId, Label>,
+    /// Why there may be more; `None`: these are all.
+    pub truncated: Option<String>,
+}
+
+/// One item of a chain, and what leads on from it.
+pub struct StepAnswer {
+    /// The item.
+    pub id: ItemId,
+    /// The relationship's type; empty on the last step.
+    pub kind: String,
+    /// Its redundancy group; empty: none.
+    pub group: String,
+    /// It is written from this step to the next.
+    pub forward: bool,
+}
+
+impl App {
+    /// Up to `chains_max` chains from one item to another.
+    ///
+    /// # Errors
+    /// When there is no such item, or several.
+    pub async fn trace(&self, from: String, to: String, chains_max: usize) -> Result<TraceAnswer, Error> {
+        let engine = self.engine.clone();
+        self.read(move |reader| answer(&Moment::new(&engine, reader), &from, &to, chains_max)).await
+    }
+}
+
+fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Result<TraceAnswer, Error> {
+    let graph = &moment.graph;
+    let (from, to) = (moment.reader.resolve(from)?, moment.reader.resolve(to)?);
+    let found = match (graph.index(from), graph.index(to)) {
+        (Some(from), Some(to)) => trace(graph, from, to, chains_max),
+        _ => Trace { chains: Vec::new(), extent: Extent::Whole },
+    };
+    let truncated = match found.extent {
+        Extent::Whole => None,
+        Extent::MoreChains => {
+            Some(format!("there are more than the {chains_max} chains that were asked for"))
+        }
+        Extent::StepsSpent => Some(format!("the search for more chains ended after {TRACE_STEPS_MAX} steps")),
+    };
+    let chains: Vec<(Direction, Vec<StepAnswer>)> = found
+        .chains
+        .iter()
+        .map(|chain| (chain.direction, chain.steps.iter().map(|each| step(moment, *each)).collect()))
+        .collect();
+    let mentioned: BTreeSet<ItemId> =
+        chains.iter().flat_map(|(_, steps)| steps).map(|step| step.id).collect();
+    Ok(TraceAnswer {
+        as_of: moment.as_of(),
+        from: moment.label(from)?,
+        to: moment.label(to)?,
+        chains,
+        labels: labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?,
+        truncated,
+    })
+}
+
+fn step(moment: &Moment<'_>, step: Step) -> StepAnswer {
+    let kind = step.joint.map(|joint| moment.graph.type_name(joint.kind).to_owned());
+    StepAnswer {
+        id: moment.graph.id(step.item),
+        kind: kind.unwrap_or_default(),
+        group: moment.group(step.joint.and_then(|joint| joint.gate)),
+        forward: step.joint.is_some_and(|joint| joint.forward),
+    }
+}

@@ -1,0 +1,161 @@
+//! What there is: one item, or a page of them.
+
+use std::collections::BTreeMap;
+
+use cmdb_core::engine::{List, Reader};
+use cmdb_core::model::schema::{Failure, Schema};
+use cmdb_core::model::{Item, ItemId, Relationship, Revision, Timestamp};
+
+use super::names::Mentioned;
+use super::{App, Error, Names};
+
+/// Relationships shown with an item when nobody says how many.
+pub const RELATIONSHIPS_DEFAULT: usize = 1_000;
+/// Relationships shown with an item at most.
+pub const RELATIONSHIPS_MAX: usize = 100_000;
+/// Items on a page when nobody says how many.
+pub const PAGE_DEFAULT: usize = 100;
+/// Items on a page at most.
+pub const PAGE_MAX: usize = 10_000;
+/// Relationships of an item that are looked at to count the members of its groups.
+const MEMBERS_SCANNED_MAX: usize = 10_000;
+
+/// Whether an item is shown with what each source says of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claims {
+    /// With.
+    Shown,
+    /// Without.
+    Left,
+}
+
+/// An item with everything that was asked for.
+#[derive(Clone, Debug)]
+pub struct ItemAnswer {
+    /// The item.
+    pub item: Item,
+    /// Its claims are shown.
+    pub claims: bool,
+    /// When somebody last saw it.
+    pub last_seen: Timestamp,
+    /// Of its last change; 0: not looked up.
+    pub revision: Revision,
+    /// When asked for.
+    pub relationships: Option<Vec<Relationship>>,
+    /// Relationships beyond those shown.
+    pub relationships_omitted: usize,
+    /// How many members its groups have.
+    pub members: BTreeMap<String, u32>,
+    /// What is mentioned.
+    pub names: Names,
+}
+
+/// A page of items.
+#[derive(Clone, Debug)]
+pub struct PageAnswer {
+    /// The items.
+    pub items: Vec<ItemAnswer>,
+    /// Where the next page begins; empty: the end.
+    pub next_page_token: String,
+    /// All that match.
+    pub total: u64,
+}
+
+impl App {
+    /// One item; `relationships_max` says how many of its relationships are shown, when any.
+    ///
+    /// # Errors
+    /// When there is no such item, or several.
+    pub async fn item(
+        &self,
+        text: String,
+        claims: Claims,
+        relationships_max: Option<usize>,
+    ) -> Result<ItemAnswer, Error> {
+        self.read(move |reader| {
+            let id = reader.resolve(&text)?;
+            let item = reader.item(id)?.ok_or(Error::Internal)?;
+            let mut answer = dressed(reader, item)?;
+            answer.claims = claims == Claims::Shown;
+            answer.revision = last_change(reader, id)?;
+            if let Some(max) = relationships_max {
+                let (relationships, omitted) = reader.relationships(id, max)?;
+                answer.relationships = Some(relationships);
+                answer.relationships_omitted = omitted;
+            }
+            let mut mentioned = Mentioned::default();
+            mentioned.item(&answer.item);
+            answer
+                .relationships
+                .iter()
+                .flatten()
+                .for_each(|relationship| mentioned.relationship(relationship));
+            answer.names = mentioned.names(reader)?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// A page of items.
+    ///
+    /// # Errors
+    /// When the class, the filter, the order or the page's beginning is wrong.
+    pub async fn items(&self, list: List) -> Result<PageAnswer, Error> {
+        self.read(move |reader| {
+            let page = reader.list(&list)?;
+            let mut items = Vec::with_capacity(page.items.len());
+            for item in page.items {
+                let mut answer = dressed(reader, item)?;
+                let mut mentioned = Mentioned::default();
+                mentioned.item(&answer.item);
+                answer.names = mentioned.names(reader)?;
+                items.push(answer);
+            }
+            Ok(PageAnswer { items, next_page_token: page.next_page_token, total: page.total })
+        })
+        .await
+    }
+}
+
+fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> {
+    Ok(ItemAnswer {
+        last_seen: reader.last_seen(&item),
+        members: members(reader, &item)?,
+        item,
+        claims: false,
+        revision: Revision(0),
+        relationships: None,
+        relationships_omitted: 0,
+        names: Names::default(),
+    })
+}
+
+fn last_change(reader: &Reader, id: ItemId) -> Result<Revision, Error> {
+    let history = reader.history(id, None, 1)?;
+    Ok(history.commits.first().map_or(Revision(0), |(header, _)| header.revision))
+}
+
+/// How many relationships each group of the item has, where the item is the end that failure reaches.
+fn members(reader: &Reader, item: &Item) -> Result<BTreeMap<String, u32>, Error> {
+    let mut members = BTreeMap::new();
+    if item.groups.is_empty() {
+        return Ok(members);
+    }
+    let (relationships, _) = reader.relationships(item.id, MEMBERS_SCANNED_MAX)?;
+    for relationship in relationships.iter().filter(|relationship| relationship.stands()) {
+        let group = &relationship.effective().group;
+        if !group.is_empty() && dependent(reader.schema(), relationship) == Some(item.id) {
+            *members.entry(group.clone()).or_default() += 1;
+        }
+    }
+    Ok(members)
+}
+
+/// The end that failure reaches.
+fn dependent(schema: &Schema, relationship: &Relationship) -> Option<ItemId> {
+    match schema.relationship_type(&relationship.kind)?.failure {
+        Failure::TargetToSource => Some(relationship.from),
+        Failure::SourceToTarget => Some(relationship.to),
+        Failure::None => None,
+    }
+}

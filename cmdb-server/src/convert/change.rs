@@ -1,0 +1,243 @@
+//! Commits, what they changed, and what became of claims, as they go out.
+
+use std::collections::BTreeSet;
+
+use cmdb_core::engine::{Applied, Change, CommitHeader, Decision, Outcome};
+use cmdb_core::model::item::{Effective, Group, ItemClaimState};
+use cmdb_core::model::{Item, Relationship, Status, Value};
+use cmdb_proto::v1;
+use cmdb_proto::v1::change::Kind;
+
+use super::item::{identification_to, relationship_to, status_to};
+use super::value::value_to;
+use crate::app::Names;
+use crate::status::problem_of;
+
+/// A commit with those of its changes that are shown.
+pub fn commit_to(header: &CommitHeader, changes: &[Change], names: &Names) -> v1::Commit {
+    v1::Commit {
+        revision: header.revision.0,
+        recorded_at_us: header.recorded_at.0,
+        actor: header.actor.name.clone(),
+        reason: header.actor.reason.clone(),
+        changes: changes_to(changes, names),
+        changes_total: header.changes,
+        hash: header.hash.to_vec(),
+    }
+}
+
+/// Changes.
+pub fn changes_to(changes: &[Change], names: &Names) -> Vec<v1::Change> {
+    changes.iter().map(|change| change_to(change, names)).collect()
+}
+
+/// What became of each claim of a batch.
+pub fn decisions_to(applied: &Applied) -> Vec<v1::Decision> {
+    applied.decisions.iter().map(decision_to).collect()
+}
+
+/// What became of a claim.
+pub fn decision_to(decision: &Decision) -> v1::Decision {
+    let (outcome, problem) = match &decision.outcome {
+        Outcome::Created => (v1::decision::Outcome::Created, None),
+        Outcome::Updated => (v1::decision::Outcome::Updated, None),
+        Outcome::Unchanged => (v1::decision::Outcome::Unchanged, None),
+        Outcome::Refused(problem) => (v1::decision::Outcome::Refused, Some(problem_of(problem))),
+    };
+    v1::Decision {
+        key: decision.key.clone(),
+        outcome: outcome.into(),
+        item: decision.item.map(|id| id.to_string()).unwrap_or_default(),
+        identification: decision.identification.as_ref().map(identification_to),
+        problem,
+        notes: decision.notes.clone(),
+    }
+}
+
+fn change_to(change: &Change, names: &Names) -> v1::Change {
+    match change {
+        Change::Item { before, after } => item_change_to(before.as_deref(), after, names),
+        Change::Relationship { before, after } => {
+            relationship_change_to(before.as_deref(), after.as_deref(), names)
+        }
+    }
+}
+
+fn item_change_to(before: Option<&Item>, after: &Item, names: &Names) -> v1::Change {
+    let attributes = attribute_changes(before, after, names);
+    let notes = before.map(|before| notes(before, after, names)).unwrap_or_default();
+    let kind = match before {
+        None => Kind::ItemCreated,
+        Some(before) if before.status != after.status && attributes.is_empty() => Kind::ItemStatus,
+        Some(_) => Kind::ItemUpdated,
+    };
+    v1::Change {
+        kind: kind.into(),
+        item: after.id.to_string(),
+        item_name: after.name.clone(),
+        item_class: after.class.clone(),
+        attributes,
+        relationship: None,
+        status_before: before.map_or(v1::Status::Unspecified, |before| status_to(before.status)).into(),
+        status_after: status_to(after.status).into(),
+        notes,
+    }
+}
+
+fn relationship_change_to(
+    before: Option<&Relationship>,
+    after: Option<&Relationship>,
+    names: &Names,
+) -> v1::Change {
+    let stood = before.is_some_and(Relationship::stands);
+    let stands = after.is_some_and(Relationship::stands);
+    let kind = match (stood, stands) {
+        (false, true) => Kind::RelationshipAdded,
+        (true, false) => Kind::RelationshipRemoved,
+        _ => Kind::RelationshipUpdated,
+    };
+    let shown = after.or(before).expect("a change has at least one side");
+    let status =
+        |side: Option<&Relationship>| side.map_or(v1::Status::Unspecified, |side| status_to(side.status));
+    let from = names.label(shown.from);
+    v1::Change {
+        kind: kind.into(),
+        item: shown.from.to_string(),
+        item_name: from.map(|label| label.name.clone()).unwrap_or_default(),
+        item_class: from.map(|label| label.class.clone()).unwrap_or_default(),
+        attributes: Vec::new(),
+        relationship: Some(relationship_to(shown, names)),
+        status_before: status(before).into(),
+        status_after: status(after).into(),
+        notes: relationship_notes(before, after, names),
+    }
+}
+
+/// What differs between the effective values; class and name are shown in the same manner.
+fn attribute_changes(before: Option<&Item>, after: &Item, names: &Names) -> Vec<v1::AttributeChange> {
+    let mut changes = Vec::new();
+    let said = [
+        ("class", before.map(|before| &before.class), &after.class),
+        ("name", before.map(|before| &before.name), &after.name),
+    ];
+    for (name, before, after) in said {
+        if let Some(before) = before.filter(|before| *before != after) {
+            changes.push(v1::AttributeChange {
+                name: name.to_owned(),
+                before: Some(value_to(&Value::Text(before.clone()))),
+                after: Some(value_to(&Value::Text(after.clone()))),
+                source: String::new(),
+            });
+        }
+    }
+    let old = before.map(Item::effective).unwrap_or_default();
+    let new = after.effective();
+    let attributes: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+    for name in attributes {
+        let (old, new) = (old.get(name), new.get(name));
+        if old.map(|old| old.value) == new.map(|new| new.value) {
+            continue;
+        }
+        let shown = |side: Option<&Effective<'_>>| side.map(|side| value_to(side.value));
+        changes.push(v1::AttributeChange {
+            name: name.to_owned(),
+            before: shown(old),
+            after: shown(new),
+            source: new.or(old).map(|side| names.source(side.source).to_owned()).unwrap_or_default(),
+        });
+    }
+    changes
+}
+
+/// In words: what changed beside effective values and status.
+fn notes(before: &Item, after: &Item, names: &Names) -> Vec<String> {
+    let mut notes = Vec::new();
+    for claim in &after.claims {
+        notes.extend(claim_note(earlier(before, claim), claim, names));
+    }
+    for claim in before.claims.iter().filter(|claim| earlier(after, claim).is_none()) {
+        notes.push(format!("{} no longer speaks of it under \"{}\"", names.source(claim.source), claim.key));
+    }
+    let same = |left: &Group, right: &Group| {
+        (left.source, &left.name, &left.key) == (right.source, &right.name, &right.key)
+    };
+    for group in &after.groups {
+        match before.groups.iter().find(|old| same(old, group)) {
+            None => notes.push(format!(
+                "group {}: {} ({})",
+                group.name,
+                group.require,
+                names.source(group.source)
+            )),
+            Some(old) if old.require != group.require => {
+                let source = names.source(group.source);
+                notes.push(format!("group {}: {} → {} ({source})", group.name, old.require, group.require));
+            }
+            Some(_) => {}
+        }
+    }
+    for group in before.groups.iter().filter(|group| !after.groups.iter().any(|new| same(group, new))) {
+        notes.push(format!("group {}: no longer declared ({})", group.name, names.source(group.source)));
+    }
+    if before.duplicates != after.duplicates {
+        let ids: Vec<String> = after.duplicates.iter().map(ToString::to_string).collect();
+        notes.push(match ids.as_slice() {
+            [] => "is no longer taken for a duplicate".to_owned(),
+            ids => format!("may be the same as {}", ids.join(", ")),
+        });
+    }
+    notes
+}
+
+fn earlier<'a>(item: &'a Item, claim: &ItemClaimState) -> Option<&'a ItemClaimState> {
+    item.claims.iter().find(|old| old.source == claim.source && old.key == claim.key)
+}
+
+fn claim_note(before: Option<&ItemClaimState>, after: &ItemClaimState, names: &Names) -> Option<String> {
+    let source = names.source(after.source);
+    let stood = before.is_some_and(|before| before.withdrawn_at.is_none());
+    let stands = after.withdrawn_at.is_none();
+    match (stood, stands) {
+        (false, true) => Some(format!("{source} speaks of it as \"{}\"", after.key)),
+        (true, false) => Some(format!("{source} no longer names it (\"{}\")", after.key)),
+        (true, true) => {
+            let values = |claim: &ItemClaimState| -> Vec<(String, Value)> {
+                claim.attributes.iter().map(|(name, stated)| (name.clone(), stated.value.clone())).collect()
+            };
+            let changed = before.is_some_and(|before| values(before) != values(after));
+            changed.then(|| format!("{source} says something else of it"))
+        }
+        (false, false) => None,
+    }
+}
+
+fn relationship_notes(
+    before: Option<&Relationship>,
+    after: Option<&Relationship>,
+    names: &Names,
+) -> Vec<String> {
+    let (Some(before), Some(after)) = (before, after) else { return Vec::new() };
+    let mut notes = Vec::new();
+    let (old, new) = (before.effective(), after.effective());
+    let shown = |group: &str| if group.is_empty() { "none".to_owned() } else { group.to_owned() };
+    if old.group != new.group {
+        notes.push(format!("group: {} → {}", shown(&old.group), shown(&new.group)));
+    }
+    if old.weight.to_bits() != new.weight.to_bits() {
+        notes.push(format!("weight: {} → {}", old.weight, new.weight));
+    }
+    if before.denied != after.denied {
+        notes.push(if after.denied { "said not to exist" } else { "no longer said not to exist" }.to_owned());
+    }
+    let standing = |side: &Relationship| -> BTreeSet<String> {
+        let claims = side.claims.iter().filter(|claim| claim.withdrawn_at.is_none());
+        claims.map(|claim| names.source(claim.source).to_owned()).collect()
+    };
+    let (old, new) = (standing(before), standing(after));
+    notes.extend(new.difference(&old).map(|source| format!("{source} states it")));
+    notes.extend(old.difference(&new).map(|source| format!("{source} no longer states it")));
+    if before.status != after.status && after.status != Status::Retired {
+        notes.push(format!("{} → {}", before.status, after.status));
+    }
+    notes
+}

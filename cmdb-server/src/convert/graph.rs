@@ -1,0 +1,149 @@
+//! Answers of the graph, as they go out.
+
+use std::collections::BTreeMap;
+
+use cmdb_core::engine::{Coverage, Label};
+use cmdb_core::model::ItemId;
+use cmdb_impact::Need;
+use cmdb_proto::v1;
+
+use crate::app::graph::{Carrier, DependsAnswer, ImpactAnswer, NeighboursAnswer, StepAnswer, TraceAnswer};
+
+type Labels = BTreeMap<ItemId, Label>;
+
+/// What breaks.
+pub fn impact_to(answer: ImpactAnswer) -> v1::ImpactResponse {
+    let labels = &answer.labels;
+    let affected = answer.affected.into_iter().map(|affected| v1::Affected {
+        item: Some(item(labels, affected.id)),
+        state: affected.state.name().to_owned(),
+        distance: affected.distance,
+        via: affected.via.into_iter().map(|carrier| via(labels, carrier)).collect(),
+        reason: affected.reason,
+    });
+    v1::ImpactResponse {
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+        seeds: answer.seeds.iter().map(labelled).collect(),
+        affected: affected.collect(),
+        counts: Some(v1::Counts {
+            failed: answer.counts.failed,
+            degraded: answer.counts.degraded,
+            at_risk: answer.counts.at_risk,
+            by_class: answer.by_class.into_iter().collect(),
+            beyond_depth: answer.counts.beyond_depth,
+        }),
+        truncated: answer.truncated,
+        hidden: 0,
+        coverage: Some(coverage(&answer.coverage)),
+        assumptions: answer.assumptions,
+    }
+}
+
+/// What is needed.
+pub fn depends_to(answer: DependsAnswer) -> v1::DependenciesResponse {
+    let labels = &answer.labels;
+    let dependencies = answer.needed.into_iter().map(|needed| v1::Dependency {
+        item: Some(item(labels, needed.id)),
+        distance: needed.distance,
+        via: needed.via.into_iter().map(|carrier| via(labels, carrier)).collect(),
+        redundant: needed.need == Need::Spared,
+    });
+    v1::DependenciesResponse {
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+        seeds: answer.seeds.iter().map(labelled).collect(),
+        dependencies: dependencies.collect(),
+        by_class: answer.by_class.into_iter().collect(),
+        total: answer.total,
+        truncated: answer.truncated,
+        hidden: 0,
+        coverage: Some(coverage(&answer.coverage)),
+        beyond_depth: answer.beyond_depth,
+    }
+}
+
+/// The chains between two items.
+pub fn trace_to(answer: TraceAnswer) -> v1::TraceResponse {
+    let labels = &answer.labels;
+    let chains = answer.chains.into_iter().map(|(direction, steps)| v1::Chain {
+        direction: direction.name().to_owned(),
+        steps: steps.into_iter().map(|each| step(labels, each)).collect(),
+    });
+    v1::TraceResponse {
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+        from: Some(labelled(&answer.from)),
+        to: Some(labelled(&answer.to)),
+        chains: chains.collect(),
+        truncated: answer.truncated.is_some(),
+        truncated_reason: answer.truncated.unwrap_or_default(),
+        hidden: 0,
+    }
+}
+
+/// What is around an item.
+pub fn neighbours_to(answer: NeighboursAnswer) -> v1::NeighboursResponse {
+    let edges = answer.relationships.into_iter().map(|relationship| v1::Edge {
+        from: relationship.from.to_string(),
+        to: relationship.to.to_string(),
+        group: relationship.effective().group.clone(),
+        status: relationship.status.name().to_owned(),
+        r#type: relationship.kind,
+    });
+    v1::NeighboursResponse {
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+        item: Some(labelled(&answer.item)),
+        edges: edges.collect(),
+        items: answer.items.iter().map(|id| item(&answer.labels, *id)).collect(),
+        truncated: answer.truncated,
+        hidden: 0,
+    }
+}
+
+fn step(labels: &Labels, step: StepAnswer) -> v1::Step {
+    v1::Step {
+        item: Some(item(labels, step.id)),
+        r#type: step.kind,
+        group: step.group,
+        forward: step.forward,
+    }
+}
+
+fn via(labels: &Labels, carrier: Carrier) -> v1::Via {
+    let label = labels.get(&carrier.item);
+    v1::Via {
+        id: carrier.item.to_string(),
+        key: label.map(|label| label.key.clone()).unwrap_or_default(),
+        name: label.map(|label| label.name.clone()).unwrap_or_default(),
+        r#type: carrier.kind,
+        group: carrier.group,
+    }
+}
+
+fn item(labels: &Labels, id: ItemId) -> v1::GraphItem {
+    match labels.get(&id) {
+        Some(label) => labelled(label),
+        None => v1::GraphItem { id: id.to_string(), ..v1::GraphItem::default() },
+    }
+}
+
+fn labelled(label: &Label) -> v1::GraphItem {
+    v1::GraphItem {
+        id: label.id.to_string(),
+        key: label.key.clone(),
+        class: label.class.clone(),
+        name: label.name.clone(),
+        status: label.status.name().to_owned(),
+    }
+}
+
+fn coverage(coverage: &Coverage) -> v1::Coverage {
+    v1::Coverage {
+        observed_since_us: coverage.observed_since.map_or(0, |moment| moment.0),
+        hosts_without_agent: coverage.hosts_without_agent,
+        external_endpoints: coverage.external_endpoints,
+        stale_relationships: coverage.stale_relationships,
+    }
+}

@@ -1,0 +1,117 @@
+//! Items.
+
+use std::sync::Arc;
+
+use cmdb_core::engine::List;
+use cmdb_core::model::{Revision, Timestamp};
+use cmdb_proto::v1;
+use cmdb_proto::v1::item_service_server::ItemService;
+use tonic::{Request, Response, Status};
+
+use super::{limit, person, refuse};
+use crate::app::changes::{Batch, CLAIMS_MAX, Run};
+use crate::app::commits::{HISTORY_DEFAULT, HISTORY_MAX};
+use crate::app::items::{Claims, PAGE_DEFAULT, PAGE_MAX, RELATIONSHIPS_DEFAULT, RELATIONSHIPS_MAX};
+use crate::app::{App, Error, import_source};
+use crate::convert::change::{changes_to, commit_to, decisions_to};
+use crate::convert::claim::claim_from;
+use crate::convert::item::item_to;
+
+pub struct Items(pub Arc<App>);
+
+#[tonic::async_trait]
+impl ItemService for Items {
+    async fn get(&self, request: Request<v1::GetItemRequest>) -> Result<Response<v1::Item>, Status> {
+        let ask = request.into_inner();
+        let max =
+            limit("relationships_max", ask.relationships_max, RELATIONSHIPS_DEFAULT, RELATIONSHIPS_MAX)?;
+        let claims = if ask.claims { Claims::Shown } else { Claims::Left };
+        let item = self.0.item(ask.item, claims, ask.relationships.then_some(max)).await.map_err(refuse)?;
+        Ok(Response::new(item_to(&item)))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListItemsRequest>,
+    ) -> Result<Response<v1::ListItemsResponse>, Status> {
+        let ask = request.into_inner();
+        let list = List {
+            class: ask.class,
+            filter: ask.r#where,
+            sort: ask.sort,
+            page_size: limit("page_size", ask.page_size, PAGE_DEFAULT, PAGE_MAX)?,
+            page_token: ask.page_token,
+            retired: ask.retired,
+            count_only: ask.count_only,
+        };
+        let page = self.0.items(list).await.map_err(refuse)?;
+        Ok(Response::new(v1::ListItemsResponse {
+            items: page.items.iter().map(item_to).collect(),
+            next_page_token: page.next_page_token,
+            total: page.total,
+        }))
+    }
+
+    async fn apply(&self, request: Request<v1::ApplyRequest>) -> Result<Response<v1::ApplyResponse>, Status> {
+        let person = person(request.metadata())?;
+        let ask = request.into_inner();
+        if ask.claims.len() > CLAIMS_MAX {
+            return Err(refuse(Error::OutOfRange {
+                what: "the number of claims",
+                expected: format!("at most {CLAIMS_MAX} in one batch"),
+                given: ask.claims.len().to_string(),
+            }));
+        }
+        let source =
+            (!ask.source.is_empty()).then(|| import_source(&ask.source)).transpose().map_err(refuse)?;
+        let claims = ask.claims.into_iter().map(claim_from).collect::<Result<_, _>>();
+        let batch = Batch {
+            person,
+            reason: ask.reason,
+            source,
+            claims: claims.map_err(|problem| refuse(problem.into()))?,
+            merge: ask.merge,
+            run: Run::dry(ask.dry_run),
+            observed_at: (ask.observed_at_us != 0).then_some(Timestamp(ask.observed_at_us)),
+        };
+        let answer = self.0.apply(batch).await.map_err(refuse)?;
+        Ok(Response::new(v1::ApplyResponse {
+            decisions: decisions_to(&answer.applied),
+            revision: answer.applied.revision.map_or(0, |revision| revision.0),
+            changes: changes_to(&answer.applied.changes, &answer.names),
+        }))
+    }
+
+    async fn retire(
+        &self,
+        request: Request<v1::RetireRequest>,
+    ) -> Result<Response<v1::RetireResponse>, Status> {
+        let person = person(request.metadata())?;
+        let ask = request.into_inner();
+        let answer = self.0.retire(ask.item, &person, &ask.reason, Run::dry(ask.dry_run)).await;
+        let answer = answer.map_err(refuse)?;
+        Ok(Response::new(v1::RetireResponse {
+            revision: answer.applied.revision.map_or(0, |revision| revision.0),
+            changes: changes_to(&answer.applied.changes, &answer.names),
+        }))
+    }
+
+    async fn history(
+        &self,
+        request: Request<v1::HistoryRequest>,
+    ) -> Result<Response<v1::HistoryResponse>, Status> {
+        let ask = request.into_inner();
+        let limit = limit("limit", ask.limit, HISTORY_DEFAULT, HISTORY_MAX)?;
+        let before = (ask.before_revision != 0).then_some(Revision(ask.before_revision));
+        let history = self.0.history(ask.item, before, limit).await.map_err(refuse)?;
+        let commits = history.commits.iter();
+        Ok(Response::new(v1::HistoryResponse {
+            item: history.id.to_string(),
+            name: history.name,
+            commits: commits
+                .map(|commit| commit_to(&commit.header, &commit.changes, &commit.names))
+                .collect(),
+            next_before_revision: history.next_before.map_or(0, |revision| revision.0),
+        }))
+    }
+}

@@ -1,0 +1,33 @@
+//! Classes and relationship types.
+
+use std::sync::Arc;
+
+use cmdb_proto::v1;
+use cmdb_proto::v1::schema_service_server::SchemaService;
+use tonic::{Request, Response, Status};
+
+use super::refuse;
+use crate::app::App;
+use crate::convert::schema::{classes_to, relationship_type_to};
+
+pub struct Schemas(pub Arc<App>);
+
+#[tonic::async_trait]
+impl SchemaService for Schemas {
+    async fn classes(
+        &self,
+        request: Request<v1::ClassesRequest>,
+    ) -> Result<Response<v1::ClassesResponse>, Status> {
+        let classes = self.0.classes(&request.into_inner().class).await.map_err(refuse)?;
+        Ok(Response::new(classes_to(&classes)))
+    }
+
+    async fn relationship_types(
+        &self,
+        _: Request<v1::RelationshipTypesRequest>,
+    ) -> Result<Response<v1::RelationshipTypesResponse>, Status> {
+        let schema = self.0.engine.schema();
+        let types = schema.relationship_types().map(relationship_type_to).collect();
+        Ok(Response::new(v1::RelationshipTypesResponse { types }))
+    }
+}
