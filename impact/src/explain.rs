@@ -154,11 +154,10 @@ impl<'a> Explainer<'a> {
     /// A group after everything that fails has failed.
     fn group(&self, number: GateIndex, state: State) -> Group {
         let gate: &Gate = self.graph.gate(number);
-        let down = match state {
-            State::AtRisk => &self.impact.doubtful,
-            State::Failed | State::Degraded => &self.impact.failed,
-        };
-        let (_, units) = lost(gate, |provider| down.contains(provider));
+        let (_, units) = lost(gate, |provider| match state {
+            State::AtRisk => self.impact.is_doubtful(provider),
+            State::Failed | State::Degraded => self.impact.failed.contains(provider),
+        });
         Group { gate: number, up: gate.up(units), needed: gate.needed(), total: gate.total() }
     }
 

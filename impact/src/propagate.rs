@@ -89,8 +89,8 @@ pub struct Impact {
     assumptions: Vec<GateIndex>,
     /// Down whatever the unconfirmed groups do; seeds included.
     pub(crate) failed: Visited,
-    /// Down or at risk; seeds included.
-    pub(crate) doubtful: Visited,
+    /// Down or at risk, seeds included; none: the same as what is down.
+    doubtful: Option<Visited>,
     /// Everything down or at risk in the order in which it went, with the round in which it did.
     pub(crate) rounds: Vec<(Index, u32)>,
 }
@@ -105,21 +105,20 @@ pub fn impact(graph: &Graph, seeds: &[Index], options: Options) -> Impact {
     let mut fixpoint = Fixpoint::new(graph, seeds);
     let seeds = fixpoint.order().to_vec();
     fixpoint.run(Reading::AsDeclared);
-    let failed = fixpoint.failed().clone();
     let certain = fixpoint.order().len();
-    fixpoint.run(Reading::UnconfirmedSpareNothing);
-    let at_risk = fixpoint.order()[certain..].to_vec();
-    let (doubtful, rounds) = fixpoint.into_parts();
-    let assumptions = assumptions(graph, &at_risk, &doubtful);
-    let mut answer = Impact {
-        seeds,
-        affected: Vec::new(),
-        counts: Counts::default(),
-        assumptions,
-        failed,
-        doubtful,
-        rounds,
+    // Most answers rest on no guess: then there is one set and nothing is copied.
+    let failed = fixpoint.rests_on_guesses().then(|| fixpoint.failed().clone());
+    if failed.is_some() {
+        fixpoint.run(Reading::UnconfirmedSpareNothing);
+    }
+    let (reached, rounds) = fixpoint.into_parts();
+    let (failed, doubtful) = match failed {
+        Some(failed) => (failed, Some(reached)),
+        None => (reached, None),
     };
+    let (affected, counts, assumptions) = (Vec::new(), Counts::default(), Vec::new());
+    let mut answer = Impact { seeds, affected, counts, assumptions, failed, doubtful, rounds };
+    answer.assumptions = assumptions_of(graph, &answer, certain);
     levels::list(graph, options, &mut answer);
     answer
 }
@@ -161,6 +160,11 @@ impl Impact {
         classes
     }
 
+    /// Whether an item is down or at risk.
+    pub(crate) fn is_doubtful(&self, item: Index) -> bool {
+        self.doubtful.as_ref().unwrap_or(&self.failed).contains(item)
+    }
+
     /// The unconfirmed groups on which it rests that items at risk have not failed: each has lost members, holds as
     /// it is thought to be, and would not hold if it needed all.
     #[must_use]
@@ -170,11 +174,11 @@ impl Impact {
 }
 
 /// The unconfirmed groups of items at risk that lost something and are thought to hold nevertheless.
-fn assumptions(graph: &Graph, at_risk: &[Index], doubtful: &Visited) -> Vec<GateIndex> {
+fn assumptions_of(graph: &Graph, answer: &Impact, certain: usize) -> Vec<GateIndex> {
     let mut found = Vec::new();
-    for item in at_risk {
+    for (item, _) in &answer.rounds[certain..] {
         for (number, gate) in graph.gates(*item).filter(|(_, gate)| gate.inferred()) {
-            let (members, units) = lost(gate, |provider| doubtful.contains(provider));
+            let (members, units) = lost(gate, |provider| answer.is_doubtful(provider));
             if members > 0 && units <= gate.spare() {
                 found.push(number);
             }
@@ -182,7 +186,7 @@ fn assumptions(graph: &Graph, at_risk: &[Index], doubtful: &Visited) -> Vec<Gate
     }
     found.sort_by_key(|number| {
         let gate = graph.gate(*number);
-        (graph.id(gate.dependent()), gate.name().to_owned())
+        (graph.id(gate.dependent()), gate.name())
     });
     found
 }

@@ -106,6 +106,11 @@ impl<'g> Fixpoint<'g> {
         false
     }
 
+    /// Whether the other reading could fail more: an unconfirmed group lost a member.
+    pub fn rests_on_guesses(&self) -> bool {
+        self.lost.keys().any(|gate| self.graph.gate(*gate).inferred())
+    }
+
     /// Groups that lost members and held so far are looked at again.
     fn reread(&mut self) {
         let round = self.rounds.last().map_or(0, |round| round + 1);

@@ -44,7 +44,7 @@ fn reached(answer: &Impact, from: State, role: Role, dependent: Index) -> Option
     let weak = role == Role::Weak;
     if answer.failed.contains(dependent) {
         (from == State::Failed && !weak).then_some(State::Failed)
-    } else if answer.doubtful.contains(dependent) {
+    } else if answer.is_doubtful(dependent) {
         (!weak).then_some(State::AtRisk)
     } else {
         (from == State::Failed).then_some(State::Degraded)

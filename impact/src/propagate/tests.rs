@@ -232,6 +232,16 @@ fn the_shorter_way_counts_even_if_the_longer_one_failed_it() {
 }
 
 #[test]
+fn what_is_down_for_sure_is_no_nearer_because_of_a_guess() {
+    check(
+        "guess needs seed in g\nguess needs other in g\nguess guesses g any
+         app needs guess in h\napp needs spare in h\napp group h any
+         app needs far\nfar needs near\nnear needs seed",
+        &[("seed", "guess at_risk 1, near failed 1, far failed 2, app failed 3")],
+    );
+}
+
+#[test]
 fn reasons_and_ways() {
     let estate = Estate::of(
         "shop needs web-1 in web\nshop needs web-2 in web\nshop group web at_least 2
