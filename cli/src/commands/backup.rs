@@ -1,6 +1,7 @@
 //! `cmdb backup`: a consistent copy of the store, taken while the server runs.
 
 use std::path::PathBuf;
+use std::pin::pin;
 
 use clap::Args;
 use cmdb_proto::v1::BackupRequest;
@@ -32,11 +33,13 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     let mut chunks = connection.admin().backup(BackupRequest {}).await?.into_inner();
     let progress = Progress::bytes(&session.messages);
     let mut bytes = 0;
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
     loop {
         let chunk = tokio::select! {
-            chunk = chunks.message() => chunk?,
+            biased;
             // Returning removes the part that is there.
-            _ = tokio::signal::ctrl_c() => return Err(CommandError::failure("interrupted: no backup was written")),
+            _ = &mut interrupt => return Err(CommandError::failure("interrupted: no backup was written")),
+            chunk = chunks.message() => chunk?,
         };
         let Some(chunk) = chunk else { break };
         file.write(&chunk.data)?;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::pin::pin;
 
 use clap::Args;
 use cmdb_proto::v1::ExportRequest;
@@ -39,10 +40,12 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     let mut sink = Sink::new(&path, PartFile::create(&path, Existing::Replace)?)?;
     let progress = Progress::bytes(&session.messages);
     let mut bytes = 0;
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
     loop {
         let chunk = tokio::select! {
+            biased;
+            _ = &mut interrupt => return Err(CommandError::failure("interrupted: no export was written")),
             chunk = chunks.message() => chunk?,
-            _ = tokio::signal::ctrl_c() => return Err(CommandError::failure("interrupted: no export was written")),
         };
         let Some(chunk) = chunk else { break };
         sink.write(&chunk.data)?;

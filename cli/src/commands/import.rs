@@ -96,8 +96,6 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     let mut client = session.connect().await?.transfer();
     let progress = Progress::new(&session.messages);
     let (sender, receiver) = tokio::sync::mpsc::channel(input::CHUNKS_WAITING_MAX);
-    // Held until the answer is here: a stream that ended early could be taken for a complete one.
-    let _open = sender.clone();
     let mut reading = input::read(begin, inputs, sender);
     let headers = reading.headers();
     let transfer = async {

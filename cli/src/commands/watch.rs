@@ -1,6 +1,7 @@
 //! `cmdb watch`: every commit as it comes, with its changes. Can be taken up again where it ended.
 
 use std::io::{self, Write};
+use std::pin::pin;
 
 use clap::Args;
 use cmdb_proto::v1::{Commit, StatusRequest, WatchRequest};
@@ -43,10 +44,12 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         changes_max: arguments.changes.unwrap_or(default),
     };
     let mut commits = connection.commits().watch(request).await?.into_inner();
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
     let outcome = loop {
         let commit = tokio::select! {
+            biased;
+            _ = &mut interrupt => break Ok(()),
             commit = commits.message() => commit,
-            _ = tokio::signal::ctrl_c() => break Ok(()),
         };
         let commit = match commit {
             Ok(Some(commit)) => commit,

@@ -123,19 +123,28 @@ impl Headers {
 
 /// The reading thread, seen from outside.
 pub struct Reading {
-    failure: oneshot::Receiver<CommandError>,
+    failure: oneshot::Receiver<Failure>,
     headers: Headers,
+    /// Keeps the stream open after a failure: one that ended early could be taken for a complete one.
+    open: Option<mpsc::Sender<ImportRequest>>,
 }
+
+/// Why a file could not be read to its end, and the stream that therefore must not end.
+type Failure = (CommandError, mpsc::Sender<ImportRequest>);
 
 impl Reading {
     pub fn headers(&self) -> Headers {
         self.headers.clone()
     }
 
-    /// Resolves when a file could not be read to its end; stays pending otherwise.
+    /// Resolves when a file could not be read to its end; stays pending otherwise. The stream stays open as long
+    /// as `self`, so the call must be dropped first.
     pub async fn failed(&mut self) -> CommandError {
         match (&mut self.failure).await {
-            Ok(error) => error,
+            Ok((error, open)) => {
+                self.open = Some(open);
+                error
+            }
             // Everything was read: the answer decides.
             Err(_) => std::future::pending().await,
         }
@@ -151,10 +160,10 @@ pub fn read(begin: ImportBegin, inputs: Vec<Input>, sender: mpsc::Sender<ImportR
         let stream = Stream { sender, headers: kept };
         if let Err(Stop::Failed(error)) = stream.send_all(begin, &inputs) {
             // Where nobody waits for it any more, the call is over already.
-            let _ = report.send(error);
+            let _ = report.send((error, stream.sender));
         }
     });
-    Reading { failure, headers }
+    Reading { failure, headers, open: None }
 }
 
 /// Why reading ended early.

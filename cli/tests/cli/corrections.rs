@@ -1,0 +1,118 @@
+//! What a correction by hand sends.
+
+use cmdb_proto::v1::reference::To;
+use cmdb_proto::v1::value::Kind;
+use cmdb_proto::v1::{ApplyRequest, Reference, RelationshipClaim};
+
+use crate::fake::Fake;
+use crate::shell::{command, run};
+
+fn only_request(fake: &Fake) -> ApplyRequest {
+    let recorded = fake.recorded();
+    assert_eq!(recorded.applied.len(), 1);
+    let request = recorded.applied[0].clone();
+    assert!(request.source.is_empty(), "the server fills in the person");
+    assert!(request.merge, "what was said before stays");
+    assert_eq!(request.claims.len(), 1);
+    request
+}
+
+#[test]
+fn set_speaks_of_the_id_with_values_of_the_declared_types() {
+    let fake = Fake::start();
+    let arguments =
+        ["set", "orders-db", "port=5433", "colour=42", "version=", "name=Orders", "--reason", "moved"];
+    let ran = run(&fake.url, &arguments).must_end_with(0).says(&["note: colour is not declared"]);
+    assert!(ran.out.starts_with("revision 43: 1 item updated"), "{}", ran.out);
+    let request = only_request(&fake);
+    assert_eq!((request.dry_run, request.reason.as_str()), (false, "moved"));
+    let claim = &request.claims[0];
+    assert_eq!(claim.key, "@2");
+    let said = claim.item.as_ref().expect("about an item");
+    assert_eq!((said.class.as_str(), said.name.as_str()), ("", "Orders"));
+    let kind = |name: &str| said.attributes[name].kind.clone();
+    assert_eq!(kind("port"), Some(Kind::Integer(5433)));
+    assert_eq!(kind("colour"), Some(Kind::Text("42".into())), "undeclared is text");
+    assert_eq!(kind("version"), None, "taken back");
+}
+
+#[test]
+fn relate_and_unrelate_speak_of_ids() {
+    let to = Some(Reference { to: Some(To::Id("@2".into())) });
+    let fake = Fake::start();
+    run(
+        &fake.url,
+        &["relate", "web-1", "depends_on", "orders-db", "--group", "db", "--weight", "2.5", "--dry-run"],
+    )
+    .must_end_with(0);
+    let request = only_request(&fake);
+    assert!(request.dry_run);
+    assert_eq!(request.claims[0].key, "@3");
+    assert!(request.claims[0].item.is_none());
+    let expected = RelationshipClaim {
+        r#type: "depends_on".into(),
+        to: to.clone(),
+        group: "db".into(),
+        weight: 2.5,
+        ..RelationshipClaim::default()
+    };
+    assert_eq!(request.claims[0].relationships, [expected]);
+
+    let fake = Fake::start();
+    run(&fake.url, &["unrelate", "web-1", "depends_on", "orders-db"]).must_end_with(0);
+    let expected =
+        RelationshipClaim { r#type: "depends_on".into(), to, denied: true, ..RelationshipClaim::default() };
+    assert_eq!(only_request(&fake).claims[0].relationships, [expected]);
+}
+
+#[test]
+fn a_misspelt_or_ambiguous_item_is_refused_before_anything_is_written() {
+    let fake = Fake::start();
+    run(&fake.url, &["set", "twin", "port=1"]).must_end_with(1);
+    run(&fake.url, &["relate", "web-1", "depends_on", "nobody"]).must_end_with(3);
+    run(&fake.url, &["set", "orders-db", "port=many"]).must_end_with(2);
+    assert!(fake.recorded().applied.is_empty());
+}
+
+#[test]
+fn a_dry_run_says_what_would_change() {
+    let fake = Fake::start();
+    for arguments in [
+        &["set", "orders-db", "version=15.5", "--dry-run"][..],
+        &["retire", "orders-db", "--dry-run"],
+        &["revert", "42", "--dry-run"],
+    ] {
+        let ran = run(&fake.url, arguments).must_end_with(0);
+        assert!(ran.out.starts_with("would change: 1 item updated"), "{arguments:?}\n{}", ran.out);
+        assert!(ran.out.contains("version: 15.4 → 15.5"), "{arguments:?}\n{}", ran.out);
+        let quiet: Vec<&str> = arguments.iter().copied().chain(["--quiet"]).collect();
+        assert_eq!(run(&fake.url, &quiet).out, ran.out, "what was asked for is printed");
+    }
+    let ran = run(&fake.url, &["revert", "42"]).must_end_with(0);
+    assert!(ran.out.contains("left as it is: version of orders-db"), "{}", ran.out);
+}
+
+#[test]
+fn quiet_says_nothing_of_success() {
+    let fake = Fake::start();
+    let ran =
+        run(&fake.url, &["set", "orders-db", "version=15.5", "--quiet"]).must_end_with(0).says_nothing();
+    assert_eq!(ran.out, "");
+}
+
+#[test]
+fn the_server_is_told_who_asks() {
+    let fake = Fake::start();
+    run(&fake.url, &["show", "web-1"]).must_end_with(0);
+    run(&fake.url, &["show", "web-1", "--actor", "ben@example.org"]).must_end_with(0);
+    command(&fake.url, &["show", "web-1"]).env("CMDB_ACTOR", "carl").output().expect("cmdb is executable");
+    command(&fake.url, &["show", "web-1"])
+        .env("USER", "DOMAIN\\dora")
+        .env_remove("LOGNAME")
+        .env_remove("USERNAME")
+        .output()
+        .expect("cmdb is executable");
+    let actors: Vec<Option<String>> = fake.recorded().actors.clone();
+    let actors: Vec<Option<&str>> = actors.iter().map(Option::as_deref).collect();
+    assert_eq!(actors, [Some("anna"), Some("ben@example.org"), Some("carl"), None]);
+}

@@ -1,0 +1,407 @@
+//! A server that answers from `canned.rs`, in this process, on a port of its own.
+//!
+//! Knows no graph: an ITEM is known when it is orders-db, web-1 or Shop (or their ids), `twin` is ambiguous,
+//! everything else is not found.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cmdb_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
+use cmdb_proto::v1::commit_service_server::{CommitService, CommitServiceServer};
+use cmdb_proto::v1::graph_service_server::{GraphService, GraphServiceServer};
+use cmdb_proto::v1::import_event::Event as ImportEventKind;
+use cmdb_proto::v1::import_request::Part;
+use cmdb_proto::v1::item_service_server::{ItemService, ItemServiceServer};
+use cmdb_proto::v1::schema_service_server::{SchemaService, SchemaServiceServer};
+use cmdb_proto::v1::transfer_service_server::{TransferService, TransferServiceServer};
+use cmdb_proto::v1::verify_event::Event as VerifyEventKind;
+use cmdb_proto::v1::*;
+use tokio::runtime::Runtime;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Code, Request, Response, Status as Failure, Streaming};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::canned;
+
+type Answer<T> = Result<Response<T>, Failure>;
+type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Failure>> + Send>>;
+
+/// More affected items than fit into the 4 MiB that a client takes by default.
+pub const LARGE: u32 = 40_000;
+/// A line of an import with this in it is refused.
+pub const BAD: &str = "bad";
+
+/// How the server behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    Well,
+    /// Streams break off after their first part, and the store differs from its log.
+    Badly,
+}
+
+/// What the shell sent.
+#[derive(Default)]
+pub struct Recorded {
+    pub actors: Vec<Option<String>>,
+    pub applied: Vec<ApplyRequest>,
+    pub listed: Vec<ListItemsRequest>,
+    pub imports: Vec<Import>,
+}
+
+/// One import as it arrived.
+#[derive(Default, Clone)]
+pub struct Import {
+    pub begin: ImportBegin,
+    pub files: Vec<(ImportFile, Vec<u8>)>,
+    pub largest_chunk: usize,
+    pub is_complete: bool,
+}
+
+pub struct Fake {
+    pub url: String,
+    recorded: Arc<Mutex<Recorded>>,
+    _runtime: Runtime,
+}
+
+impl Fake {
+    pub fn start() -> Self {
+        Self::behaving(Behaviour::Well)
+    }
+
+    pub fn behaving(behaviour: Behaviour) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let recorded = Arc::new(Mutex::new(Recorded::default()));
+        let services = Services { recorded: recorded.clone(), behaviour };
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let server = tonic::transport::Server::builder()
+            .add_service(AdminServiceServer::new(services.clone()))
+            .add_service(CommitServiceServer::new(services.clone()))
+            .add_service(GraphServiceServer::new(services.clone()))
+            .add_service(ItemServiceServer::new(services.clone()))
+            .add_service(SchemaServiceServer::new(services.clone()))
+            .add_service(TransferServiceServer::new(services));
+        runtime.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        Fake { url, recorded, _runtime: runtime }
+    }
+
+    pub fn recorded(&self) -> MutexGuard<'_, Recorded> {
+        self.recorded.lock().expect("no test panicked while it recorded")
+    }
+}
+
+#[derive(Clone)]
+struct Services {
+    recorded: Arc<Mutex<Recorded>>,
+    behaviour: Behaviour,
+}
+
+impl Services {
+    fn record(&self) -> MutexGuard<'_, Recorded> {
+        self.recorded.lock().expect("no test panicked while it recorded")
+    }
+
+    /// The parts of a stream, broken off after the first where the server behaves badly.
+    fn stream<T: Send + 'static>(&self, parts: Vec<T>) -> Response<Events<T>> {
+        let mut parts: Vec<Result<T, Failure>> = parts.into_iter().map(Ok).collect();
+        if self.behaviour == Behaviour::Badly {
+            parts.truncate(1);
+            parts.push(Err(Failure::internal("the disk failed")));
+        }
+        Response::new(Box::pin(tokio_stream::iter(parts)))
+    }
+}
+
+fn failure(code: Code, reason: &str, message: &str, metadata: &[(&str, &str)]) -> Failure {
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    Failure::with_error_details(code, message, ErrorDetails::with_error_info(reason, "cmdb", metadata))
+}
+
+fn find(item: &str) -> Result<GraphItem, Failure> {
+    match item {
+        "orders-db" | "@2" => Ok(canned::graph_item("orders-db")),
+        "web-1" | "@3" => Ok(canned::graph_item("web-1")),
+        "Shop" | "@5" => Ok(canned::graph_item("Shop")),
+        "twin" => Err(failure(
+            Code::InvalidArgument,
+            "ITEM_AMBIGUOUS",
+            "several items are called \"twin\"",
+            &[("thing", "twin"), ("candidates", "a:t1\na:t2"), ("hint", "name one by its id or source:key")],
+        )),
+        other => Err(failure(
+            Code::NotFound,
+            "ITEM_NOT_FOUND",
+            &format!("there is no item \"{other}\""),
+            &[("thing", other), ("hint", "did you mean \"orders-db\"?")],
+        )),
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for Services {
+    async fn status(&self, _: Request<StatusRequest>) -> Answer<StatusResponse> {
+        Ok(Response::new(canned::status()))
+    }
+
+    type BackupStream = Events<BackupChunk>;
+    async fn backup(&self, _: Request<BackupRequest>) -> Answer<Self::BackupStream> {
+        let chunk = |data: &[u8]| BackupChunk { data: data.to_vec(), total_bytes: 8 };
+        Ok(self.stream(vec![chunk(b"first "), chunk(b"second")]))
+    }
+
+    type VerifyStream = Events<VerifyEvent>;
+    async fn verify(&self, _: Request<VerifyRequest>) -> Answer<Self::VerifyStream> {
+        let findings = u64::from(self.behaviour == Behaviour::Badly);
+        let mut events =
+            vec![VerifyEventKind::Progress(VerifyProgress { phase: "log".into(), done: 1, total: 2 })];
+        if findings > 0 {
+            events.push(VerifyEventKind::Finding("item @2 has another name in the log".into()));
+        }
+        let result = VerifyResult {
+            revision: canned::REVISION,
+            commits: 42,
+            changes: 1_000,
+            items: 5,
+            relationships: 6,
+            findings,
+        };
+        events.push(VerifyEventKind::Result(result));
+        let events = events.into_iter().map(|event| Ok(VerifyEvent { event: Some(event) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(events.collect::<Vec<_>>()))))
+    }
+}
+
+#[tonic::async_trait]
+impl CommitService for Services {
+    async fn get(&self, request: Request<GetCommitRequest>) -> Answer<Commit> {
+        Ok(Response::new(canned::commit(request.into_inner().revision)))
+    }
+
+    type WatchStream = Events<Commit>;
+    async fn watch(&self, request: Request<WatchRequest>) -> Answer<Self::WatchStream> {
+        let request = request.into_inner();
+        let first = if request.from_now { canned::REVISION } else { request.after_revision } + 1;
+        let commits = self.stream((first..=canned::REVISION).map(canned::commit).collect()).into_inner();
+        // A watch has no end of its own.
+        Ok(Response::new(Box::pin(commits.chain(tokio_stream::pending()))))
+    }
+
+    async fn revert(&self, request: Request<RevertRequest>) -> Answer<RevertResponse> {
+        let request = request.into_inner();
+        Ok(Response::new(RevertResponse {
+            revision: if request.dry_run { 0 } else { canned::REVISION + 1 },
+            changes: canned::commit(request.revision).changes,
+            skipped: vec!["version of orders-db: set again in revision 41".into()],
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl GraphService for Services {
+    async fn impact(&self, request: Request<ImpactRequest>) -> Answer<ImpactResponse> {
+        let request = request.into_inner();
+        if request.items == ["large"] {
+            let one = canned::impact().affected.remove(0);
+            return Ok(Response::new(ImpactResponse {
+                affected: vec![one; LARGE as usize],
+                ..canned::impact()
+            }));
+        }
+        let items: Vec<GraphItem> = request.items.iter().map(|item| find(item)).collect::<Result<_, _>>()?;
+        Ok(Response::new(if items[0].name == "Shop" {
+            canned::impact_of_nothing()
+        } else {
+            canned::impact()
+        }))
+    }
+
+    async fn dependencies(&self, request: Request<DependenciesRequest>) -> Answer<DependenciesResponse> {
+        for item in request.into_inner().items {
+            find(&item)?;
+        }
+        Ok(Response::new(canned::dependencies()))
+    }
+
+    async fn trace(&self, request: Request<TraceRequest>) -> Answer<TraceResponse> {
+        let request = request.into_inner();
+        find(&request.from)?;
+        find(&request.to)?;
+        Ok(Response::new(canned::trace()))
+    }
+
+    async fn neighbours(&self, request: Request<NeighboursRequest>) -> Answer<NeighboursResponse> {
+        find(&request.into_inner().item)?;
+        Ok(Response::new(canned::neighbours()))
+    }
+}
+
+#[tonic::async_trait]
+impl ItemService for Services {
+    async fn get(&self, request: Request<GetItemRequest>) -> Answer<Item> {
+        let actor = request.metadata().get("cmdb-actor").map(|name| name.to_str().expect("ASCII").to_owned());
+        self.record().actors.push(actor);
+        let named = find(&request.into_inner().item)?;
+        Ok(Response::new(Item { id: named.id, name: named.name, class: named.class, ..canned::item() }))
+    }
+
+    async fn list(&self, request: Request<ListItemsRequest>) -> Answer<ListItemsResponse> {
+        let request = request.into_inner();
+        self.record().listed.push(request.clone());
+        match request.class.as_str() {
+            "endless" => {
+                let item = canned::page("").items.remove(0);
+                let items = vec![item; request.page_size as usize];
+                Ok(Response::new(ListItemsResponse {
+                    items,
+                    next_page_token: "more".into(),
+                    total: u64::MAX,
+                }))
+            }
+            "servr" => Err(failure(
+                Code::NotFound,
+                "CLASS_UNKNOWN",
+                "there is no class \"servr\"",
+                &[("hint", "did you mean \"server\"?")],
+            )),
+            _ if request.r#where == "port =" => Err(failure(
+                Code::InvalidArgument,
+                "FILTER_INVALID",
+                "the condition ends too early",
+                &[("given", "port =")],
+            )),
+            _ => Ok(Response::new(canned::page(&request.page_token))),
+        }
+    }
+
+    async fn apply(&self, request: Request<ApplyRequest>) -> Answer<ApplyResponse> {
+        let request = request.into_inner();
+        self.record().applied.push(request.clone());
+        let claim = &request.claims[0];
+        let problem =
+            claim.relationships.first().filter(|claim| claim.r#type == "dependson").map(|_| Problem {
+                reason: "RELATIONSHIP_TYPE_UNKNOWN".into(),
+                message: "there is no type of relationship \"dependson\"".into(),
+                thing: "dependson".into(),
+                hint: "did you mean \"depends_on\"?".into(),
+                ..Problem::default()
+            });
+        let outcome = if problem.is_some() { decision::Outcome::Refused } else { decision::Outcome::Updated };
+        let decision = Decision {
+            key: claim.key.clone(),
+            outcome: outcome.into(),
+            notes: vec!["colour is not declared".into()],
+            problem,
+            ..Decision::default()
+        };
+        Ok(Response::new(ApplyResponse {
+            decisions: vec![decision],
+            revision: if request.dry_run { 0 } else { canned::REVISION + 1 },
+            changes: canned::commit(43).changes,
+        }))
+    }
+
+    async fn retire(&self, request: Request<RetireRequest>) -> Answer<RetireResponse> {
+        let request = request.into_inner();
+        find(&request.item)?;
+        let revision = if request.dry_run { 0 } else { canned::REVISION + 1 };
+        Ok(Response::new(RetireResponse { revision, changes: canned::commit(43).changes }))
+    }
+
+    async fn history(&self, request: Request<HistoryRequest>) -> Answer<HistoryResponse> {
+        find(&request.into_inner().item)?;
+        Ok(Response::new(canned::history()))
+    }
+}
+
+#[tonic::async_trait]
+impl SchemaService for Services {
+    async fn classes(&self, _: Request<ClassesRequest>) -> Answer<ClassesResponse> {
+        Ok(Response::new(canned::classes()))
+    }
+
+    async fn relationship_types(
+        &self,
+        _: Request<RelationshipTypesRequest>,
+    ) -> Answer<RelationshipTypesResponse> {
+        Ok(Response::new(canned::relationship_types()))
+    }
+}
+
+#[tonic::async_trait]
+impl TransferService for Services {
+    type ImportStream = Events<ImportEvent>;
+    async fn import(&self, request: Request<Streaming<ImportRequest>>) -> Answer<Self::ImportStream> {
+        let mut parts = request.into_inner();
+        let mut import = Import::default();
+        while let Some(Ok(request)) = parts.next().await {
+            match request.part.expect("every message has a part") {
+                Part::Begin(begin) => import.begin = begin,
+                Part::File(file) => import.files.push((file, Vec::new())),
+                Part::Data(data) => {
+                    import.largest_chunk = import.largest_chunk.max(data.len());
+                    import.files.last_mut().expect("data follows a file").1.extend(data);
+                }
+                Part::End(_) => import.is_complete = true,
+            }
+        }
+        self.record().imports.push(import.clone());
+        let events = if import.is_complete {
+            outcome(&import)
+        } else {
+            return Err(Failure::aborted("the stream ended before its end"));
+        };
+        let events = events.into_iter().map(|event| Ok(ImportEvent { event: Some(event) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(events.collect::<Vec<_>>()))))
+    }
+
+    type ExportStream = Events<ExportChunk>;
+    async fn export(&self, _: Request<ExportRequest>) -> Answer<Self::ExportStream> {
+        let chunk = |text: &str| ExportChunk { data: text.as_bytes().to_vec() };
+        Ok(self.stream(vec![chunk("{\"item\":1}\n"), chunk("{\"item\":2}\n")]))
+    }
+}
+
+/// One event for each bad line, and the result.
+fn outcome(import: &Import) -> Vec<ImportEventKind> {
+    let mut events =
+        vec![ImportEventKind::Progress(ImportProgress { phase: "checking".into(), done: 1, total: 2 })];
+    let mut good = 0;
+    for (file, data) in &import.files {
+        let text = String::from_utf8_lossy(data);
+        for (number, line) in text.lines().enumerate() {
+            if !line.contains(BAD) {
+                good += 1;
+                continue;
+            }
+            events.push(ImportEventKind::Refused(RefusedLine {
+                file: file.name.clone(),
+                line: number as u64 + 1,
+                column: 5,
+                problem: Some(Problem {
+                    reason: "VALUE_TYPE".into(),
+                    message: "port is no integer".into(),
+                    expected: "integer".into(),
+                    given: "bad".into(),
+                    hint: "write 5432".into(),
+                    ..Problem::default()
+                }),
+                text: line.into(),
+                raw: if import.begin.skip_bad { line.as_bytes().to_vec() } else { Vec::new() },
+            }));
+        }
+    }
+    let refused = events.len() as u64 - 1;
+    let is_published = !import.begin.dry_run && (refused == 0 || import.begin.skip_bad);
+    events.push(ImportEventKind::Result(ImportResult {
+        revision: if is_published { canned::REVISION + 1 } else { 0 },
+        created: good,
+        refused,
+        waiting: 1,
+        notes: vec!["colour is not declared".into()],
+        ..ImportResult::default()
+    }));
+    events
+}
