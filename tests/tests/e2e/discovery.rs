@@ -83,7 +83,7 @@ fn find_database(database: &Database, class: &str) {
 
 fn find(server: &Server, expected: &Expected<'_>) {
     let state = TempDir::new().expect("a temporary directory");
-    agent::once(&server.url(), state.path());
+    agent::once(&server.url(), state.path(), &[]);
     let shell = server.shell();
     let condition = format!("port = {} and protocol = \"tcp\"", expected.port);
     let endpoints = shell.json_lines(&["items", "--all", "--class", "endpoint", "--where", &condition]);

@@ -1,13 +1,17 @@
-//! The agent, run once or as a daemon.
+//! The agent, run once.
 
+use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use super::{binary, clean_environment};
 
-/// `cmdb-agent --once` against `server`, with its state in `state`.
-pub fn once(server: &str, state: &Path) -> Output {
-    let output = command(server, state).arg("--once").output().expect("the agent is executable");
+/// `cmdb-agent --once` against `server`, with its state in `state`; it must succeed.
+pub fn once(server: &str, state: &Path, options: &[&OsStr]) {
+    let mut command = Command::new(binary("cmdb-agent"));
+    clean_environment(&mut command);
+    command.args(["--server", server]).arg("--state-dir").arg(state).arg("--once").args(options);
+    let output = command.stdin(Stdio::null()).output().expect("the agent is executable");
     assert!(
         output.status.success(),
         "the agent ended with {}:\n{}{}",
@@ -15,12 +19,4 @@ pub fn once(server: &str, state: &Path) -> Output {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    output
-}
-
-fn command(server: &str, state: &Path) -> Command {
-    let mut command = Command::new(binary("cmdb-agent"));
-    clean_environment(&mut command);
-    command.args(["--server", server]).arg("--state-dir").arg(state).stdin(Stdio::null());
-    command
 }
