@@ -38,6 +38,10 @@ impl<'s, R: BufRead> Csv<'s, R> {
         while !self.ended {
             match self.rows.next() {
                 Ok(true) => {}
+                Ok(false) if self.columns.is_none() => {
+                    self.ended = true;
+                    return Some(Err(columns::absent().whole_line(1, &[])));
+                }
                 Ok(false) => self.ended = true,
                 Err(error) => {
                     // Without a header no row means anything.

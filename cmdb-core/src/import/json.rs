@@ -55,7 +55,7 @@ impl Json<'_> {
 impl<'l> Node<'l> {
     /// The one value that a line holds.
     pub(super) fn line(line: &'l str) -> Result<Node<'l>, Fault> {
-        let raw: &RawValue = serde_json::from_str(line).map_err(|error| broken(&error, 0))?;
+        let raw: &RawValue = serde_json::from_str(line).map_err(|error| broken(&error, line, 0))?;
         Ok(Node { line, raw: raw.get() })
     }
 
@@ -66,7 +66,7 @@ impl<'l> Node<'l> {
 
     /// Looks into the value.
     pub(super) fn read(&self) -> Result<Json<'l>, Fault> {
-        let fault = |error: serde_json::Error| broken(&error, self.offset());
+        let fault = |error: serde_json::Error| broken(&error, self.raw, self.offset());
         Ok(match self.raw.as_bytes().first() {
             Some(b'{') => {
                 let mut json = serde_json::Deserializer::from_str(self.raw);
@@ -91,15 +91,15 @@ fn place(line: &str, part: &str) -> usize {
 }
 
 /// Not JSON, at the place where that shows.
-fn broken(error: &serde_json::Error, offset: usize) -> Fault {
+fn broken(error: &serde_json::Error, read: &str, offset: usize) -> Fault {
     let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or(&text).to_lowercase();
-    let fault = Fault::format(
-        offset + error.column().saturating_sub(1),
-        "the line",
-        format!("not valid JSON: {what}"),
-    );
-    fault.hint("write one JSON object on each line")
+    let (what, place) = if error.is_eof() {
+        ("the line ends in the middle", read.len())
+    } else {
+        (text.split(" at line ").next().unwrap_or(&text), error.column().saturating_sub(1))
+    };
+    Fault::format(offset + place, "the line", format!("not valid JSON: {what}"))
+        .hint("write one JSON object on each line")
 }
 
 struct Members<'l> {

@@ -187,7 +187,7 @@ pub(super) fn matching(node: Node<'_>, schema: &Schema) -> Result<Match, Fault> 
     }
     for member in &members {
         check_matched(&class, &member.name, member.offset, schema)?;
-        if matches!(value(member.node, 0)?, None) {
+        if value(member.node, 0)?.is_none() {
             let message = format!("\"{}\" of a match is null", member.name);
             let problem = Problem::new(Reason::MatchInvalid, message, member.name.as_str())
                 .hint("name only what the item has");

@@ -90,6 +90,11 @@ pub(super) fn read(cells: &[Cell<'_>]) -> Result<Columns, Fault> {
     Ok(Columns { kind, roles })
 }
 
+/// The fault of a file without a header.
+pub(super) fn absent() -> Fault {
+    Fault::format(0, "the header", "the file has no header").hint(format!("write {EXPECTED}"))
+}
+
 fn kind(cells: &[Cell<'_>]) -> Result<Kind, Fault> {
     let lacks = |wanted: &[&'static str]| -> Vec<&'static str> {
         let names: Vec<&str> = cells.iter().map(|cell| cell.text.trim()).collect();

@@ -275,8 +275,11 @@ fn optional_moment(fields: &mut Object<'_>, name: &str) -> Result<Option<Timesta
     let json = node.read()?;
     match moment(&json) {
         Some(moment) => Ok(Some(moment)),
-        None => Err(Fault::format(node.offset(), name, format!("\"{name}\" is a moment in RFC 3339"))
-            .expected("a moment in RFC 3339", json.kind())),
+        None => {
+            let (expected, given) = ("a moment in RFC 3339", json.kind());
+            Err(Fault::format(node.offset(), name, format!("\"{name}\" is {expected}, not {given}"))
+                .expected(expected, given))
+        }
     }
 }
 

@@ -38,12 +38,10 @@ impl Serialize for Line<'_> {
 }
 
 /// For serde: leaves out what is false.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_false(truth: &bool) -> bool {
     !truth
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_one(number: &Number) -> bool {
     number.0.to_bits() == 1.0_f64.to_bits()
 }

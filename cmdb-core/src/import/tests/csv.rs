@@ -44,7 +44,12 @@ fn relationships() {
 
 #[test]
 fn bad_headers() {
-    check("", &expect![""]);
+    check(
+        "",
+        &expect![
+            "1:0: FORMAT_INVALID the file has no header (write key,class,name,… for items, from,type,to,group,… for relationships)"
+        ],
+    );
     check(
         "keys,class,name\na,team,x\n",
         &expect![[r#"1:1: FORMAT_INVALID the header lacks "key" (did you mean "key" by "keys"?)"#]],
@@ -100,7 +105,7 @@ fn bad_rows() {
             2:3: CLASS_UNKNOWN there is no class "sever" (did you mean "server"?)
             4:1: FORMAT_INVALID "key" is empty
             5:1: KEY_INVALID "key" looks like an item id: @5 (use the source's own name for the item; relationships may refer to an id)
-            7:4: VALUE_TYPE attribute "port" is integer, not text "http" (write a whole number without quotes)
+            7:4: VALUE_TYPE attribute "port" is integer, not text "http" (write a whole number, without a unit)
             8:15: FORMAT_INVALID the row has 3 cells, the header 4 (put a cell that has a comma in it in double quotes; an empty cell is an absent attribute)
             9:19: FORMAT_INVALID the row has 5 cells, the header 4 (put a cell that has a comma in it in double quotes; an empty cell is an absent attribute)
             10:18: FORMAT_INVALID something follows the closing quote (write "" for a quote inside a quoted cell)

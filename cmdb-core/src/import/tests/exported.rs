@@ -129,7 +129,7 @@ fn bad_lines() {
         5:15: FORMAT_INVALID "id" of an exported item is an item id such as @42, not "1"
         6:28: CLASS_UNKNOWN there is no class "sever" (did you mean "server"?)
         7:46: FORMAT_INVALID "status" of an exported item is active, stopped, missing or retired, not "gone"
-        8:106: FORMAT_INVALID "first_seen" is a moment in RFC 3339
+        8:106: FORMAT_INVALID "first_seen" is a moment in RFC 3339, not a number
         9:163: FORMAT_INVALID an exported claim has no field "atributes" (did you mean "attributes"?)
         10:17: FORMAT_INVALID "effective" is the place of one of the 0 claims, from 0"#]].assert_eq(&read(JsonLines, lines.join("\n").as_bytes()));
 }

@@ -86,7 +86,7 @@ fn not_json_or_not_a_line() {
     check(
         "{",
         &expect![
-            "1:1: FORMAT_INVALID not valid JSON: eof while parsing an object (write one JSON object on each line)"
+            "1:2: FORMAT_INVALID not valid JSON: the line ends in the middle (write one JSON object on each line)"
         ],
     );
     check(
@@ -210,7 +210,7 @@ fn bad_items() {
     check(
         r#"{"item":{"key":"a","class":"server","attributes":{"memory_bytes":"16 GB"}}}"#,
         &expect![[
-            r#"1:66: VALUE_TYPE attribute "memory_bytes" is integer, not text "16 GB" (write a whole number without quotes)"#
+            r#"1:66: VALUE_TYPE attribute "memory_bytes" is integer, not text "16 GB" (write a whole number, without a unit)"#
         ]],
     );
     check(
@@ -366,7 +366,7 @@ fn bad_relationships() {
     check(
         r#"{"relationship":{"from":"a","type":"runs_on","to":{"match":{"port":"http"}}}}"#,
         &expect![[
-            r#"1:68: VALUE_TYPE attribute "port" is integer, not text "http" (write a whole number without quotes)"#
+            r#"1:68: VALUE_TYPE attribute "port" is integer, not text "http" (write a whole number, without a unit)"#
         ]],
     );
     check(

@@ -131,7 +131,7 @@ fn never_panics() {
             for record in reader(format, file.as_slice(), &schema) {
                 if let Err(ReadError::Line(problem)) = record {
                     assert!(
-                        problem.line >= 1 && problem.column as usize <= problem.raw.len() + 1,
+                        problem.line >= 1 && problem.column <= problem.raw.len() as u64 + 1,
                         "{problem:?}"
                     );
                 }

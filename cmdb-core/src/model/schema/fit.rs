@@ -190,9 +190,11 @@ fn misfit(declared: &Attribute, given: &Value) -> Problem {
         ValueType::Text if matches!(given, Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => {
             problem.hint(format!("write it in quotes: \"{shown}\""))
         }
-        ValueType::Integer if given_type == ValueType::Text => {
-            problem.hint("write a whole number without quotes")
+        ValueType::Integer | ValueType::Float if shown.trim().parse::<i64>().is_ok() => {
+            problem.hint(format!("write it without quotes: {}", shown.trim()))
         }
+        ValueType::Integer => problem.hint("write a whole number, without a unit"),
+        ValueType::Float => problem.hint("write a number, without a unit"),
         _ => problem,
     }
 }
