@@ -22,6 +22,7 @@ mod edit;
 mod gate;
 mod label;
 mod paged;
+mod parts;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -35,10 +36,10 @@ pub use row::{Edge, Edges, Link, Role};
 pub use visit::{Neighbours, Visited};
 
 use crate::model::{ItemId, Require, Revision, Status};
-use assemble::Parts;
 use base::Base;
 use label::{Labels, Names};
 use paged::Paged;
+use parts::Parts;
 use row::Row;
 
 /// The overlay is folded into the base when it holds more entries than this and more than a share of the base.

@@ -12,6 +12,9 @@ use super::{Node, dense};
 /// In `index_of`: no item of that id.
 pub(super) const ABSENT: u32 = u32::MAX;
 
+/// Fills a row until its entries are known.
+const NOWHERE: Entry = Entry { link: Link::NOWHERE, label: 0 };
+
 /// Rows in one direction.
 pub(super) struct Rows {
     offsets: Vec<u32>,
@@ -20,22 +23,34 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Of (owner, entry) pairs in order of owner and entry.
-    pub fn new(owners: usize, entries: &[(u32, Entry)]) -> Rows {
-        debug_assert!(entries.is_sorted());
+    /// Of (owner, entry) pairs in any order; quickest where the entries of one owner come in order.
+    pub fn scatter(owners: usize, entries: impl Iterator<Item = (u32, Entry)> + Clone) -> Rows {
         let mut offsets = vec![0u32; owners + 1];
-        for (owner, _) in entries {
-            offsets[*owner as usize + 1] += 1;
+        for (owner, _) in entries.clone() {
+            offsets[owner as usize + 1] += 1;
         }
         let mut sum = 0;
         for offset in &mut offsets {
             sum += *offset;
             *offset = sum;
         }
+        let mut free = offsets.clone();
+        let mut sorted = vec![NOWHERE; sum as usize];
+        for (owner, entry) in entries {
+            let place = &mut free[owner as usize];
+            sorted[*place as usize] = entry;
+            *place += 1;
+        }
+        for bounds in offsets.windows(2) {
+            let row = &mut sorted[bounds[0] as usize..bounds[1] as usize];
+            if !row.is_sorted() {
+                row.sort_unstable();
+            }
+        }
         Rows {
             offsets,
-            links: entries.iter().map(|(_, entry)| entry.link).collect(),
-            labels: entries.iter().map(|(_, entry)| entry.label).collect(),
+            links: sorted.iter().map(|entry| entry.link).collect(),
+            labels: sorted.iter().map(|entry| entry.label).collect(),
         }
     }
 

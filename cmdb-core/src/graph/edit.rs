@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::assemble::{EdgeKey, ends, grouped, share, stands, weight_of};
 use super::base::ABSENT;
 use super::gate::{Declaration, Gate, GateEdge, Units};
 use super::label::{Labels, Names};
+use super::parts::{EdgeKey, ends, grouped, share, stands, weight_of};
 use super::row::{Entry, Link, Row};
 use super::{Delta, Graph, GroupState, Index, Node, Snapshot, Waiting};
 use crate::model::{ItemId, Revision, Status};

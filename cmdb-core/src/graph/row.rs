@@ -32,6 +32,8 @@ pub struct Link {
 }
 
 impl Link {
+    pub(super) const NOWHERE: Link = Link { other: u32::MAX, gate: HARD };
+
     pub(super) fn new(other: u32, carries: Carries, gate: Option<u32>) -> Link {
         let gate = match (carries, gate) {
             (Carries::Weak, _) => WEAK,
