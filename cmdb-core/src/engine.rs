@@ -297,3 +297,46 @@ fn load_digests(read: &dyn Read) -> Result<rustc_hash::FxHashMap<String, Vec<u8>
     })?;
     Ok(digests)
 }
+
+/// How many findings a store has.
+#[cfg(test)]
+fn check_store(snapshot: &dyn store::Snapshot) -> Result<u64, EngineError> {
+    let sources = SourceNames::load(snapshot)?;
+    let verified = verify::verify(snapshot, &Schema::built_in(), &sources, &mut |_| {})?;
+    Ok(verified.findings)
+}
+
+#[cfg(test)]
+impl Cmdb {
+    /// The live graph, edge by edge, is what a rebuild from the store gives.
+    fn check_live_graph(&self) {
+        let moment = self.inner.moment.load();
+        let snapshot = self.inner.store.snapshot().expect("readable");
+        let (rebuilt, tally) =
+            live::build(&*snapshot, snapshot.head(), &self.inner.schema, &moment.sources).expect("readable");
+        assert_eq!(tally, moment.tally);
+        assert_eq!(describe_graph(&moment.graph), describe_graph(&rebuilt));
+    }
+}
+
+#[cfg(test)]
+fn describe_graph(graph: &Graph) -> Vec<String> {
+    let mut lines = Vec::new();
+    for index in graph.indexes() {
+        lines.push(format!("{} {} {}", graph.id(index), graph.class(index), graph.status(index)));
+        for edge in graph.dependencies(index) {
+            let gate = edge.gate.map(|gate| graph.gate(gate));
+            let gate =
+                gate.map(|gate| format!("{} {} of {}", gate.name(), gate.require(), gate.member_count()));
+            lines.push(format!(
+                "{} needs {} {} {:?} {gate:?}",
+                graph.id(index),
+                graph.id(edge.other),
+                graph.type_name(edge.kind),
+                edge.carries
+            ));
+        }
+    }
+    lines.sort();
+    lines
+}

@@ -60,12 +60,11 @@ impl Packed for EndRecord {
     }
 }
 
-/// The chunk that holds, or would hold, an edge: its key and entries.
-fn chunk_of<P: Packed>(
-    read: &dyn Read,
-    item: ItemId,
-    edge: &[u8],
-) -> Result<Option<(Vec<u8>, Vec<P>)>, StoreError> {
+/// A chunk: its key and entries.
+type Chunk<P> = (Vec<u8>, Vec<P>);
+
+/// The chunk that holds, or would hold, an edge.
+fn chunk_of<P: Packed>(read: &dyn Read, item: ItemId, edge: &[u8]) -> Result<Option<Chunk<P>>, StoreError> {
     let mut beyond = key::chunk(item, edge);
     beyond.push(0);
     let range = Range { from: key::item(item), to: Some(beyond), order: crate::store::Order::Descending };
@@ -127,7 +126,7 @@ pub(super) fn rewrite<P: Packed>(
         // Everything up to the next chunk belongs here.
         let next = read.scan(P::TABLE, &Range::prefix(key::item(item)).after(&chunk_key), 1)?;
         let rest = match next.first() {
-            Some((next, _)) => changes.split_off(&next[8..].to_vec()),
+            Some((next, _)) => changes.split_off(&next[8..]),
             None => BTreeMap::new(),
         };
         let here = std::mem::replace(&mut changes, rest);

@@ -403,7 +403,7 @@ impl<'s> Draft<'s> {
         &self,
         table: Table,
         prefix: &[u8],
-        row: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+        row: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         crate::store::for_each(&*self.transaction, table, crate::store::Range::prefix(prefix.to_vec()), row)
     }

@@ -116,7 +116,7 @@ impl Run<'_> {
         for (number, file) in (0u32..).zip(&self.import.files) {
             for record in reader(file.format, open(file)?, &schema) {
                 self.lines += 1;
-                if self.lines % PROGRESS_LINES == 0 {
+                if self.lines.is_multiple_of(PROGRESS_LINES) {
                     progress(events, "checking", self.lines, 0);
                 }
                 match record {
@@ -175,7 +175,7 @@ impl Run<'_> {
         for (number, file) in (0u32..).zip(&self.import.files) {
             for record in reader(file.format, open(file)?, &schema) {
                 done += 1;
-                if done % PROGRESS_LINES == 0 {
+                if u64::is_multiple_of(done, PROGRESS_LINES) {
                     progress(events, phase, done, self.lines);
                 }
                 // What could not be read was told of in the first phase.
@@ -291,7 +291,7 @@ impl Run<'_> {
         let mut entries = 0u64;
         let mut gone = Vec::new();
         let prefix = key::scope(source, SCOPE);
-        draft.for_each_stored(Table::ScopeUnits, &prefix, &mut |row, digest| {
+        draft.for_each_stored(Table::ScopeUnits, &prefix, |row, digest| {
             if digest == WITHDRAWN {
                 return Ok(());
             }
@@ -322,7 +322,7 @@ impl Run<'_> {
         for (done, (kind, unit)) in (0u64..).zip(gone) {
             withdraw_unit(draft, &self.stating, kind, &unit)?;
             self.outcome.withdrawn += 1;
-            if done % PROGRESS_LINES == 0 {
+            if u64::is_multiple_of(done, PROGRESS_LINES) {
                 progress(events, "withdrawing", done, wanted);
             }
             if draft.pending() > PENDING_MAX {

@@ -3,7 +3,8 @@
 //! The order within a batch is: items, then relationships, then redundancy, then what follows from them (entry
 //! points, references that wait). So a claim may refer to what a later claim of the same batch names.
 //!
-//! Invariant: a refused claim leaves nothing behind; what a claim no longer says is taken back.
+//! Invariant: a refused claim, or refused part of one, leaves nothing behind; what a claim no longer says is taken
+//! back.
 
 pub(super) mod groups;
 pub(super) mod items;
@@ -71,7 +72,7 @@ pub(super) fn state(
         let stating = &stating.of(unit);
         let problems = relationships::state_relationships(draft, stating, unit, decision)?;
         note_problems(decision, unit, problems);
-        let problems = groups::state_groups(draft, stating, unit, decision.item, &mut groups)?;
+        let problems = groups::state_groups(draft, stating, unit, decision, &mut groups)?;
         note_problems(decision, unit, problems);
     }
     settle(draft)?;
@@ -80,7 +81,7 @@ pub(super) fn state(
             units.iter().position(|unit| unit.claim.key == group.key && unit.claim.kind == group.unit);
         groups::take_back(draft, stating, &group)?;
         if let Some(place) = place {
-            decisions[place].outcome = Outcome::Refused(problem);
+            note_problems(&mut decisions[place], &units[place], vec![problem]);
         }
     }
     Ok(decisions)

@@ -1,1 +1,7 @@
+//! The engine from claims to answers, on a real store in a temporary directory.
 
+mod corrections;
+mod files;
+mod harness;
+mod random;
+mod reports;

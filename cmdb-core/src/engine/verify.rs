@@ -34,6 +34,9 @@ pub(super) fn verify(
     Ok(check.verified)
 }
 
+/// What indexes hold of one item.
+type IndexRows = BTreeSet<(Table, Vec<u8>)>;
+
 struct Check<'a> {
     snapshot: &'a dyn Snapshot,
     schema: &'a Schema,
@@ -55,7 +58,7 @@ impl Check<'_> {
     }
 
     fn progress(&mut self, phase: &'static str, done: u64, total: u64) {
-        if done % PROGRESS_EVERY == 0 {
+        if done.is_multiple_of(PROGRESS_EVERY) {
             (self.events)(VerifyEvent::Progress { phase, done, total });
         }
     }
@@ -257,7 +260,7 @@ impl Check<'_> {
     /// Every index row speaks of an item that says so.
     fn indexes(&mut self) -> Result<(), EngineError> {
         for table in [Table::Classes, Table::Attributes, Table::Identifiers] {
-            let mut cached: Option<(ItemId, BTreeSet<(Table, Vec<u8>)>)> = None;
+            let mut cached: Option<(ItemId, IndexRows)> = None;
             let mut range = Range::all();
             let mut done = 0;
             loop {
@@ -286,7 +289,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn rows_of(&self, id: ItemId) -> Result<BTreeSet<(Table, Vec<u8>)>, EngineError> {
+    fn rows_of(&self, id: ItemId) -> Result<IndexRows, EngineError> {
         let Some(head) = self.snapshot.get(Table::Items, &key::item(id))? else { return Ok(BTreeSet::new()) };
         let item = change::read_version(self.snapshot, &record::decode(Table::Items, &head)?)?;
         Ok(change::index_rows(&item, self.schema))

@@ -73,6 +73,10 @@ impl Writer {
     }
 
     /// Waits a moment for more reports, so that one flush serves them all.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long to wait is measured, and nothing of it is recorded"
+    )]
     fn gather(
         &self,
         queue: &Receiver<Work>,

@@ -15,7 +15,7 @@ use super::{
 use crate::model::Revision;
 
 /// The store's file within the data directory.
-pub const FILE: &str = "cmdb.redb";
+const FILE: &str = "cmdb.redb";
 
 /// How much of the file redb keeps in memory, in bytes.
 const CACHE_BYTES: usize = 256 << 20;
@@ -46,7 +46,7 @@ impl RedbStore {
             doing: "making the data directory",
             detail: format!("{}: {error}", directory.display()),
         })?;
-        let path = directory.join(FILE);
+        let path = RedbStore::file(directory);
         let database = redb::Builder::new()
             .set_cache_size(CACHE_BYTES)
             .create(&path)
@@ -65,6 +65,12 @@ impl RedbStore {
         // One pass frees what the last one moved; it says when nothing is left to do.
         while store.database.compact().map_err(|error| io("compacting", error))? {}
         Ok(())
+    }
+
+    /// The store's file in a data directory.
+    #[must_use]
+    pub fn file(directory: &Path) -> PathBuf {
+        directory.join(FILE)
     }
 
     fn prepare(&self) -> Result<(), StoreError> {
@@ -216,6 +222,10 @@ impl Transaction for RedbTransaction {
     }
 }
 
+/// A row as redb hands it out.
+type StoredRow<'a> = Result<(Guard<'a>, Guard<'a>), redb::StorageError>;
+type Guard<'a> = redb::AccessGuard<'a, &'static [u8]>;
+
 fn get_from(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
     keys: &[Vec<u8>],
@@ -241,11 +251,10 @@ fn scan_from(
         None => table.range(range.from.as_slice()..),
     }
     .map_err(|error| io("reading", error))?;
-    let owned =
-        |row: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), redb::StorageError>| {
-            row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
-                .map_err(|error| io("reading", error))
-        };
+    let owned = |row: StoredRow<'_>| {
+        row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
+            .map_err(|error| io("reading", error))
+    };
     let limit = limit.min(SCAN_ROWS_MAX);
     match range.order {
         Order::Ascending => rows.take(limit).map(owned).collect(),

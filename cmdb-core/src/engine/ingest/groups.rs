@@ -3,6 +3,7 @@
 use super::references::{self, Resolved};
 use super::{Stating, Unit, items};
 use crate::change::Draft;
+use crate::engine::request::{Decision, Outcome};
 use crate::model::item::Group;
 use crate::model::relationship::Require;
 use crate::model::schema::Failure;
@@ -26,7 +27,7 @@ pub(super) fn state_groups(
     draft: &mut Draft<'_>,
     stating: &Stating<'_>,
     unit: &Unit,
-    this: Option<ItemId>,
+    decision: &mut Decision,
     declared: &mut Vec<Declared>,
 ) -> Result<Vec<Problem>, StoreError> {
     let claim = &unit.claim;
@@ -37,8 +38,9 @@ pub(super) fn state_groups(
     let mut kept = before.unwrap_or_default();
     let mut problems = Vec::new();
     let mut names = Vec::new();
+    let mut changed = false;
     for said in &claim.redundancies {
-        let item = match references::resolve(draft, stating, this, &said.item)? {
+        let item = match references::resolve(draft, stating, decision.item, &said.item)? {
             Ok(Resolved::Item(item)) => item,
             Ok(Resolved::Match(_)) => {
                 problems.push(Problem::new(
@@ -61,7 +63,7 @@ pub(super) fn state_groups(
             source: stating.source,
             key: claim.key.clone(),
         };
-        put(draft, item, group)?;
+        changed |= put(draft, item, group)?;
         names.push(GroupNameRecord { item: item.0, group: said.group.clone() });
         declared.push(Declared {
             unit: claim.kind,
@@ -78,6 +80,7 @@ pub(super) fn state_groups(
         if stating.merge {
             names.push(old);
         } else {
+            changed = true;
             remove(draft, stating.source, &claim.key, &old)?;
         }
     }
@@ -86,19 +89,25 @@ pub(super) fn state_groups(
     stating.scope.clone_into(&mut kept.scope);
     kept.digest.clone_from(&unit.digest);
     draft.put_unit(stating.source, claim.kind, &claim.key, &kept)?;
+    if changed && decision.outcome == Outcome::Unchanged {
+        decision.outcome = Outcome::Updated;
+    }
     Ok(problems)
 }
 
-fn put(draft: &mut Draft<'_>, id: ItemId, group: Group) -> Result<(), StoreError> {
+/// Whether anything is new about it.
+fn put(draft: &mut Draft<'_>, id: ItemId, group: Group) -> Result<bool, StoreError> {
     let mut item = Item::clone(&*items::required(draft, id)?);
     let same = |other: &&mut Group| {
         other.name == group.name && other.source == group.source && other.key == group.key
     };
     match item.groups.iter_mut().find(same) {
+        Some(other) if *other == group => return Ok(false),
         Some(other) => *other = group,
         None => item.groups.push(group),
     }
-    draft.put_item(item)
+    draft.put_item(item)?;
+    Ok(true)
 }
 
 /// Takes a source's declaration of a group back.

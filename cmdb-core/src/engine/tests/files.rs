@@ -1,0 +1,168 @@
+use super::harness::*;
+use crate::engine::EngineError;
+use crate::model::{Reason, Revision, Status};
+
+const ESTATE: &str = r#"{"redundancy":{"item":"app","group":"db","require":"at_least 1"}}
+{"relationship":{"from":"app","type":"depends_on","to":"db-1","group":"db"}}
+{"relationship":{"from":"app","type":"depends_on","to":"db-2","group":"db"}}
+{"item":{"key":"eth0","class":"network_interface","name":"eth0","within":"host","attributes":{"mac_address":"02:00:00:00:00:01"}}}
+{"item":{"key":"host","class":"server","name":"host"}}
+{"item":{"key":"db-1","class":"database_instance","name":"db-1"}}
+{"item":{"key":"db-2","class":"database_instance","name":"db-2"}}
+{"item":{"key":"app","class":"application","name":"app"}}
+"#;
+
+#[test]
+fn files_become_one_revision_in_any_order_of_lines() {
+    let bench = bench();
+    let (outcome, refused) = bench.import(ESTATE, false, 0);
+    assert_eq!(refused, [""; 0]);
+    let outcome = outcome.expect("taken");
+    assert_eq!((outcome.created, outcome.relationships_created, outcome.revision), (5, 2, Some(Revision(1))));
+    bench.check();
+    let (again, _) = bench.import(ESTATE, true, 0);
+    let again = again.expect("taken");
+    assert_eq!((again.unchanged, again.relationships_unchanged, again.revision), (5, 2, None));
+}
+
+#[test]
+fn a_bad_line_keeps_everything_out_unless_it_is_skipped() {
+    let bench = bench();
+    let text = format!("{ESTATE}{}\n", r#"{"relationship":{"from":"app","type":"depends_on","to":"db-9"}}"#);
+    let (outcome, refused) = bench.import(&text, false, 0);
+    assert_eq!(outcome.expect("an outcome").revision, None);
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].starts_with("estate.jsonl:9:") && refused[0].contains("db-9"), "{refused:?}");
+    assert_eq!(bench.head(), Revision(0));
+    let (outcome, refused) = bench.import_as(&text, false, 0, true);
+    let outcome = outcome.expect("taken");
+    assert_eq!((outcome.created, outcome.refused, refused.len()), (5, 1, 1));
+    bench.check();
+}
+
+#[test]
+fn a_group_that_asks_too_much_and_a_key_given_twice_are_named() {
+    let bench = bench();
+    let text = ESTATE.replace("at_least 1", "at_least 3");
+    let (_, refused) = bench.import(&text, false, 0);
+    assert!(
+        refused[0].starts_with("estate.jsonl:1:") && refused[0].contains("asks for 3 members"),
+        "{refused:?}"
+    );
+    let twice = format!("{ESTATE}{}\n", r#"{"item":{"key":"app","class":"application","name":"other"}}"#);
+    let (_, refused) = bench.import(&twice, false, 0);
+    assert!(refused[0].starts_with("estate.jsonl:9:") && refused[0].contains("line 8"), "{refused:?}");
+    assert_eq!(bench.head(), Revision(0));
+}
+
+#[test]
+fn a_full_import_withdraws_what_it_no_longer_names_within_the_limit() {
+    let bench = bench();
+    bench.import(ESTATE, false, 0).0.expect("taken");
+    let less: String = ESTATE
+        .lines()
+        .filter(|line| !line.contains("db-2") && !line.contains("at_least"))
+        .fold(String::new(), |all, line| all + line + "\n");
+    let Err(EngineError::Refused(problem)) = bench.import(&less, true, 0).0 else { panic!("over the limit") };
+    assert_eq!(problem.reason, Reason::WithdrawLimit);
+    assert!(problem.hint.contains("--allow-withdraw 3"), "{}", problem.hint);
+    let outcome = bench.import(&less, true, 3).0.expect("taken");
+    assert_eq!(outcome.withdrawn, 3);
+    assert_eq!(bench.find("db-2").status, Status::Stopped, "a database runs");
+    assert_eq!(bench.relationships("app"), ["app depends_on db-1 active"]);
+    assert!(bench.find("app").groups.is_empty());
+    bench.check();
+}
+
+#[test]
+fn an_export_read_into_an_empty_store_is_the_same_graph() {
+    let bench = bench();
+    bench.import(ESTATE, false, 0).0.expect("taken");
+    let ann = crate::claim::Claim {
+        key: bench.find("db-1").id.to_string(),
+        ..item("x", "", &[("version", text("16"))])
+    };
+    bench.apply(person("ann"), vec![ann], true).expect("taken");
+    let export = |bench: &Bench| {
+        let mut lines = Vec::new();
+        let reader = bench.cmdb.reader().expect("readable");
+        reader
+            .export(true, &mut |line| {
+                lines.push(line.to_owned());
+                Ok(())
+            })
+            .expect("readable");
+        lines
+    };
+    let lines = export(&bench);
+    let other = super::harness::bench();
+    let (outcome, refused) = other.import(&(lines.join("\n") + "\n"), false, 0);
+    assert_eq!((outcome.expect("taken").revision, refused.len()), (Some(Revision(1)), 0));
+    // The header names the revision; all else is the same.
+    let without_header = |lines: Vec<String>| {
+        lines.into_iter().filter(|line| !line.starts_with("{\"export\"")).collect::<Vec<_>>()
+    };
+    assert_eq!(without_header(export(&other)), without_header(lines.clone()));
+    other.check();
+    let Err(EngineError::Refused(problem)) = bench.import(&(lines.join("\n") + "\n"), false, 0).0 else {
+        panic!("this store is not empty")
+    };
+    assert_eq!(problem.reason, Reason::NotEmpty);
+}
+
+#[test]
+fn a_backup_is_restored_whole_or_not_at_all() {
+    let bench = bench();
+    bench.import(ESTATE, false, 0).0.expect("taken");
+    let mut bytes = Vec::new();
+    bench.cmdb.reader().expect("readable").backup(&mut bytes).expect("written");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let store = crate::store::RedbStore::open(directory.path()).expect("a new store");
+    for (what, wrong) in [
+        ("cut", bytes[..bytes.len() - 40].to_vec()),
+        ("altered", {
+            let mut altered = bytes.clone();
+            let middle = altered.len() / 2;
+            altered[middle] ^= 1;
+            altered
+        }),
+    ] {
+        assert!(crate::store::restore(&store, &mut wrong.as_slice()).is_err(), "a backup that was {what}");
+    }
+    assert_eq!(crate::store::restore(&store, &mut bytes.as_slice()).expect("restored"), Revision(1));
+    drop(store);
+    let clock = std::sync::Arc::clone(&bench.clock);
+    let restored = Bench { cmdb: open(&directory, &clock), clock, directory };
+    restored.check();
+    assert_eq!(restored.relationships("app"), bench.relationships("app"));
+}
+
+#[test]
+fn verify_finds_what_was_altered_behind_the_engines_back() {
+    use crate::store::{Batch, Range, Store, Table};
+    let bench = bench();
+    bench.import(ESTATE, false, 0).0.expect("taken");
+    bench.cmdb.close();
+    for table in
+        [Table::Changes, Table::Outgoing, Table::Incoming, Table::Identifiers, Table::Classes, Table::Commits]
+    {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let from = crate::store::RedbStore::file(bench.directory.path());
+        std::fs::copy(from, crate::store::RedbStore::file(directory.path())).expect("a copy");
+        let store = crate::store::RedbStore::open(directory.path()).expect("the copy opens");
+        let epoch = store.claim_writer().expect("nobody else");
+        let snapshot = store.snapshot().expect("readable");
+        let rows = snapshot.scan(table, &Range::all(), 1).expect("readable");
+        let (key, _) = rows.first().expect("something is in every table");
+        let mut batch = Batch::default();
+        batch.delete(table, key.clone());
+        crate::store::commit(&store, Revision(1), epoch, &batch, Revision(1)).expect("written");
+        let snapshot = store.snapshot().expect("readable");
+        let findings = super::super::check_store(&*snapshot);
+        assert!(
+            findings.is_err() || findings.is_ok_and(|findings| findings > 0),
+            "a row of {} went unnoticed",
+            table.name()
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! Whatever is done, tables and log agree, and the live graph is what a rebuild gives.
+
+use arbtest::arbitrary::{Result, Unstructured};
+
+use super::harness::*;
+use crate::claim::{Claim, RedundancyClaim, Reference};
+use crate::model::{ItemId, Revision, SourceKind};
+
+const KINDS: [&str; 5] = ["depends_on", "runs_on", "member_of", "contains", "connects_to"];
+const CLASSES: [&str; 5] = ["server", "application", "cluster", "database_instance", "endpoint"];
+
+fn name(u: &mut Unstructured<'_>) -> Result<String> {
+    Ok(format!("k{}", u.int_in_range(0..=9)?))
+}
+
+fn claim(u: &mut Unstructured<'_>) -> Result<Claim> {
+    let key = name(u)?;
+    let mut attributes = Vec::new();
+    if u.arbitrary()? {
+        attributes.push(("host_name", text(&name(u)?)));
+    }
+    if u.arbitrary()? {
+        attributes.push(("serial_number", text(&format!("SN{}", u.int_in_range(0..=3)?))));
+    }
+    let mut claim = item(&key, u.choose(&CLASSES)?, &attributes);
+    for _ in 0..u.int_in_range(0..=3)? {
+        let to = match u.int_in_range(0..=4)? {
+            0 => Reference::Match(crate::claim::Match {
+                class: String::new(),
+                attributes: [("host_name".to_owned(), text(&name(u)?))].into(),
+            }),
+            _ => Reference::Key(name(u)?),
+        };
+        let mut said = relationship(Reference::This, u.choose(&KINDS)?, to, u.arbitrary()?);
+        if u.arbitrary()? && said.kind != "contains" {
+            said.group = "g".to_owned();
+        }
+        claim.relationships.push(said);
+    }
+    if u.int_in_range(0..=4)? == 0 {
+        claim.redundancies.push(RedundancyClaim {
+            item: Reference::This,
+            group: "g".to_owned(),
+            require: u.choose(&["any", "all", "at_least 2"])?.parse().expect("a requirement"),
+            inferred: u.arbitrary()?,
+            confidence: 0.5,
+        });
+    }
+    Ok(claim)
+}
+
+fn distinct(mut claims: Vec<Claim>) -> Vec<Claim> {
+    claims.sort_by(|one, other| one.key.cmp(&other.key));
+    claims.dedup_by(|one, other| one.key == other.key);
+    claims
+}
+
+fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
+    match u.int_in_range(0..=9)? {
+        0..=3 => {
+            let source = *u.choose(&["agent-1", "agent-2"])?;
+            let mut claims = Vec::new();
+            for _ in 0..u.int_in_range(0..=6)? {
+                claims.push(claim(u)?);
+            }
+            let scope = *u.choose(&["one", "two"])?;
+            bench.report(source, vec![section(scope, &distinct(claims))]);
+        }
+        4..=6 => {
+            let source = match u.arbitrary()? {
+                true => named("cmdb", SourceKind::Import),
+                false => person("ann"),
+            };
+            let claims = vec![claim(u)?, claim(u)?];
+            let merge = u.arbitrary()?;
+            bench.apply(source, claims, merge).expect("taken");
+        }
+        7 => {
+            let revision = Revision(u.int_in_range(0..=bench.head().0 + 1)?);
+            // A commit that is not there is refused, and that is all.
+            let _refused = bench.revert(revision);
+        }
+        8 => {
+            let _unknown = bench.retire(ItemId(u.int_in_range(1..=20)?));
+        }
+        _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
+    }
+    Ok(())
+}
+
+#[test]
+fn tables_log_and_graph_agree_after_anything() {
+    arbtest::arbtest(|u| {
+        let bench = bench();
+        for _ in 0..u.int_in_range(1..=12)? {
+            step(u, &bench)?;
+        }
+        bench.check();
+        bench.reopen().check();
+        Ok(())
+    })
+    .budget_ms(8_000);
+}
