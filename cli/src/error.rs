@@ -80,10 +80,11 @@ impl CommandError {
             .hint(problem.hint.clone())
     }
 
-    /// Adds a labelled detail; an empty text adds nothing.
+    /// Adds a labelled detail; an empty text adds nothing, and neither does what was given where it is the thing.
     pub fn with(mut self, label: &'static str, text: impl Display) -> Self {
         let text = text.to_string();
-        if !text.is_empty() {
+        let is_said = label == "given" && self.details.iter().any(|(_, said)| *said == text);
+        if !text.is_empty() && !is_said {
             self.details.push((label, text));
         }
         self

@@ -92,6 +92,7 @@ fn table(out: &mut dyn Write, options: &Options, outcomes: &Outcomes) -> std::io
     let summary = change::summary(&outcomes.changes);
     match (options.dry_run, outcomes.changes.is_empty()) {
         (true, true) => writeln!(out, "{NAME}nothing would change{NAME:#}")?,
+        (false, true) if !outcomes.skipped.is_empty() => writeln!(out, "{NAME}nothing was undone{NAME:#}")?,
         (true, false) => writeln!(out, "{NAME}would change{NAME:#}: {summary}")?,
         (false, true) if outcomes.revision == 0 => {
             writeln!(out, "{NAME}nothing changed{NAME:#}: that is what is known already")?;

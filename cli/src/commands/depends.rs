@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use cmdb_proto::v1::{DependenciesRequest, DependenciesResponse, Dependency};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::walk::{self, Answer, Step};
@@ -48,7 +49,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
 fn print(session: &mut Session, answer: &DependenciesResponse, count_only: bool) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
-        Format::Table => return Ok(table(out, answer, count_only)?),
+        Format::Table => return Ok(table(out, answer, count_only, session.now)?),
         Format::Json => return Ok(object(out, answer, count_only)?),
         Format::Jsonl => lines(out, answer)?,
         Format::Tree => tree(out, answer)?,
@@ -62,18 +63,22 @@ fn omissions(answer: &DependenciesResponse) -> Vec<String> {
     walk::omissions(answer.truncated, answer.hidden, answer.beyond_depth)
 }
 
-fn table(out: &mut dyn Write, answer: &DependenciesResponse, count_only: bool) -> io::Result<()> {
-    let mut rows = Table::new(&["NAME", "ID", "CLASS", "DISTANCE", "NEEDED BY", ""]).right(3);
+fn table(
+    out: &mut dyn Write,
+    answer: &DependenciesResponse,
+    count_only: bool,
+    now: Timestamp,
+) -> io::Result<()> {
+    let mut rows = Table::new(&["NAME", "ID", "CLASS", "DISTANCE", "", "NEEDED BY"]).right(3);
     for dependency in &answer.dependencies {
         let item = dependency.item.clone().unwrap_or_default();
-        let needed_by: Vec<String> = dependency.via.iter().map(needed_by).collect();
         rows.row([
             walk::name_and_status(&item).into(),
             item.id.into(),
             item.class.into(),
             dependency.distance.into(),
-            needed_by.join(", ").into(),
-            if dependency.redundant { "redundant" } else { "" }.into(),
+            if dependency.redundant { "redundant" } else { "always" }.into(),
+            walk::listed(dependency.via.iter().map(needed_by)).into(),
         ]);
     }
     if count_only {
@@ -89,11 +94,11 @@ fn table(out: &mut dyn Write, answer: &DependenciesResponse, count_only: bool) -
         rows.write(out)?;
         writeln!(out)?;
     }
-    writeln!(out, "{NAME}{}{NAME:#}", sentence(answer))?;
+    writeln!(out, "{NAME}{}{NAME:#}", sentence(answer, now))?;
     for omission in omissions(answer) {
         writeln!(out, "{WARN}not listed{WARN:#}: {omission}")?;
     }
-    walk::write_coverage(out, answer.coverage.as_ref(), answer.as_of_us, kind(answer))
+    walk::write_coverage(out, answer.coverage.as_ref(), now, kind(answer))
 }
 
 /// `app-1 (depends_on, group db)`.
@@ -107,11 +112,11 @@ fn kind(answer: &DependenciesResponse) -> Answer {
     if answer.total + answer.hidden + answer.beyond_depth == 0 { Answer::Empty } else { Answer::Listed }
 }
 
-fn sentence(answer: &DependenciesResponse) -> String {
+fn sentence(answer: &DependenciesResponse, now: Timestamp) -> String {
     let seeds = walk::names(&answer.seeds);
     let (needs, is) = if answer.seeds.len() == 1 { ("needs", "is") } else { ("need", "are") };
     if kind(answer) == Answer::Empty {
-        let observed = walk::observed(answer.coverage.as_ref(), answer.as_of_us);
+        let observed = walk::observed(answer.coverage.as_ref(), now);
         return format!("{seeds} {is} not known to need anything, {observed}");
     }
     let redundant = answer.dependencies.iter().filter(|dependency| dependency.redundant).count() as u64;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use cmdb_proto::v1::{Affected, Counts, ImpactRequest, ImpactResponse};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::walk::{self, Answer, Step};
@@ -51,7 +52,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
 fn print(session: &mut Session, answer: &ImpactResponse, count_only: bool) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
-        Format::Table => return Ok(table(out, answer, count_only)?),
+        Format::Table => return Ok(table(out, answer, count_only, session.now)?),
         Format::Json => return Ok(object(out, answer, count_only)?),
         Format::Jsonl => lines(out, answer)?,
         Format::Tree => tree(out, answer)?,
@@ -69,7 +70,7 @@ fn counts(answer: &ImpactResponse) -> Counts {
     answer.counts.clone().unwrap_or_default()
 }
 
-fn table(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io::Result<()> {
+fn table(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool, now: Timestamp) -> io::Result<()> {
     for (state, heading) in STATES {
         let mut rows = Table::new(&["NAME", "ID", "CLASS", "DISTANCE", "WHY"]).indent(2).right(3);
         for affected in answer.affected.iter().filter(|affected| affected.state == state) {
@@ -92,14 +93,14 @@ fn table(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io::
     if count_only {
         by_class(out, &counts(answer))?;
     }
-    writeln!(out, "{NAME}{}{NAME:#}", sentence(answer))?;
+    writeln!(out, "{NAME}{}{NAME:#}", sentence(answer, now))?;
     for omission in omissions(answer) {
         writeln!(out, "{WARN}not listed{WARN:#}: {omission}")?;
     }
     for assumption in &answer.assumptions {
         writeln!(out, "{FAINT}assumed: {}{FAINT:#}", escape::line(assumption))?;
     }
-    walk::write_coverage(out, answer.coverage.as_ref(), answer.as_of_us, kind(answer))
+    walk::write_coverage(out, answer.coverage.as_ref(), now, kind(answer))
 }
 
 fn by_class(out: &mut dyn Write, counts: &Counts) -> io::Result<()> {
@@ -119,7 +120,7 @@ fn why(affected: &Affected) -> String {
     if !affected.reason.is_empty() {
         return affected.reason.clone();
     }
-    affected.via.iter().map(walk::carrier).collect::<Vec<_>>().join(", ")
+    walk::listed(affected.via.iter().map(walk::carrier))
 }
 
 fn kind(answer: &ImpactResponse) -> Answer {
@@ -129,13 +130,13 @@ fn kind(answer: &ImpactResponse) -> Answer {
 }
 
 /// `when storage-1 fails, 12 items fail and 3 are degraded`, or what an empty answer means.
-fn sentence(answer: &ImpactResponse) -> String {
+fn sentence(answer: &ImpactResponse, now: Timestamp) -> String {
     let seeds = walk::names(&answer.seeds);
     let counts = counts(answer);
     if kind(answer) == Answer::Empty {
         return format!(
             "nothing known depends on {seeds}, {}",
-            walk::observed(answer.coverage.as_ref(), answer.as_of_us)
+            walk::observed(answer.coverage.as_ref(), now)
         );
     }
     let mut parts = vec![match counts.failed {

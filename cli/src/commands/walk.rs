@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use cmdb_proto::v1::{Coverage, GraphItem, Via};
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use crate::error::CommandError;
@@ -16,6 +17,8 @@ use crate::time;
 
 /// How many items are named in a sentence before they are only counted.
 const NAMED_MAX: usize = 3;
+/// How many carriers are named in a row of a table; the JSON formats have all that the server names.
+const CARRIERS_MAX: usize = 2;
 
 /// `orders-db (@12, database_instance)`.
 pub fn title(item: &GraphItem) -> String {
@@ -53,11 +56,22 @@ pub fn carrier(via: &Via) -> String {
     carrier
 }
 
-/// How long the graph behind the answer has been observed: `observed for 2 h`.
-pub fn observed(coverage: Option<&Coverage>, as_of_us: i64) -> String {
-    match coverage.and_then(|coverage| time::between(coverage.observed_since_us, as_of_us)) {
+/// The first of the carriers, and how many there are besides.
+pub fn listed(carriers: impl ExactSizeIterator<Item = String>) -> String {
+    let more = carriers.len().saturating_sub(CARRIERS_MAX);
+    let mut listed = carriers.take(CARRIERS_MAX).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        let _ = write!(listed, " and {more} more");
+    }
+    listed
+}
+
+/// How long the graph behind the answer has been observed: `observed for 2 h`. Until now, and not until the
+/// answer's revision: where nothing changes there is none, and the watching goes on.
+pub fn observed(coverage: Option<&Coverage>, now: Timestamp) -> String {
+    match coverage.and_then(|coverage| time::between(coverage.observed_since_us, now.as_microsecond())) {
         Some(length) => format!("observed for {length}"),
-        None => "never observed by an agent".to_owned(),
+        None => "not observed yet".to_owned(),
     }
 }
 
@@ -65,12 +79,12 @@ pub fn observed(coverage: Option<&Coverage>, as_of_us: i64) -> String {
 pub fn write_coverage(
     out: &mut dyn io::Write,
     coverage: Option<&Coverage>,
-    as_of_us: i64,
+    now: Timestamp,
     answer: Answer,
 ) -> io::Result<()> {
     let mut parts = match answer {
         Answer::Empty => Vec::new(),
-        Answer::Listed => vec![observed(coverage, as_of_us)],
+        Answer::Listed => vec![observed(coverage, now)],
     };
     let counted = coverage.copied().unwrap_or_default();
     for (count, one, many) in [

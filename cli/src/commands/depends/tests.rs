@@ -3,6 +3,10 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::canned;
 
+fn now() -> Timestamp {
+    Timestamp::from_microsecond(canned::NOW_US).expect("in range")
+}
+
 fn check(print: impl FnOnce(&mut dyn Write) -> io::Result<()>, expected: Expect) {
     let mut out = Vec::new();
     print(&mut out).expect("memory takes it");
@@ -13,24 +17,24 @@ fn check(print: impl FnOnce(&mut dyn Write) -> io::Result<()>, expected: Expect)
 #[test]
 fn the_table_says_who_needs_what() {
     check(
-        |out| table(out, &canned::dependencies(), false),
+        |out| table(out, &canned::dependencies(), false, now()),
         expect![[r#"
-        NAME       ID  CLASS              DISTANCE  NEEDED BY
-        web-1      @3  web_server                1  Shop (depends_on, group web)                      redundant
-        web-2      @4  web_server                1  Shop (depends_on, group web)                      redundant
-        orders-db  @2  database_instance         2  web-1 (depends_on), web-2 (depends_on, group db)
-        storage-1  @1  storage_array             3  orders-db (stored_on)
+            NAME       ID  CLASS              DISTANCE             NEEDED BY
+            web-1      @3  web_server                1  redundant  Shop (depends_on, group web)
+            web-2      @4  web_server                1  redundant  Shop (depends_on, group web)
+            orders-db  @2  database_instance         2  always     web-1 (depends_on), web-2 (depends_on, group db)
+            storage-1  @1  storage_array             3  always     orders-db (stored_on)
 
-        Shop needs 4 items, 2 of them redundant
-        coverage: observed for 2 h, 3 hosts without an agent, 1 external endpoint
-    "#]],
+            Shop needs 4 items, 2 of them redundant
+            coverage: observed for 2 h, 3 hosts without an agent, 1 external endpoint
+        "#]],
     );
 }
 
 #[test]
 fn a_count_lists_classes() {
     check(
-        |out| table(out, &canned::dependencies(), true),
+        |out| table(out, &canned::dependencies(), true, now()),
         expect![[r#"
         CLASS              ITEMS
         database_instance      1
@@ -51,6 +55,7 @@ fn an_empty_answer_says_how_long_it_was_observed() {
                 out,
                 &DependenciesResponse { dependencies: Vec::new(), total: 0, ..canned::dependencies() },
                 false,
+                now(),
             )
         },
         expect![[r#"

@@ -3,6 +3,10 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::canned;
 
+fn now() -> Timestamp {
+    Timestamp::from_microsecond(canned::NOW_US).expect("in range")
+}
+
 fn check(print: impl FnOnce(&mut dyn Write) -> io::Result<()>, expected: Expect) {
     let mut out = Vec::new();
     print(&mut out).expect("memory takes it");
@@ -13,7 +17,7 @@ fn check(print: impl FnOnce(&mut dyn Write) -> io::Result<()>, expected: Expect)
 #[test]
 fn the_table_groups_by_state_and_says_why() {
     check(
-        |out| table(out, &canned::impact(), false),
+        |out| table(out, &canned::impact(), false, now()),
         expect![[r#"
             fails
               NAME       ID  CLASS              DISTANCE  WHY
@@ -38,7 +42,7 @@ fn the_table_groups_by_state_and_says_why() {
 #[test]
 fn an_empty_answer_says_how_long_it_was_observed() {
     check(
-        |out| table(out, &canned::impact_of_nothing(), false),
+        |out| table(out, &canned::impact_of_nothing(), false, now()),
         expect![[r#"
             nothing known depends on Shop, observed for 2 h
             coverage: 3 hosts without an agent, 1 external endpoint
@@ -49,7 +53,7 @@ fn an_empty_answer_says_how_long_it_was_observed() {
 #[test]
 fn a_count_lists_classes() {
     check(
-        |out| table(out, &ImpactResponse { affected: Vec::new(), ..canned::impact() }, true),
+        |out| table(out, &ImpactResponse { affected: Vec::new(), ..canned::impact() }, true, now()),
         expect![[r#"
             CLASS              ITEMS
             business_service       1
@@ -78,6 +82,7 @@ fn what_is_left_out_is_said() {
                     ..canned::impact()
                 },
                 false,
+                now(),
             )
         },
         expect![[r#"
@@ -86,7 +91,7 @@ fn what_is_left_out_is_said() {
             not listed: 1 item lies beyond --depth
             not listed: 2 items that you may not see
             assumed: group db of web-2 is inferred
-            coverage: never observed by an agent
+            coverage: not observed yet
         "#]],
     );
 }
