@@ -61,7 +61,7 @@ pub struct Group {
 pub struct Explanation {
     /// What decided it.
     pub reason: Reason,
-    /// The relationships that carried it, at most [`VIA_MAX`]; seeds first.
+    /// The relationships that carried it, at most [`VIA_MAX`]; what decided it first, and seeds before others.
     pub via: Vec<Via>,
     /// How many there are in all.
     pub via_total: usize,
@@ -92,9 +92,8 @@ impl<'a> Explainer<'a> {
             State::Failed | State::AtRisk => self.failing(affected),
             State::Degraded => self.degrading(item),
         };
-        causes.sort_by_key(|cause| (!cause.seed, cause.rank(), cause.via));
-        let decisive = causes.iter().min_by_key(|cause| (cause.rank(), !cause.seed, cause.via));
-        let reason = decisive.expect("an affected item has a cause").reason;
+        causes.sort_by_key(|cause| (cause.rank(), !cause.seed, cause.via));
+        let reason = causes.first().expect("an affected item has a cause").reason;
         let via_total = causes.len();
         causes.truncate(VIA_MAX);
         Explanation { reason, via: causes.into_iter().map(|cause| cause.via).collect(), via_total }

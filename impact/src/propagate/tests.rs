@@ -270,6 +270,29 @@ fn reasons_and_ways() {
 }
 
 #[test]
+fn what_decided_it_is_among_the_ways_however_many_there_are() {
+    let mut text = "app needs base\nbase needs seed-1\n".to_owned();
+    let seeds: Vec<String> = (1..=10).map(|number| format!("seed-{number}")).collect();
+    for seed in &seeds {
+        text += &format!("app needs {seed} in pool\n");
+    }
+    let estate = Estate::of(&text);
+    let found = impact(&estate.graph, &estate.all(&seeds.join(" ")), Options::default());
+    let app = found.affected().iter().find(|affected| affected.item == estate.at("app")).unwrap();
+    let why = Explainer::new(&estate.graph, &found).explain(*app);
+    // The group broke a round before the base failed, so it is the group that decided it.
+    assert!(matches!(why.reason, Reason::GroupBelow(_)));
+    assert_eq!((why.via.len(), why.via_total), (crate::explain::VIA_MAX, 10));
+
+    let estate = Estate::of(&(text + "app needs seed-10 over runs_on"));
+    let found = impact(&estate.graph, &estate.all(&seeds.join(" ")), Options::default());
+    let app = found.affected().iter().find(|affected| affected.item == estate.at("app")).unwrap();
+    let why = Explainer::new(&estate.graph, &found).explain(*app);
+    assert_eq!(why.reason, Reason::HardDependency { provider: estate.at("seed-10") });
+    assert_eq!((why.via[0].provider, why.via_total), (estate.at("seed-10"), 11));
+}
+
+#[test]
 fn equals_its_slow_twin_on_random_graphs() {
     arbtest(|u| {
         let graph = random(u)?;
