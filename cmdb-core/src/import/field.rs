@@ -48,7 +48,7 @@ impl<'l> Object<'l> {
     pub(super) fn take(&mut self, name: &str) -> Option<Node<'l>> {
         let place = self.members.iter().position(|member| member.name == name)?;
         let node = self.members.remove(place).node;
-        (!matches!(node.read(), Ok(Json::Null))).then_some(node)
+        (!node.is_null()).then_some(node)
     }
 
     /// Takes out a field that must be there.

@@ -64,6 +64,11 @@ impl<'l> Node<'l> {
         place(self.line, self.raw)
     }
 
+    /// Whether it is `null`.
+    pub(super) fn is_null(&self) -> bool {
+        self.raw == "null"
+    }
+
     /// Looks into the value.
     pub(super) fn read(&self) -> Result<Json<'l>, Fault> {
         let fault = |error: serde_json::Error| broken(&error, self.raw, self.offset());

@@ -2,7 +2,7 @@ use expect_test::{Expect, expect};
 
 use super::{one, read};
 use crate::claim::KEY_BYTES_MAX;
-use crate::import::Format::JsonLines;
+use crate::import::Format::{Csv, JsonLines};
 use crate::import::VALUE_DEPTH_MAX;
 
 fn check(line: &str, expected: &Expect) {
@@ -442,4 +442,22 @@ fn the_sample_reads_without_a_problem() {
         .collect();
     assert!(bad.is_empty(), "{bad:#?}");
     assert_eq!(read.lines().count(), sample.lines().filter(|line| !line.is_empty()).count());
+}
+
+/// What the page shows can be imported.
+#[test]
+fn the_pages_examples_are_read() {
+    let page = include_str!("../../../../docs/formats.md");
+    let part = page.split("## CSV").next().expect("the first part");
+    let examples: Vec<&str> = part.lines().filter(|line| line.starts_with("{\"")).collect();
+    assert!(examples.len() >= 5, "{examples:?}");
+    for line in examples {
+        let read = read(JsonLines, line.as_bytes());
+        assert!(read.starts_with("1: "), "{line}\n{read}");
+    }
+    let tables = page.split("```csv\n").skip(1).filter_map(|rest| rest.split("```").next());
+    for table in tables {
+        let read = read(Csv, table.as_bytes());
+        assert!(read.starts_with("2: ") && read.lines().count() == 1, "{table}\n{read}");
+    }
 }

@@ -269,3 +269,28 @@ fn order_of_sources() {
         assert_eq!(ranks, [0, 1, 2, 3, 4], "{class}.{attribute}");
     }
 }
+
+/// The page that people read names all there is.
+#[test]
+fn the_page_names_every_class_and_type() {
+    let page = include_str!("../../../../../docs/schema.md");
+    let schema = Schema::built_in();
+    for class in schema.classes() {
+        assert!(page.contains(&format!("`{}`", class.name)), "docs/schema.md does not name {}", class.name);
+        assert!(page.contains(&class.description), "docs/schema.md describes {} otherwise", class.name);
+    }
+    for kind in schema.relationship_types() {
+        let row = format!("| `{}` | `{}` |", kind.name, kind.inverse);
+        assert!(page.contains(&row), "docs/schema.md lacks {row}");
+    }
+}
+
+/// The file that the page shows can be used.
+#[test]
+fn the_pages_example_is_valid() {
+    let page = include_str!("../../../../../docs/schema.md");
+    let example =
+        page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let schema = super::with(example).unwrap_or_else(|error| panic!("{error}"));
+    assert!(schema.class("mainframe_partition").is_some());
+}
