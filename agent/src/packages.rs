@@ -12,7 +12,7 @@
 mod apk;
 mod dpkg;
 mod rpm;
-mod sqlite;
+pub mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
 

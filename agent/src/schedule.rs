@@ -33,7 +33,7 @@ const RESCANS_MAX: u32 = 5;
 /// Bytes around a report in its message.
 const ENVELOPE_BYTES: u64 = 64;
 /// Bounds of what the server may ask for, and what is done when it asks for nothing.
-const SCAN_INTERVAL: Bounds = Bounds { least: 5, usual: 300, most: 86_400 };
+const SCAN_INTERVAL: Bounds = Bounds { least: 1, usual: 300, most: 86_400 };
 const HEARTBEAT_INTERVAL: Bounds = Bounds { least: 1, usual: 60, most: 3_600 };
 const REPORT_BYTES: Bounds = Bounds { least: 64 << 10, usual: 4 << 20, most: 256 << 20 };
 
@@ -192,7 +192,7 @@ impl Agent {
         ending
     }
 
-    async fn open(&self) -> Result<Session, ClientError> {
+    async fn open(&mut self) -> Result<Session, ClientError> {
         let url = match (&self.server.url, self.server.discover_timeout_s) {
             (Some(url), _) => url.clone(),
             (None, 0) => return Err(ClientError::NotDiscovered { seconds: 0 }),
@@ -228,7 +228,8 @@ impl Agent {
                 Event::Stop => return Ok(Ending::Stopped),
                 Event::Scanned(done) => {
                     self.scan = None;
-                    let (scanner, scan) = *done.map_err(|error| RunError::Scan(error.to_string()))?;
+                    let (mut scanner, scan) = *done.map_err(|error| RunError::Scan(error.to_string()))?;
+                    scanner.host_name().clone_into(&mut self.host_name);
                     self.scanner = Some(scanner);
                     self.scan_cpu_us = scan.cpu_us;
                     let report = scan.seal();
@@ -318,10 +319,10 @@ impl Agent {
                 let whole = self.take_ack(&ack, sent.report)?;
                 if whole {
                     talk.rescans = 0;
-                    self.heartbeat(talk).await?;
                     if talk.purpose == Purpose::Once {
                         return Ok(Some(ack));
                     }
+                    self.heartbeat(talk).await?;
                 }
                 if let Some(report) = talk.waiting.take() {
                     self.offer(talk, report).await?;

@@ -29,6 +29,7 @@ use catalogue::{Catalogue, Role};
 use connections::Connections;
 use instances::{Instance, Instances};
 use memory::{Use, UseMemory};
+use paths::Plain;
 use processes::{Process, Processes};
 use sockets::Namespaces;
 
@@ -111,8 +112,10 @@ impl Software {
         let is_server = rule.is_none_or(|rule| rule.role != Role::Client);
         let user =
             process.user.map(|number| accounts.get(&number).cloned().unwrap_or_else(|| number.to_string()));
-        let configuration =
-            rule.and_then(|rule| paths::first(&host.root, process, &rule.configuration_path, in_container));
+        let plain = if instance.is_plain { Plain::Yes } else { Plain::No };
+        let configuration = rule.and_then(|rule| {
+            paths::first(&host.root, process, &rule.configuration_path, in_container, plain)
+        });
         Draft::new(&instance.key, &instance.class, &name)
             .within(OS_KEY)
             .set("product", &instance.product)

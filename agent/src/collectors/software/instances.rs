@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::catalogue::{Catalogue, Program, Role, Rule};
-use super::paths;
+use super::paths::{self, Plain};
 use super::processes::Process;
 use super::sockets::{Activity, Namespaces, Protocol, Socket};
 use crate::host::Host;
@@ -30,6 +30,8 @@ pub struct Instance {
     pub class: String,
     /// What tells it from others of the product on this host; empty: nothing needs to.
     pub name: String,
+    /// It has the product's plain name in its place: what a product has by default is meant to be its.
+    pub is_plain: bool,
     /// Index of its first process.
     pub main: usize,
     /// The rule by which it was recognised.
@@ -177,8 +179,9 @@ fn first_of_family(processes: &[Process], recognised: &[(Kind, Option<&Rule>)]) 
 }
 
 fn family<'a>(host: &Host, main: usize, process: &Process, kind: Kind, rule: Option<&'a Rule>) -> Family<'a> {
-    let data_path =
-        rule.and_then(|rule| paths::first(&host.root, process, &rule.data_path, kind.place.is_some()));
+    let data_path = rule.and_then(|rule| {
+        paths::first(&host.root, process, &rule.data_path, kind.place.is_some(), Plain::Yes)
+    });
     Family {
         kind,
         rule,
@@ -354,6 +357,7 @@ fn instance(
         key,
         class: leading.rule.map_or("application", |rule| &rule.class).to_owned(),
         name,
+        is_plain: label.is_empty(),
         main: leading.main,
         rule: leading.rule.cloned(),
         port: leading.main_port(),

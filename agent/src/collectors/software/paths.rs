@@ -36,12 +36,29 @@ const EMPTY_NAMES: [&str; 18] = [
 const EMPTY_DIRECTORIES: [&str; 9] =
     ["dist", "src", "build", "lib", "bin", "out", "public", "current", "target"];
 
-/// The first of the places that has a path.
-pub fn first(root: &Root, process: &Process, places: &[Place], in_container: bool) -> Option<String> {
+/// Whether the product's default paths are meant to be the instance's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Plain {
+    /// They are.
+    Yes,
+    /// They are another instance's.
+    No,
+}
+
+/// The first of the places that has a path. A path that a product has by default may be another instance's: it
+/// counts for a `plain` one only.
+pub fn first(
+    root: &Root,
+    process: &Process,
+    places: &[Place],
+    in_container: bool,
+    plain: Plain,
+) -> Option<String> {
     places.iter().find_map(|place| match place {
         Place::Argument(option) => {
-            argument(&process.arguments, option).and_then(|path| absolute(root, process, path))
+            argument(&process.arguments, option).and_then(|path| absolute(root, process, path, in_container))
         }
+        Place::Path(_) if plain == Plain::No => None,
         Place::Path(path) => root.exists(&inside(process, path, in_container)).then(|| path.clone()),
         Place::WorkingDirectory => working_directory(root, process).filter(|path| path != "/"),
     })
@@ -74,7 +91,7 @@ fn working_directory(root: &Root, process: &Process) -> Option<String> {
     root.link(&format!("/proc/{}/cwd", process.pid)).ok().filter(|path| path.starts_with('/'))
 }
 
-fn absolute(root: &Root, process: &Process, path: &str) -> Option<String> {
+fn absolute(root: &Root, process: &Process, path: &str, in_container: bool) -> Option<String> {
     match path {
         "" => None,
         _ if path.starts_with('/') => Some(path.to_owned()),
@@ -83,7 +100,7 @@ fn absolute(root: &Root, process: &Process, path: &str) -> Option<String> {
         _ => {
             let directory = working_directory(root, process)?;
             let joined = format!("{}/{}", directory.trim_end_matches('/'), path.trim_start_matches("./"));
-            root.exists(&joined).then_some(joined)
+            root.exists(&inside(process, &joined, in_container)).then_some(joined)
         }
     }
 }
@@ -91,8 +108,10 @@ fn absolute(root: &Root, process: &Process, path: &str) -> Option<String> {
 /// What a runtime runs: the name of the jar, script or module.
 pub fn program(root: &Root, process: &Process, in_container: bool) -> Option<String> {
     let arguments = &process.arguments;
-    if let Some(module) =
-        arguments.iter().position(|argument| argument == "-m").and_then(|at| arguments.get(at + 1))
+    let is_python = ["python", "pypy"].iter().any(|name| process.program_name().starts_with(name));
+    if is_python
+        && let Some(module) =
+            arguments.iter().position(|argument| argument == "-m").and_then(|at| arguments.get(at + 1))
         && is_module(module)
     {
         return Some(module.clone());
@@ -100,7 +119,7 @@ pub fn program(root: &Root, process: &Process, in_container: bool) -> Option<Str
     let jar = arguments.iter().position(|argument| argument == "-jar").and_then(|at| arguments.get(at + 1));
     jar.into_iter()
         .chain(arguments.iter().skip(1).take(PROGRAM_ARGUMENTS).filter(|argument| !argument.starts_with('-')))
-        .filter_map(|argument| absolute(root, process, argument))
+        .filter_map(|argument| absolute(root, process, argument, in_container))
         .find(|path| is_file(root, &inside(process, path, in_container)))
         .and_then(|path| program_name(&path))
 }
@@ -187,6 +206,7 @@ mod tests {
         assert_eq!(found(&["node", "hunter2", "/hunter2"]), None);
         assert_eq!(found(&["python3", "-m", "http.server"]).as_deref(), Some("http.server"));
         assert_eq!(found(&["python3", "-m", "not a module"]), None);
+        assert_eq!(found(&["node", "-m", "hunter2"]), None, "only Python names modules so");
         assert_eq!(found(&["node"]), None);
     }
 }

@@ -168,12 +168,16 @@ impl Reader<'_> {
     fn sockets(&self, pid: u32) -> Result<(Vec<u64>, bool), ReadError> {
         let directory = format!("/proc/{pid}/fd");
         let files = self.root.names(&directory, FILES_PER_PROCESS_MAX)?;
-        let mut sockets: Vec<u64> = files
-            .names
-            .iter()
-            .filter_map(|file| self.root.link(&format!("{directory}/{file}")).ok())
-            .filter_map(|target| parse_inode("socket", &target))
-            .collect();
+        let mut sockets = Vec::new();
+        for file in &files.names {
+            match self.root.link(&format!("{directory}/{file}")) {
+                Ok(target) => sockets.extend(parse_inode("socket", &target)),
+                // The list may be readable where what it names is not.
+                Err(error) if error.is_denied() => return Err(error),
+                // Closed since.
+                Err(_) => {}
+            }
+        }
         sockets.sort_unstable();
         sockets.dedup();
         Ok((sockets, files.truncated))
