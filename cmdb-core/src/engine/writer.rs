@@ -160,12 +160,13 @@ impl Writer {
             apply.claims.iter().map(|claim| ingest::Unit::of(claim.clone(), SCOPE_BY_HAND)).collect();
         let decisions = ingest::state(&mut draft, &stating, &units)?;
         let mut applied = self.finish(draft, &apply.actor, apply.dry_run)?;
-        if apply.dry_run {
+        applied.decisions = if apply.dry_run {
             // Numbers given out in a dry run mean nothing afterwards.
-            applied.decisions = decisions.into_iter().map(without_new_number).collect();
+            decisions.into_iter().map(without_new_number).collect()
         } else {
-            applied.decisions = decisions;
-        }
+            inner.presence.note(source, stating.observed_at);
+            decisions
+        };
         Ok(applied)
     }
 
@@ -197,6 +198,9 @@ impl Writer {
         let sealed = draft.seal(&import.actor)?;
         outcome.revision = sealed.header.as_ref().map(|header| header.revision);
         self.publish(sealed)?;
+        if let Some(source) = inner.moment.load().sources.named(&import.source.name) {
+            inner.presence.note(source.id, self.start.now);
+        }
         Ok(outcome)
     }
 
