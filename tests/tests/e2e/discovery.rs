@@ -19,9 +19,9 @@ use database::{Database, postgres, redis};
 /// What must be found.
 struct Expected<'a> {
     port: u16,
-    /// The file names of the programs.
-    server_program: &'a str,
-    client_program: &'a str,
+    /// What the programs are, as the agent calls them.
+    server_product: &'a str,
+    client_product: &'a str,
     /// The class of the server's item.
     server_class: Option<&'a str>,
 }
@@ -39,8 +39,8 @@ fn our_own_server_and_a_watching_shell_are_found() {
     assert!(first.contains("revision"), "the watch is connected: {first:?}");
     let expected = Expected {
         port: server.port(),
-        server_program: "cmdb-server",
-        client_program: "cmdb",
+        server_product: "cmdb-server",
+        client_product: "cmdb",
         server_class: None,
     };
     find(&server, &expected);
@@ -74,8 +74,8 @@ fn find_database(database: &Database, class: &str) {
     let this = this.file_name().expect("a program has a name").to_string_lossy().into_owned();
     let expected = Expected {
         port: database.port,
-        server_program: database.program,
-        client_program: &this,
+        server_product: database.product,
+        client_product: &this,
         server_class: Some(class),
     };
     find(&Server::start(), &expected);
@@ -91,11 +91,11 @@ fn find(server: &Server, expected: &Expected<'_>) {
     let endpoint = text(&endpoints[0], "id");
 
     let shown = shell.json(&["show", endpoint]);
-    let provider = end_of(&shown, "provided_by", "from", endpoint, "to", &shell, expected.server_program);
+    let provider = end_of(&shown, "provided_by", "from", endpoint, "to", &shell, expected.server_product);
     if let Some(class) = expected.server_class {
         assert_eq!(text(&provider, "class"), class);
     }
-    let client = end_of(&shown, "depends_on", "to", endpoint, "from", &shell, expected.client_program);
+    let client = end_of(&shown, "depends_on", "to", endpoint, "from", &shell, expected.client_product);
 
     // And the question that it is all for: when the server fails, so does its client.
     let answer = shell.json(&["impact", text(&provider, "id")]);
@@ -104,7 +104,7 @@ fn find(server: &Server, expected: &Expected<'_>) {
     assert_eq!(reached.map(|item| text(item, "state")), Some("failed"), "{answer:#}");
 }
 
-/// The item at the `far` end of a relationship whose `near` end is `endpoint`, and whose program is `program`.
+/// The item at the `far` end of a relationship whose `near` end is `endpoint`, and that is `product`.
 fn end_of(
     shown: &Value,
     kind: &str,
@@ -112,7 +112,7 @@ fn end_of(
     endpoint: &str,
     far: &str,
     shell: &Shell,
-    program: &str,
+    product: &str,
 ) -> Value {
     let relationships = shown["relationships"].as_array().expect("an item shows its relationships");
     let candidates: Vec<Value> = relationships
@@ -120,12 +120,8 @@ fn end_of(
         .filter(|one| one["type"] == kind && one[near]["id"] == endpoint)
         .map(|one| shell.json(&["show", text(&one[far], "id")]))
         .collect();
-    let runs_program = |item: &&Value| {
-        let path = item["attributes"]["executable"]["value"].as_str().unwrap_or_default();
-        path.rsplit('/').next() == Some(program)
-    };
-    let found = candidates.iter().find(runs_program);
-    found.unwrap_or_else(|| panic!("no {kind} between {endpoint} and {program}: {shown:#}")).clone()
+    let found = candidates.iter().find(|item| item["attributes"]["product"]["value"] == product);
+    found.unwrap_or_else(|| panic!("no {kind} between {endpoint} and {product}: {candidates:#?}")).clone()
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

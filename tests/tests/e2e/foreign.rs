@@ -27,5 +27,5 @@ fn a_foreign_client_lists_items_and_asks_for_impact() {
     let counts = shell.json(&["impact", "webshop:storage-ams"])["counts"].clone();
     assert_eq!((&answer["failed"], &answer["degraded"]), (&counts["failed"], &counts["degraded"]));
     assert_eq!(answer["failed"], 33);
-    assert_eq!(answer["error_reason"], "NOT_FOUND");
+    assert_eq!(answer["error_reason"], "ITEM_NOT_FOUND");
 }

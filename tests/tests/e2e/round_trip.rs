@@ -34,9 +34,10 @@ fn an_export_imported_into_an_empty_store_exports_the_same() {
     assert_same_impact(&shell, &copy.shell(), "webshop:storage-ams");
 }
 
+/// All but the first line, which names the revision of the store that was exported.
 fn assert_same_lines(first: &str, second: &str) {
     assert!(first.lines().count() > 80, "an export of the sample estate has a line for each item");
-    for (number, (left, right)) in first.lines().zip(second.lines()).enumerate() {
+    for (number, (left, right)) in first.lines().zip(second.lines()).enumerate().skip(1) {
         assert_eq!(left, right, "line {} differs", number + 1);
     }
     assert_eq!(first.lines().count(), second.lines().count());

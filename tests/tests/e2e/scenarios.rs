@@ -27,7 +27,6 @@ struct Scenario {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Question {
     title: String,
     #[serde(flatten)]
@@ -44,6 +43,7 @@ enum Ask {
 
 /// What fails when `items` fail together. Keys; what is not named must not be in the answer.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Impact {
     items: Vec<String>,
     #[serde(default)]
@@ -62,6 +62,7 @@ struct Impact {
 
 /// What `items` need.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Depends {
     items: Vec<String>,
     needs: Vec<String>,
@@ -69,6 +70,7 @@ struct Depends {
 
 /// The chains between two items, as lists of keys.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Trace {
     from: String,
     to: String,

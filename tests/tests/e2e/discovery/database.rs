@@ -18,8 +18,8 @@ const NOBODY: u32 = 65_534;
 /// A running database server.
 pub struct Database {
     pub port: u16,
-    /// The file name of its program.
-    pub program: &'static str,
+    /// What it is, as the agent calls it.
+    pub product: &'static str,
     _process: Guarded,
     _directory: TempDir,
 }
@@ -32,7 +32,7 @@ pub fn redis(program: &Path) -> Database {
         .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
         .arg("--dir")
         .arg(directory.path());
-    start(command, "redis-server", port, directory)
+    start(command, "redis", port, directory)
 }
 
 /// Starts `postgres` on a new cluster; `programs` is the directory with `initdb`.
@@ -70,18 +70,18 @@ pub fn postgres(programs: &Path) -> Database {
     command.arg("-D").arg(&data).args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
     command.args(["-c", &format!("port={port}"), "-c"]);
     command.arg(format!("unix_socket_directories={}", directory.path().display()));
-    start(command, "postgres", port, directory)
+    start(command, "postgresql", port, directory)
 }
 
-fn start(mut command: Command, program: &'static str, port: u16, directory: TempDir) -> Database {
+fn start(mut command: Command, product: &'static str, port: u16, directory: TempDir) -> Database {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut process = Guarded(child.expect("the database server is executable"));
-    wait_for(program, || {
+    wait_for(product, || {
         let ended = process.0.try_wait().expect("the database server is our child");
-        assert!(ended.is_none(), "{program} ended early: {ended:?}");
+        assert!(ended.is_none(), "{product} ended early: {ended:?}");
         TcpStream::connect(("127.0.0.1", port)).ok()
     });
-    Database { port, program, _process: process, _directory: directory }
+    Database { port, product, _process: process, _directory: directory }
 }
 
 /// A session of PostgreSQL's protocol, version 3: the start-up message, then all that the server says until it

@@ -7,11 +7,11 @@
 //!                        section "additions"  incomplete  one item that no other report names
 //! ```
 //!
-//! Invariant: an acknowledged number only grows, and is recorded after the Ack was received, never before.
+//! Invariant: a report counts as acknowledged after its Ack was received, never before.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cmdb_proto::v1::discovery_service_client::DiscoveryServiceClient;
@@ -41,8 +41,8 @@ pub struct Reporter {
     number: u64,
     /// The last report that was sent, whatever became of it.
     sent: Arc<AtomicU64>,
-    /// The last report that was acknowledged.
-    acknowledged: Arc<AtomicU64>,
+    /// Every report that was acknowledged. One that was in flight when a server ended is never sent again.
+    acknowledged: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 /// Several reporters at work on one server.
@@ -56,7 +56,7 @@ pub struct Load {
 pub struct Promise {
     pub agent: u64,
     pub sent: u64,
-    pub acknowledged: u64,
+    pub acknowledged: BTreeSet<u64>,
 }
 
 impl Load {
@@ -127,7 +127,7 @@ impl Reporter {
                 server_message::Message::Welcome(_) => {}
                 server_message::Message::Ack(ack) => {
                     assert!(ack.refused.is_empty(), "the server refused {:?}", ack.refused);
-                    self.acknowledged.store(ack.sequence, Ordering::SeqCst);
+                    self.acknowledged.lock().expect("nobody panics with it").insert(ack.sequence);
                     total.fetch_add(1, Ordering::SeqCst);
                 }
                 // A server that ends says so; the report in flight is not acknowledged.
@@ -148,7 +148,7 @@ impl Reporter {
         Promise {
             agent: self.number,
             // In this order: an acknowledgement between the two reads must not exceed what was sent.
-            acknowledged: self.acknowledged.load(Ordering::SeqCst),
+            acknowledged: self.acknowledged.lock().expect("nobody panics with it").clone(),
             sent: self.sent.load(Ordering::SeqCst),
         }
     }
@@ -172,19 +172,17 @@ impl Promise {
     /// What `held` (item name → version) lacks of this promise, and what it has and was never sent.
     pub fn broken_by(&self, held: &BTreeMap<String, u64>) -> Vec<String> {
         let mut broken = Vec::new();
+        let (last, sent) = (self.acknowledged.last().copied().unwrap_or(0), self.sent);
         for item in 0..SETTINGS {
             let name = setting_name(self.agent, item);
             let version = held.get(&name).copied();
-            let kept = version
-                .map_or(self.acknowledged == 0, |version| (self.acknowledged..=self.sent).contains(&version));
-            if !kept {
-                let Self { acknowledged, sent, .. } = self;
-                broken.push(format!("{name} is {version:?}, acknowledged {acknowledged}, sent {sent}"));
+            if !version.map_or(last == 0, |version| (last..=sent).contains(&version)) {
+                broken.push(format!("{name} is {version:?}, acknowledged {last}, sent {sent}"));
             }
         }
-        for number in 1..=self.acknowledged {
-            let name = addition_name(self.agent, number);
-            if held.get(&name) != Some(&number) {
+        for number in &self.acknowledged {
+            let name = addition_name(self.agent, *number);
+            if held.get(&name) != Some(number) {
                 broken.push(format!("{name} was acknowledged and is lost"));
             }
         }
