@@ -38,19 +38,25 @@ pub fn decisions_to(applied: &Applied) -> Vec<v1::Decision> {
 
 /// What became of a claim.
 pub fn decision_to(decision: &Decision) -> v1::Decision {
-    let (outcome, problem) = match &decision.outcome {
+    let (outcome, refused) = match &decision.outcome {
         Outcome::Created => (v1::decision::Outcome::Created, None),
         Outcome::Updated => (v1::decision::Outcome::Updated, None),
         Outcome::Unchanged => (v1::decision::Outcome::Unchanged, None),
-        Outcome::Refused(problem) => (v1::decision::Outcome::Refused, Some(problem_of(problem))),
+        Outcome::Refused(problem) => (v1::decision::Outcome::Refused, Some(problem)),
     };
+    // Where only parts were refused, the first stands for them, and the notes tell of all.
+    let problem = refused.or(decision.problems.first());
+    let parts = decision.problems.iter().map(|problem| match problem.hint.as_str() {
+        "" => format!("refused: {problem}"),
+        hint => format!("refused: {problem}; {hint}"),
+    });
     v1::Decision {
         key: decision.key.clone(),
         outcome: outcome.into(),
         item: decision.item.map(|id| id.to_string()).unwrap_or_default(),
         identification: decision.identification.as_ref().map(identification_to),
-        problem,
-        notes: decision.notes.clone(),
+        problem: problem.map(problem_of),
+        notes: decision.notes.iter().cloned().chain(parts).collect(),
     }
 }
 

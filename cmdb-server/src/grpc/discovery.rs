@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cmdb_core::engine::{EngineError, ReportOutcome, SourceName};
+use cmdb_core::engine::{Decision, EngineError, Outcome, ReportOutcome, SourceName};
 use cmdb_proto::v1;
 use cmdb_proto::v1::agent_message::Message as FromAgent;
 use cmdb_proto::v1::discovery_service_server::DiscoveryService;
@@ -242,7 +242,7 @@ impl Session {
             "report"
         );
         for refused in outcome.refused.iter().take(REFUSED_LOGGED_MAX) {
-            tracing::warn!(source = source.name, key = refused.key, outcome = ?refused.outcome, "claim refused");
+            tracing::warn!(source = source.name, key = refused.key, why = why(refused), "claim refused");
         }
         if outcome.refused_total as usize > REFUSED_LOGGED_MAX {
             tracing::warn!(source = source.name, refused = outcome.refused_total, "claims refused in all");
@@ -280,6 +280,15 @@ impl Session {
         let message = v1::ServerMessage { message: Some(message) };
         self.outbound.send(Ok(message)).await.map_err(|_| End::Agent)
     }
+}
+
+fn why(refused: &Decision) -> String {
+    let whole = match &refused.outcome {
+        Outcome::Refused(problem) => Some(problem),
+        Outcome::Created | Outcome::Updated | Outcome::Unchanged => None,
+    };
+    let problems: Vec<String> = whole.into_iter().chain(&refused.problems).map(ToString::to_string).collect();
+    problems.join("; ")
 }
 
 fn retry_after(error: &Error) -> u32 {

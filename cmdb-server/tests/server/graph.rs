@@ -1,0 +1,134 @@
+use cmdb_proto::v1;
+use tonic::Code;
+
+use crate::harness::{Server, said};
+
+fn impact(items: &[&str]) -> v1::ImpactRequest {
+    v1::ImpactRequest { items: items.iter().map(|item| (*item).to_owned()).collect(), ..Default::default() }
+}
+
+fn lines(answer: &v1::ImpactResponse) -> Vec<String> {
+    let line = |affected: &v1::Affected| {
+        let name = affected.item.as_ref().unwrap().name.clone();
+        format!("{name} {} {}: {}", affected.state, affected.distance, affected.reason)
+    };
+    answer.affected.iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn impact_counts_redundancy_and_says_why() {
+    let server = Server::start().await;
+    server.shop().await;
+    let one = server.graph().impact(impact(&["web-1"])).await.unwrap().into_inner();
+    assert_eq!(lines(&one), ["Balancer degraded 1: group web: 1 of 2 members is up; no redundancy is left"]);
+    let both = server.graph().impact(impact(&["web-1", "shop:web-2", "web-1"])).await.unwrap().into_inner();
+    assert_eq!(lines(&both), ["Balancer failed 1: group web: 0 of 2 members are up, and 1 is needed"]);
+    assert_eq!(both.seeds.len(), 2, "a seed that is named twice is one seed");
+    let database = server.graph().impact(impact(&["db"])).await.unwrap().into_inner();
+    assert_eq!(
+        lines(&database),
+        [
+            "Web 1 failed 1: needs Orders (depends_on), which fails",
+            "Web 2 failed 1: needs Orders (depends_on), which fails",
+            "Balancer failed 2: group web: 0 of 2 members are up, and 1 is needed",
+        ]
+    );
+    let counts = database.counts.as_ref().unwrap();
+    assert_eq!((counts.failed, counts.degraded, counts.by_class["web_server"]), (3, 0, 2));
+    assert!(database.coverage.unwrap().observed_since_us > 0);
+    assert!(!database.truncated && database.hidden == 0);
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_said() {
+    let server = Server::start().await;
+    server.shop().await;
+    let first = v1::ImpactRequest { limit: 1, ..impact(&["db"]) };
+    let first = server.graph().impact(first).await.unwrap().into_inner();
+    assert_eq!((first.affected.len(), first.truncated, first.counts.unwrap().failed), (1, true, 3));
+    let near = v1::ImpactRequest { depth: 1, ..impact(&["db"]) };
+    let counts = server.graph().impact(near).await.unwrap().into_inner().counts.unwrap();
+    assert_eq!((counts.failed, counts.beyond_depth), (2, 1));
+    let count = v1::ImpactRequest { count_only: true, ..impact(&["db"]) };
+    let count = server.graph().impact(count).await.unwrap().into_inner();
+    assert_eq!((count.affected.len(), count.truncated, count.counts.unwrap().failed), (0, false, 3));
+    let nothing = server.graph().impact(impact(&["lb"])).await.unwrap().into_inner();
+    assert!(nothing.affected.is_empty() && nothing.coverage.is_some(), "nothing is an answer, not an error");
+}
+
+#[tokio::test]
+async fn dependencies_say_what_can_be_spared() {
+    let server = Server::start().await;
+    server.shop().await;
+    let ask = v1::DependenciesRequest { items: vec!["lb".to_owned()], ..Default::default() };
+    let answer = server.graph().dependencies(ask).await.unwrap().into_inner();
+    let needed: Vec<_> = answer
+        .dependencies
+        .iter()
+        .map(|needed| (needed.item.as_ref().unwrap().name.as_str(), needed.distance, needed.redundant))
+        .collect();
+    assert_eq!(needed, [("Web 1", 1, true), ("Web 2", 1, true), ("Orders", 2, false)]);
+    assert_eq!(answer.total, 3);
+    let via: Vec<_> = answer.dependencies[2].via.iter().map(|via| via.name.as_str()).collect();
+    assert_eq!(via, ["Web 1", "Web 2"]);
+}
+
+#[tokio::test]
+async fn chains_lead_from_the_one_to_the_other() {
+    let server = Server::start().await;
+    server.shop().await;
+    let ask = |from: &str, to: &str, chains_max| v1::TraceRequest {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        chains_max,
+    };
+    let answer = server.graph().trace(ask("lb", "db", 0)).await.unwrap().into_inner();
+    let chains: Vec<Vec<_>> = answer
+        .chains
+        .iter()
+        .map(|chain| chain.steps.iter().map(|step| step.item.as_ref().unwrap().name.clone()).collect())
+        .collect();
+    assert_eq!(chains, [["Balancer", "Web 1", "Orders"], ["Balancer", "Web 2", "Orders"]]);
+    assert_eq!(answer.chains[0].direction, "from_needs_to");
+    assert_eq!(answer.chains[0].steps[0].group, "web");
+    assert!(!answer.truncated);
+    let one = server.graph().trace(ask("db", "lb", 1)).await.unwrap().into_inner();
+    assert_eq!((one.chains.len(), one.truncated, one.truncated_reason.is_empty()), (1, true, false));
+}
+
+#[tokio::test]
+async fn neighbours_of_both_ends() {
+    let server = Server::start().await;
+    server.shop().await;
+    let ask = v1::NeighboursRequest { item: "web-1".to_owned(), ..Default::default() };
+    let answer = server.graph().neighbours(ask.clone()).await.unwrap().into_inner();
+    let mut names: Vec<_> = answer.items.iter().map(|item| item.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!((names, answer.edges.len()), (vec!["Balancer", "Orders"], 2));
+    let out = v1::NeighboursRequest { direction: "out".to_owned(), ..ask.clone() };
+    assert_eq!(server.graph().neighbours(out).await.unwrap().into_inner().items[0].name, "Orders");
+    let wrong = v1::NeighboursRequest { direction: "up".to_owned(), ..ask.clone() };
+    assert_eq!(said(&server.graph().neighbours(wrong).await.unwrap_err()).1, "OUT_OF_RANGE");
+    let wrong = v1::NeighboursRequest { types: vec!["depend_on".to_owned()], ..ask };
+    let (code, reason, hint) = said(&server.graph().neighbours(wrong).await.unwrap_err());
+    assert_eq!((code, reason.as_str()), (Code::NotFound, "RELATIONSHIP_TYPE_UNKNOWN"));
+    assert!(hint.contains("depends_on"), "{hint}");
+}
+
+#[tokio::test]
+async fn a_question_about_nothing_and_one_about_what_is_not_there() {
+    let server = Server::start().await;
+    assert_eq!(said(&server.graph().impact(impact(&[])).await.unwrap_err()).1, "OUT_OF_RANGE");
+    assert_eq!(said(&server.graph().impact(impact(&["web-1"])).await.unwrap_err()).1, "ITEM_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_retired_seed_is_said_to_be_one() {
+    let server = Server::start().await;
+    server.shop().await;
+    let retire = v1::RetireRequest { item: "db".to_owned(), ..Default::default() };
+    server.items().retire(retire).await.unwrap();
+    let answer = server.graph().impact(impact(&["db"])).await.unwrap().into_inner();
+    assert_eq!(answer.affected.len(), 0);
+    assert_eq!(answer.assumptions, ["Orders is retired: its relationships count no more"]);
+}

@@ -1,0 +1,11 @@
+//! The server in this process, asked over a loopback port with the generated clients.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod admin;
+mod commits;
+mod discovery;
+mod graph;
+mod harness;
+mod items;
+mod lifecycle;
+mod transfer;
