@@ -27,7 +27,7 @@ use crate::output::{Format, escape, json, words};
 use crate::session::Session;
 
 use self::input::Input;
-use self::refused::Refused;
+use self::refused::{Destination, Refused};
 
 pub const FORMATS: &[Format] = &[Format::Table, Format::Json];
 
@@ -50,10 +50,10 @@ pub struct Arguments {
     /// Entries that --full may withdraw, instead of 5 % of the source
     #[arg(long, value_name = "N", requires = "full", value_parser = clap::value_parser!(u64).range(1..))]
     allow_withdraw: Option<u64>,
-    /// Import the good lines, and write the refused ones to a file
+    /// Import the good lines, and keep the refused ones in files
     #[arg(long, conflicts_with = "full")]
     skip_bad: bool,
-    /// Where the refused lines go [default: the first FILE with .refused at its end]
+    /// Where all refused lines go [default: those of each FILE into FILE.refused]
     #[arg(long, value_name = "FILE", requires = "skip_bad")]
     refused: Option<PathBuf>,
     /// Format of standard input and of files whose name does not tell
@@ -84,7 +84,7 @@ impl NamedFormat {
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
     let inputs = input::plan(&arguments.files, arguments.format.on_the_wire())?;
-    let mut refused = Refused::new(refused_path(&arguments, &inputs)?, session.format);
+    let mut refused = Refused::new(destination(&arguments, &inputs)?, session.format);
     let begin = ImportBegin {
         source: arguments.source.clone(),
         full: arguments.full,
@@ -126,18 +126,25 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     report(session, &arguments, &result, &refused)
 }
 
-/// Where refused lines go; `None` where they are only named.
-fn refused_path(arguments: &Arguments, inputs: &[Input]) -> Result<Option<PathBuf>, CommandError> {
+/// Where refused lines go.
+fn destination(arguments: &Arguments, inputs: &[Input]) -> Result<Destination, CommandError> {
     if !arguments.skip_bad || arguments.dry_run {
-        return Ok(None);
+        return Ok(Destination::Nowhere);
     }
-    let path = arguments.refused.clone().unwrap_or_else(|| inputs[0].refused_path());
-    if arguments.files.iter().any(|file| path.as_os_str() == file.as_str()) {
-        return Err(CommandError::usage("the refused lines would overwrite a file that is imported")
-            .with("file", path.display())
-            .hint("name another with --refused FILE"));
+    let destination = match &arguments.refused {
+        Some(path) => Destination::One(path.clone()),
+        None => {
+            Destination::Each(inputs.iter().map(|input| (input.name.clone(), input.refused_path())).collect())
+        }
+    };
+    for path in destination.paths() {
+        if arguments.files.iter().any(|file| path.as_os_str() == file.as_str()) {
+            return Err(CommandError::usage("the refused lines would overwrite a file that is imported")
+                .with("file", path.display())
+                .hint("name another with --refused FILE"));
+        }
     }
-    Ok(Some(path))
+    Ok(destination)
 }
 
 fn report(
@@ -163,9 +170,11 @@ fn report(
         return Err(CommandError::failure(format!("nothing was imported: {lines} refused"))
             .hint("correct them, or import the rest with --skip-bad"));
     }
-    if let Some(path) = refused.written_to() {
+    let written = refused.written();
+    if !written.is_empty() {
         let lines = words::count(result.refused, "refused line is", "refused lines are");
-        session.messages.warning(&format!("{lines} in {}", path.display()));
+        let files = words::and(written.iter().map(String::as_str));
+        session.messages.warning(&format!("{lines} in {files}"));
     }
     Ok(())
 }
@@ -222,6 +231,6 @@ fn object(arguments: &Arguments, result: &ImportResult, refused: &Refused) -> se
         "waiting": result.waiting,
         "notes": result.notes,
         "refused_lines": refused.listed(),
-        "refused_file": refused.written_to().map(|path| path.to_string_lossy()),
+        "refused_files": refused.written(),
     })
 }

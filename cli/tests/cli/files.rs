@@ -163,6 +163,23 @@ fn refused_lines_of_a_table_keep_their_header_so_that_they_can_be_imported() {
 }
 
 #[test]
+fn each_file_keeps_its_refused_lines_apart() {
+    let (fake, directory) = (Fake::start(), TempDir::new().expect("a directory"));
+    let lines = write(&directory, "x.jsonl", b"bad line\n");
+    let table = write(&directory, "y.csv", b"key,class\nbad,server\n");
+    let good = write(&directory, "z.jsonl", LINES.as_bytes());
+    run(&fake.url, &["import", "--skip-bad", &lines, &table, &good]).must_end_with(0).says(&[
+        "2 refused lines are in",
+        "x.jsonl.refused and",
+        "y.csv.refused",
+    ]);
+    let kept = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect("the refused lines");
+    assert_eq!(kept("x.jsonl.refused"), "bad line\n");
+    assert_eq!(kept("y.csv.refused"), "key,class\nbad,server\n");
+    assert!(!directory.path().join("z.jsonl.refused").exists());
+}
+
+#[test]
 fn refused_lines_go_where_they_are_told_but_never_over_an_input() {
     let (fake, directory) = (Fake::start(), TempDir::new().expect("a directory"));
     let file = write(&directory, "x.jsonl", b"bad\n");

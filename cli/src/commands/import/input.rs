@@ -38,7 +38,7 @@ enum Compression {
 #[derive(PartialEq, Eq, Debug)]
 pub struct Input {
     /// As the user gave it.
-    name: String,
+    pub name: String,
     format: Format,
     compression: Compression,
 }

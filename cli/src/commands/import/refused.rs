@@ -1,9 +1,11 @@
-//! Refused lines: named on standard error, and with `--skip-bad` kept in a file to be corrected.
+//! Refused lines: named on standard error, and with `--skip-bad` kept in files to be corrected.
 //!
-//! Invariant: every refused line reaches the file, however few are named.
+//! Invariant: every refused line reaches a file, however few are named; the file of a CSV table begins with the
+//! table's own header, so that it can be imported when it is corrected.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use cmdb_proto::v1::RefusedLine;
@@ -19,20 +21,55 @@ const NAMED_MAX: u64 = 50;
 /// Lines that are listed in the JSON answer.
 const LISTED_MAX: usize = 1_000;
 
+/// Where refused lines are kept.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// Nowhere: they are only named.
+    Nowhere,
+    /// All in one file.
+    One(PathBuf),
+    /// Those of each imported file in a file of its own, by the imported file's name.
+    Each(BTreeMap<String, PathBuf>),
+}
+
+impl Destination {
+    /// Every file that may be written.
+    pub fn paths(&self) -> Vec<&Path> {
+        match self {
+            Destination::Nowhere => Vec::new(),
+            Destination::One(path) => vec![path],
+            Destination::Each(paths) => paths.values().map(PathBuf::as_path).collect(),
+        }
+    }
+
+    fn of(&self, file: &str) -> Option<PathBuf> {
+        match self {
+            Destination::Nowhere => None,
+            Destination::One(path) => Some(path.clone()),
+            Destination::Each(paths) => paths.get(file).cloned(),
+        }
+    }
+}
+
+/// A file of refused lines.
+struct Kept {
+    file: BufWriter<File>,
+    /// The imported file whose header was written last.
+    headed: String,
+}
+
 pub struct Refused {
-    path: Option<PathBuf>,
+    destination: Destination,
     format: Format,
-    file: Option<BufWriter<File>>,
-    /// The CSV file whose header was written last.
-    headed: Option<String>,
+    /// Made with the first line that goes there.
+    files: BTreeMap<PathBuf, Kept>,
     count: u64,
     listed: Vec<Json>,
 }
 
 impl Refused {
-    /// Refused lines are kept in `path`, if any; the file is made with the first of them.
-    pub fn new(path: Option<PathBuf>, format: Format) -> Self {
-        Refused { path, format, file: None, headed: None, count: 0, listed: Vec::new() }
+    pub fn new(destination: Destination, format: Format) -> Self {
+        Refused { destination, format, files: BTreeMap::new(), count: 0, listed: Vec::new() }
     }
 
     pub fn take(
@@ -50,45 +87,45 @@ impl Refused {
         } else if self.listed.len() < LISTED_MAX {
             self.listed.push(line_json(&line));
         }
-        self.keep(&line, headers)
+        match self.destination.of(&line.file) {
+            Some(path) => {
+                self.keep(&line, headers, &path).map_err(|error| CommandError::file("writing", &path, &error))
+            }
+            None => Ok(()),
+        }
     }
 
-    fn keep(&mut self, line: &RefusedLine, headers: &Headers) -> Result<(), CommandError> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let failed = |error| CommandError::file("writing", path, &error);
-        if self.file.is_none() {
-            self.file = Some(BufWriter::new(File::create(path).map_err(failed)?));
+    fn keep(&mut self, line: &RefusedLine, headers: &Headers, path: &Path) -> io::Result<()> {
+        if !self.files.contains_key(path) {
+            let file = BufWriter::new(File::create(path)?);
+            self.files.insert(path.to_owned(), Kept { file, headed: String::new() });
         }
-        let file = self.file.as_mut().expect("it was made above");
-        if self.headed.as_ref() != Some(&line.file) {
-            self.headed = Some(line.file.clone());
-            if let Some(header) = headers.of(&line.file) {
-                file.write_all(&header).map_err(failed)?;
-            }
+        let kept = self.files.get_mut(path).expect("it was made above");
+        if kept.headed != line.file {
+            kept.headed.clone_from(&line.file);
+            kept.file.write_all(&headers.of(&line.file).unwrap_or_default())?;
         }
         let raw = if line.raw.is_empty() { line.text.as_bytes() } else { &line.raw };
-        file.write_all(raw).map_err(failed)?;
-        if raw.ends_with(b"\n") { Ok(()) } else { file.write_all(b"\n").map_err(failed) }
+        kept.file.write_all(raw)?;
+        if raw.ends_with(b"\n") { Ok(()) } else { kept.file.write_all(b"\n") }
     }
 
-    /// Says how many more there are, and closes the file.
+    /// Says how many more there are, and closes the files.
     pub fn end(&mut self, messages: &mut Messages) -> Result<(), CommandError> {
         let more = self.count.saturating_sub(NAMED_MAX);
         if more > 0 && self.format != Format::Json {
             messages
                 .plain(&format!("… and {}", words::count(more, "more refused line", "more refused lines")));
         }
-        match (&mut self.file, &self.path) {
-            (Some(file), Some(path)) => {
-                file.flush().map_err(|error| CommandError::file("writing", path, &error))
-            }
-            _ => Ok(()),
+        for (path, kept) in &mut self.files {
+            kept.file.flush().map_err(|error| CommandError::file("writing", path, &error))?;
         }
+        Ok(())
     }
 
-    /// The file, where there is one.
-    pub fn written_to(&self) -> Option<&Path> {
-        self.file.as_ref().and(self.path.as_deref())
+    /// The files that were written.
+    pub fn written(&self) -> Vec<String> {
+        self.files.keys().map(|path| path.display().to_string()).collect()
     }
 
     pub fn listed(&self) -> &[Json] {
