@@ -2,6 +2,7 @@
 //!
 //! serde_json reads the text; its raw values are parts of the line, so that their place follows from their address.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserializer;
@@ -64,6 +65,11 @@ impl<'l> Node<'l> {
         place(self.line, self.raw)
     }
 
+    /// Whether an object may have a field of this name, as long as names are written without escapes.
+    pub(super) fn may_name(&self, field: &str) -> bool {
+        self.raw.contains(field)
+    }
+
     /// Whether it is `null`.
     pub(super) fn is_null(&self) -> bool {
         self.raw == "null"
@@ -81,12 +87,21 @@ impl<'l> Node<'l> {
                 let mut json = serde_json::Deserializer::from_str(self.raw);
                 Json::List(json.deserialize_seq(Elements { line: self.line }).map_err(fault)?)
             }
-            Some(b'"') => Json::Text(serde_json::from_str(self.raw).map_err(fault)?),
+            Some(b'"') => Json::Text(text(self.raw).map_err(fault)?.into_owned()),
             Some(b't') => Json::Boolean(true),
             Some(b'f') => Json::Boolean(false),
             Some(b'n') => Json::Null,
             _ => Json::Number(self.raw),
         })
+    }
+}
+
+/// The text between the quotes of a valid JSON text.
+fn text(raw: &str) -> serde_json::Result<Cow<'_, str>> {
+    match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        // Most have nothing escaped: what stands there is what is meant.
+        Some(bare) if !bare.contains('\\') => Ok(Cow::Borrowed(bare)),
+        _ => serde_json::from_str(raw).map(Cow::Owned),
     }
 }
 
@@ -121,9 +136,10 @@ impl<'l> Visitor<'l> for Members<'l> {
     fn visit_map<A: MapAccess<'l>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            let text = serde_json::from_str(name.get()).map_err(serde::de::Error::custom)?;
             let node = Node { line: self.line, raw: value.get() };
-            members.push(Member { name: text, offset: place(self.line, name.get()), node });
+            let offset = place(self.line, name.get());
+            let name = text(name.get()).map_err(serde::de::Error::custom)?.into_owned();
+            members.push(Member { name, offset, node });
         }
         Ok(members)
     }

@@ -18,7 +18,8 @@ use crate::model::{ItemId, Problem, Reason, Require, Revision, Schema, Status, T
 
 /// Whether the item or relationship carries its claims: then it comes from an export.
 pub(in crate::import) fn is_export(node: Node<'_>) -> bool {
-    matches!(node.read(), Ok(Json::Object(members)) if members.iter().any(|member| member.name == "claims"))
+    node.may_name("claims")
+        && matches!(node.read(), Ok(Json::Object(members)) if members.iter().any(|member| member.name == "claims"))
 }
 
 pub(in crate::import) fn read_header(node: Node<'_>) -> Result<Exported, Fault> {
