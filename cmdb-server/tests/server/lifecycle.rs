@@ -1,5 +1,8 @@
 use cmdb_proto::v1;
+use cmdb_proto::v1::admin_service_client::AdminServiceClient;
 use cmdb_server::server::Running;
+
+use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 use crate::harness::{Server, config, item};
 
@@ -81,6 +84,29 @@ async fn certificates_that_are_none_are_named() {
     let bad = bad.to_str().unwrap();
     check(&refusal(data.path(), &["--tls-cert", bad, "--tls-key", bad]).await, &["bad.pem", "PEM"]);
     check(&refusal(data.path(), &["--tls-cert", "/no/cert", "--tls-key", bad]).await, &["/no/cert"]);
+}
+
+#[tokio::test]
+async fn with_a_certificate_it_speaks_tls_and_nothing_else() {
+    let data = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (data.path().join("cert.pem"), data.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let flags = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let running = Running::start(&config(data.path(), &flags)).await.unwrap();
+    let port = running.address.port();
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(made.cert.pem()));
+    let channel = Channel::from_shared(format!("https://localhost:{port}")).unwrap().tls_config(tls).unwrap();
+    let mut admin = AdminServiceClient::new(channel.connect().await.unwrap());
+    assert_eq!(admin.status(v1::StatusRequest {}).await.unwrap().into_inner().items, 0);
+    let plain = Channel::from_shared(format!("http://localhost:{port}")).unwrap();
+    let asked = async {
+        AdminServiceClient::new(plain.connect().await?).status(v1::StatusRequest {}).await.map_err(Box::from)
+    };
+    let refused: Result<_, Box<dyn std::error::Error>> = asked.await;
+    assert!(refused.is_err(), "a client without TLS is not answered");
+    running.stop().await.unwrap();
 }
 
 #[tokio::test]
