@@ -13,6 +13,7 @@
 
 mod assemble;
 mod attributes;
+mod class;
 mod declaration;
 mod document;
 mod finding;
@@ -20,22 +21,24 @@ mod fit;
 mod junk;
 mod normalise;
 mod order;
+mod relationship_type;
 mod rules;
+mod tree;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
+pub use class::{Attribute, Class, Normalise, Rule, RuleAttribute, Strength};
 pub use finding::{Finding, SchemaError};
 pub use fit::bytes_from_hex;
+pub use relationship_type::{Failure, RelationshipType};
 
 use self::junk::Junk;
 use self::order::Orders;
 use super::nearest::nearest;
-use super::relationship::Require;
 use super::source::SourceKind;
-use super::value::ValueType;
 
 /// How the built-in files are named where a declaration says where it stands.
 pub const BUILT_IN: &str = "built-in";
@@ -71,206 +74,6 @@ pub struct Schema {
     junk: Junk,
     orders: Orders,
     texts: Vec<(String, String)>,
-}
-
-/// The type of an item.
-#[derive(Clone, Debug)]
-pub struct Class {
-    /// Its name, unique.
-    pub name: String,
-    /// The class it is a kind of; only the root has none.
-    pub parent: Option<String>,
-    /// As shown to people.
-    pub title: String,
-    /// What it is.
-    pub description: String,
-    /// It has children and no items of its own.
-    pub is_abstract: bool,
-    /// Not seen means stopped, not gone.
-    pub running: bool,
-    /// An item that is not within a host belongs to somebody else.
-    pub external_without_host: bool,
-    /// By name; inherited ones included.
-    pub attributes: BTreeMap<String, Attribute>,
-    /// In the order in which they are tried: strong before weak, own before inherited.
-    pub identification: Vec<Rule>,
-    /// What the members of a group are needed for where nothing is said: by relationship type.
-    pub default_require: BTreeMap<String, Require>,
-    /// How long a stopped item keeps its part in impact, in microseconds.
-    pub stopped_for_us: i64,
-    /// How long an item is missing before it is retired, in microseconds.
-    pub retire_after_us: i64,
-    /// [`BUILT_IN`], or the file.
-    pub declared_in: String,
-    /// Parent, its parent, and so on to the root.
-    pub ancestors: Vec<String>,
-}
-
-/// A declared attribute.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Attribute {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub value_type: ValueType,
-    /// Of a list: the type of its elements, when it is declared.
-    pub element: Option<ValueType>,
-    /// The unit of its number.
-    pub unit: Option<String>,
-    /// What it says.
-    pub description: String,
-    /// Items are found by it without looking at all of them.
-    pub indexed: bool,
-    /// How its text is made comparable.
-    pub normalise: Normalise,
-    /// The ancestor that declares it; `None`: the class itself.
-    pub inherited_from: Option<String>,
-}
-
-/// How the text of a value is made comparable, for identification and indexes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Normalise {
-    /// Space around it is dropped.
-    #[default]
-    Trim,
-    /// Trimmed and in lower case.
-    LowerCase,
-    /// A hardware address: lower case, colons.
-    Mac,
-    /// A UUID: lower case, hyphens, no braces.
-    Uuid,
-    /// An IP address in its shortest form; other text in lower case.
-    Address,
-    /// As it is.
-    Exact,
-}
-
-/// Attributes that together tell an item of a class.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Rule {
-    /// All of them count.
-    pub attributes: Vec<RuleAttribute>,
-    /// They tell it within its host only.
-    pub within: bool,
-    /// What a match, or a contradiction, is worth.
-    pub strength: Strength,
-    /// The single attribute is a list: any element identifies.
-    pub any_of_list: bool,
-    /// The class that declares it. Identifiers of one declaring class share a namespace, so that a machine that is
-    /// seen under two classes is one item.
-    pub declared_by: String,
-}
-
-/// One attribute of a rule.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RuleAttribute {
-    /// Its name.
-    pub name: String,
-    /// Absent counts as empty. Of an attribute that is not optional, absence makes the rule unusable.
-    pub optional: bool,
-}
-
-/// What a match by a rule is worth.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Strength {
-    /// Two items with different values are different items.
-    Strong,
-    /// It finds, and proves nothing.
-    Weak,
-}
-
-/// A type of relationship.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RelationshipType {
-    /// Its name, read source → target.
-    pub name: String,
-    /// Its name, read target → source.
-    pub inverse: String,
-    /// Which end's failure reaches the other.
-    pub failure: Failure,
-    /// Failure degrades the other end and travels no further.
-    pub weak: bool,
-    /// What it means.
-    pub description: String,
-    /// [`BUILT_IN`], or the file.
-    pub declared_in: String,
-}
-
-/// Which end's failure reaches the other end.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Failure {
-    /// The source depends on the target.
-    TargetToSource,
-    /// The target depends on the source.
-    SourceToTarget,
-    /// Neither depends on the other.
-    None,
-}
-
-impl Failure {
-    const ALL: [Failure; 3] = [Failure::TargetToSource, Failure::SourceToTarget, Failure::None];
-
-    /// As written in schema files and on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Failure::TargetToSource => "target_to_source",
-            Failure::SourceToTarget => "source_to_target",
-            Failure::None => "none",
-        }
-    }
-}
-
-impl Normalise {
-    const ALL: [Normalise; 6] = [
-        Normalise::Trim,
-        Normalise::LowerCase,
-        Normalise::Mac,
-        Normalise::Uuid,
-        Normalise::Address,
-        Normalise::Exact,
-    ];
-
-    /// As written in schema files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Normalise::Trim => "trim",
-            Normalise::LowerCase => "lower_case",
-            Normalise::Mac => "mac",
-            Normalise::Uuid => "uuid",
-            Normalise::Address => "address",
-            Normalise::Exact => "exact",
-        }
-    }
-}
-
-impl Strength {
-    const ALL: [Strength; 2] = [Strength::Strong, Strength::Weak];
-
-    /// As written in schema files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Strength::Strong => "strong",
-            Strength::Weak => "weak",
-        }
-    }
-}
-
-impl Rule {
-    /// The names of its attributes.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.attributes.iter().map(|attribute| attribute.name.as_str())
-    }
-}
-
-impl Class {
-    /// Whether it is `name` or a kind of it.
-    #[must_use]
-    pub fn is_a(&self, name: &str) -> bool {
-        self.name == name || self.ancestors.iter().any(|ancestor| ancestor == name)
-    }
 }
 
 impl Schema {

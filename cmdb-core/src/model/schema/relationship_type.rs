@@ -1,0 +1,43 @@
+//! What is declared of a relationship type: its two names, and where a failure travels.
+
+/// A type of relationship.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RelationshipType {
+    /// Its name, read source → target.
+    pub name: String,
+    /// Its name, read target → source.
+    pub inverse: String,
+    /// Which end's failure reaches the other.
+    pub failure: Failure,
+    /// Failure degrades the other end and travels no further.
+    pub weak: bool,
+    /// What it means.
+    pub description: String,
+    /// [`super::BUILT_IN`], or the file.
+    pub declared_in: String,
+}
+
+/// Which end's failure reaches the other end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Failure {
+    /// The source depends on the target.
+    TargetToSource,
+    /// The target depends on the source.
+    SourceToTarget,
+    /// Neither depends on the other.
+    None,
+}
+
+impl Failure {
+    pub(super) const ALL: [Failure; 3] = [Failure::TargetToSource, Failure::SourceToTarget, Failure::None];
+
+    /// As written in schema files and on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::TargetToSource => "target_to_source",
+            Failure::SourceToTarget => "source_to_target",
+            Failure::None => "none",
+        }
+    }
+}
