@@ -294,3 +294,37 @@ fn the_pages_example_is_valid() {
     let schema = super::with(example).unwrap_or_else(|error| panic!("{error}"));
     assert!(schema.class("mainframe_partition").is_some());
 }
+
+/// The report that the agent's own tests hold it to: every class, attribute and relationship of it is declared, every
+/// value fits, and every item can be identified, by a rule that is usable with what the agent states.
+#[test]
+fn the_agents_report_fits() {
+    let report = include_str!("../../../../../agent/tests/golden/debian-web.json");
+    let report: serde_json::Value = serde_json::from_str(report).expect("JSON");
+    let schema = Schema::built_in();
+    let mut entries = 0;
+    for section in report["sections"].as_array().expect("sections") {
+        for entry in section["entries"].as_array().expect("entries") {
+            entries += 1;
+            let (key, class) = (&entry["key"], entry["class"].as_str().expect("a class"));
+            let declared = schema.class(class).unwrap_or_else(|| panic!("{key}: no class {class}"));
+            let attributes = entry["attributes"].as_object().expect("attributes");
+            for (name, value) in attributes {
+                assert!(declared.attributes.contains_key(name), "{key}: {class} lacks {name}");
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                schema.parse_text(class, name, &text).unwrap_or_else(|problem| panic!("{key}: {problem}"));
+            }
+            let usable = declared.identification.iter().any(|rule| {
+                let has = |name: &str| attributes.contains_key(name);
+                (!rule.within || !entry["within"].is_null())
+                    && rule.attributes.iter().all(|attribute| attribute.optional || has(&attribute.name))
+            });
+            assert!(usable, "{key}: no rule of {class} is usable: {entry}");
+            for relationship in entry["relationships"].as_array().into_iter().flatten() {
+                let kind = relationship["type"].as_str().expect("a type");
+                assert!(schema.relationship_type(kind).is_some(), "{key}: no relationship type {kind}");
+            }
+        }
+    }
+    assert!(entries > 20, "{entries}");
+}
