@@ -1,6 +1,6 @@
 //! The command: settings, then one of show, report once, report for ever.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
@@ -9,12 +9,15 @@ use cmdb_agent::collectors::software::Software;
 use cmdb_agent::collectors::software::catalogue::Catalogue;
 use cmdb_agent::config::{self, Config, Job, Output};
 use cmdb_agent::root::Root;
-use cmdb_agent::scan::{Scanner, SharedUses};
+use cmdb_agent::scan::{Scanner, SharedMemory};
 use cmdb_agent::schedule::{Agent, Server};
 use cmdb_agent::show;
 use cmdb_agent::state::State;
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let config = match config::read(std::env::args_os()) {
@@ -35,11 +38,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 }
 
 fn run(config: &Config) -> Result<()> {
-    tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from(config.log.value))
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .init();
+    start_log(LevelFilter::from(config.log.value));
     match config.job {
         Job::PrintConfig => say(&config.print()),
         Job::Print(output) => print(config, output),
@@ -52,6 +51,17 @@ fn run(config: &Config) -> Result<()> {
     }
 }
 
+/// The level is the agent's own; of the libraries below only what fails is of interest, unless everything is.
+fn start_log(level: LevelFilter) {
+    let libraries = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
+    let targets = Targets::new().with_default(libraries).with_target("cmdb_agent", level);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines).with(targets).init();
+}
+
 fn say(text: &str) -> Result<()> {
     let written = std::io::stdout().lock().write_all(text.as_bytes());
     match written {
@@ -61,15 +71,15 @@ fn say(text: &str) -> Result<()> {
     }
 }
 
-fn scanner(config: &Config, uses: SharedUses) -> Result<Scanner> {
+fn scanner(config: &Config, memory: SharedMemory) -> Result<Scanner> {
     let catalogue = Catalogue::load(&config.software_files.value)?;
     let root = &config.root.value;
     anyhow::ensure!(root.is_dir(), "the root {} is not a directory; name one with --root", root.display());
-    Ok(Scanner::new(Root::new(root), Software::new(catalogue, config.allow_arguments.value.clone(), uses)))
+    Ok(Scanner::new(Root::new(root), Software::new(catalogue, config.allow_arguments.value.clone(), memory)))
 }
 
 fn print(config: &Config, output: Output) -> Result<()> {
-    let scan = scanner(config, SharedUses::default())?.scan();
+    let scan = scanner(config, SharedMemory::default())?.scan();
     match output {
         Output::Text => say(&show::text(&scan)),
         Output::Json => say(&format!("{:#}\n", show::json(&scan))),
@@ -78,15 +88,15 @@ fn print(config: &Config, output: Output) -> Result<()> {
 
 async fn report(config: &Config) -> Result<()> {
     let state = State::open(&config.state_dir.value)?;
-    let uses = Arc::new(Mutex::new(state.uses()));
-    let scanner = scanner(config, Arc::clone(&uses))?;
+    let memory = Arc::new(Mutex::new(state.memory()));
+    let scanner = scanner(config, Arc::clone(&memory))?;
     let server = Server {
         url: config.server.value.clone(),
         ca: config.ca.value.clone(),
         discover_timeout_s: config.discover_timeout_s.value,
     };
     let mut stop = stop_signal()?;
-    let mut agent = Agent::new(server, state, uses, scanner);
+    let mut agent = Agent::new(server, state, memory, scanner);
     match config.job {
         Job::Once => {
             let Some(ack) = agent.once(&mut stop).await? else {

@@ -7,13 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::collector::{Collector, Section};
 use crate::collectors::software::Software;
-use crate::collectors::software::memory::UseMemory;
+use crate::collectors::software::memory::Memory;
 use crate::host::Host;
 use crate::report::Report;
 use crate::root::Root;
 
-/// What several rooms need of the memory of uses: the collector writes it, the state keeps it.
-pub type SharedUses = Arc<Mutex<UseMemory>>;
+/// What a scan tells the next one: the collector writes it, the state keeps it.
+pub type SharedMemory = Arc<Mutex<Memory>>;
 
 /// Looks at one host, again and again.
 pub struct Scanner {

@@ -23,7 +23,7 @@ use crate::client::backoff::{Backoff, random};
 use crate::client::discover::discover;
 use crate::client::{ClientError, Session, unexpected};
 use crate::report::{Known, Report};
-use crate::scan::{Scan, Scanner, SharedUses, now_us};
+use crate::scan::{Scan, Scanner, SharedMemory, now_us};
 use crate::state::{State, StateError};
 
 /// How long the server may take to make a report durable.
@@ -95,7 +95,7 @@ pub struct Server {
 pub struct Agent {
     server: Server,
     state: State,
-    uses: SharedUses,
+    memory: SharedMemory,
     host_name: String,
     known: Known,
     /// `None` while a scan has it.
@@ -124,14 +124,14 @@ enum Purpose {
 }
 
 impl Agent {
-    /// An agent with its state and a scanner that remembers uses in the same memory as `uses`.
-    pub fn new(server: Server, state: State, uses: SharedUses, mut scanner: Scanner) -> Self {
+    /// An agent with its state and a scanner that remembers in the same `memory`.
+    pub fn new(server: Server, state: State, memory: SharedMemory, mut scanner: Scanner) -> Self {
         let known = state.known();
         let host_name = scanner.host_name().to_owned();
         Self {
             server,
             state,
-            uses,
+            memory,
             host_name,
             known,
             scanner: Some(scanner),
@@ -267,7 +267,7 @@ impl Agent {
 
     /// Sends what is new, or a sign of life where nothing is; waits its turn behind a report on its way.
     async fn offer(&mut self, talk: &mut Conversation, mut report: Report) -> Result<(), RunError> {
-        self.keep_uses()?;
+        self.keep_memory()?;
         if talk.in_flight.is_some() {
             talk.waiting = Some(report);
             return Ok(());
@@ -397,9 +397,9 @@ impl Agent {
         Ok(())
     }
 
-    fn keep_uses(&self) -> Result<(), StateError> {
-        let memory = self.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.state.keep_uses(&memory)
+    fn keep_memory(&self) -> Result<(), StateError> {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.state.keep_memory(&memory)
     }
 }
 

@@ -1,17 +1,18 @@
-//! What the agent keeps between runs: its id, what the server acknowledged, and what it saw of connections.
+//! What the agent keeps between runs: its id, what the server acknowledged, and what scans tell one another.
 //!
 //! ```text
 //!  <state directory>/          0700
 //!    agent-id                  0600  a UUID, made once
 //!    acknowledged              0600  digests of what the server has
-//!    uses                      0600  how often each use of an endpoint was seen
+//!    memory                    0600  names of instances, and how often each use of an endpoint was seen
 //!    lock                      held while an agent runs
 //! ```
 //!
 //! Knows nothing of the network. Invariant: a file is replaced as a whole or not at all, and one that is damaged
 //! counts as not there: everything in it can be learnt again, except the id, which is never replaced silently.
 
-use std::collections::BTreeMap;
+mod record;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,13 +20,13 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 use uuid::Uuid;
 
-use crate::claim::Relation;
-use crate::collectors::software::memory::{Seen, USES_MAX, Use, UseMemory};
-use crate::report::{Digest, Known, KnownSection};
+use crate::collectors::software::memory::Memory;
+use crate::report::Known;
+use record::{KnownRecord, MemoryRecord};
 
 const ID_FILE: &str = "agent-id";
 const KNOWN_FILE: &str = "acknowledged";
-const USES_FILE: &str = "uses";
+const MEMORY_FILE: &str = "memory";
 const LOCK_FILE: &str = "lock";
 /// The first byte of a state file.
 const FORMAT: u8 = 1;
@@ -122,14 +123,14 @@ impl State {
         self.store(KNOWN_FILE, &KnownRecord::from_known(known))
     }
 
-    /// What was seen of connections.
-    pub fn uses(&self) -> UseMemory {
-        self.load::<UsesRecord>(USES_FILE).unwrap_or_default().into_memory()
+    /// What the scans before tell the next.
+    pub fn memory(&self) -> Memory {
+        self.load::<MemoryRecord>(MEMORY_FILE).unwrap_or_default().into_memory()
     }
 
-    /// Keeps what was seen of connections.
-    pub fn keep_uses(&self, memory: &UseMemory) -> Result<(), StateError> {
-        self.store(USES_FILE, &UsesRecord::from_memory(memory))
+    /// Keeps what the next scan needs.
+    pub fn keep_memory(&self, memory: &Memory) -> Result<(), StateError> {
+        self.store(MEMORY_FILE, &MemoryRecord::from_memory(memory))
     }
 
     fn load<M: Message + Default>(&self, name: &str) -> Option<M> {
@@ -188,116 +189,15 @@ fn replace(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     fs::rename(&new, directory.join(name))
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-struct KnownRecord {
-    #[prost(bytes = "vec", tag = "1")]
-    digest: Vec<u8>,
-    #[prost(message, repeated, tag = "2")]
-    sections: Vec<SectionRecord>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct SectionRecord {
-    #[prost(string, tag = "1")]
-    scope: String,
-    #[prost(bytes = "vec", tag = "2")]
-    digest: Vec<u8>,
-    #[prost(message, repeated, tag = "3")]
-    entries: Vec<EntryRecord>,
-    #[prost(string, tag = "4")]
-    incomplete_reason: String,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct EntryRecord {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(bytes = "vec", tag = "2")]
-    digest: Vec<u8>,
-}
-
-impl KnownRecord {
-    fn from_known(known: &Known) -> Self {
-        let sections = known.sections.iter().map(|(scope, section)| SectionRecord {
-            scope: scope.clone(),
-            digest: section.digest.to_vec(),
-            incomplete_reason: section.incomplete_reason.clone(),
-            entries: section
-                .entries
-                .iter()
-                .map(|(key, digest)| EntryRecord { key: key.clone(), digest: digest.to_vec() })
-                .collect(),
-        });
-        Self {
-            digest: known.digest.map(|digest| digest.to_vec()).unwrap_or_default(),
-            sections: sections.collect(),
-        }
-    }
-
-    fn into_known(self) -> Option<Known> {
-        let digest = |bytes: Vec<u8>| Digest::try_from(bytes).ok();
-        let mut sections = BTreeMap::new();
-        for section in self.sections {
-            let mut entries = BTreeMap::new();
-            for entry in section.entries {
-                entries.insert(entry.key, digest(entry.digest)?);
-            }
-            let incomplete_reason = section.incomplete_reason;
-            let known = KnownSection { digest: digest(section.digest)?, incomplete_reason, entries };
-            sections.insert(section.scope, known);
-        }
-        Some(Known { digest: digest(self.digest), sections })
-    }
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct UsesRecord {
-    #[prost(uint64, tag = "1")]
-    scan: u64,
-    #[prost(message, repeated, tag = "2")]
-    uses: Vec<UseRecord>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct UseRecord {
-    #[prost(string, tag = "1")]
-    client: String,
-    #[prost(string, tag = "2")]
-    target: String,
-    /// Whether it is a dependency; else it is traffic.
-    #[prost(bool, tag = "3")]
-    depends: bool,
-    #[prost(uint32, tag = "4")]
-    times: u32,
-    #[prost(uint64, tag = "5")]
-    scan: u64,
-}
-
-impl UsesRecord {
-    fn from_memory(memory: &UseMemory) -> Self {
-        let uses = memory.uses.iter().map(|(one, seen)| UseRecord {
-            client: one.client.clone(),
-            target: one.target.clone(),
-            depends: one.relation == Relation::DependsOn,
-            times: u32::from(seen.times),
-            scan: seen.scan,
-        });
-        Self { scan: memory.scan, uses: uses.collect() }
-    }
-
-    fn into_memory(self) -> UseMemory {
-        let uses = self.uses.into_iter().take(USES_MAX).map(|record| {
-            let relation = if record.depends { Relation::DependsOn } else { Relation::ConnectsTo };
-            let one = Use { client: record.client, target: record.target, relation };
-            (one, Seen { times: u8::try_from(record.times).unwrap_or(u8::MAX), scan: record.scan })
-        });
-        UseMemory { scan: self.scan, uses: uses.collect() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::claim::Relation;
+    use crate::collectors::software::memory::Use;
+    use crate::collectors::software::names::{Candidate, Identity};
+    use crate::report::KnownSection;
 
     fn known() -> Known {
         let entries = BTreeMap::from([("os".to_owned(), [3; 16])]);
@@ -355,11 +255,18 @@ mod tests {
         assert_eq!(state.known(), Known::default());
         state.keep_known(&known()).unwrap();
         assert_eq!(state.known(), known());
-        let mut memory = UseMemory::default();
+        let mut memory = Memory::default();
         memory.begin();
-        memory.see(Use { client: "a".into(), target: "b".into(), relation: Relation::ConnectsTo });
-        state.keep_uses(&memory).unwrap();
-        assert_eq!(state.uses(), memory);
+        let one = Candidate {
+            identity: Identity::Port(5433),
+            data_path: Some("/data".into()),
+            unit: None,
+            is_usual: false,
+        };
+        memory.names.names_of("postgresql", "", &[one]);
+        memory.uses.see(Use { client: "a".into(), target: "b".into(), relation: Relation::ConnectsTo });
+        state.keep_memory(&memory).unwrap();
+        assert_eq!(state.memory(), memory);
 
         let path = directory.path().join(KNOWN_FILE);
         let whole = fs::read(&path).unwrap();

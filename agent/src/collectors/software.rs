@@ -14,6 +14,7 @@ mod connections;
 mod endpoints;
 mod instances;
 pub mod memory;
+pub mod names;
 mod paths;
 mod processes;
 mod sockets;
@@ -28,7 +29,7 @@ use crate::host::{Host, OS_KEY};
 use catalogue::{Catalogue, Role};
 use connections::Connections;
 use instances::{Instance, Instances};
-use memory::{Use, UseMemory};
+use memory::{Memory, Use};
 use paths::Plain;
 use processes::{Process, Processes};
 use sockets::Namespaces;
@@ -41,7 +42,7 @@ const ARGUMENTS_DIGEST_BYTES: usize = 16;
 pub struct Software {
     catalogue: Catalogue,
     arguments_allowed: BTreeSet<String>,
-    memory: Arc<Mutex<UseMemory>>,
+    memory: Arc<Mutex<Memory>>,
 }
 
 impl Software {
@@ -49,7 +50,7 @@ impl Software {
     pub fn new(
         catalogue: Catalogue,
         arguments_allowed: BTreeSet<String>,
-        memory: Arc<Mutex<UseMemory>>,
+        memory: Arc<Mutex<Memory>>,
     ) -> Self {
         Self { catalogue, arguments_allowed, memory }
     }
@@ -66,21 +67,22 @@ impl Collector for Software {
             Err(error) => return section.gap(error.to_string()),
         };
         let namespaces = sockets::read(&host.root, &processes.all);
-        let instances = instances::find(host, &self.catalogue, &processes.all, &namespaces);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.begin();
+        let names = &mut memory.names;
+        let instances = instances::find(host, &self.catalogue, &processes.all, &namespaces, names);
         let endpoints = endpoints::find(&namespaces, &instances);
         let connections = connections::find(&namespaces, &instances, &endpoints);
         note_gaps(&processes, &namespaces, &connections, section);
         find_owners(host, &instances, &processes.all);
 
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.begin();
         let accounts = processes::accounts(&host.root);
         for (index, instance) in instances.all.iter().enumerate() {
             let process = &processes.all[instance.main];
             let mut draft = self.draft(host, instance, process, &accounts);
             for (target, relation) in connections.by_instance.get(&index).into_iter().flatten() {
                 let one = Use { client: instance.key.clone(), target: target.clone(), relation: *relation };
-                draft = draft.infers(*relation, target, memory.see(one));
+                draft = draft.infers(*relation, target, memory.uses.see(one));
             }
             section.add(draft);
         }

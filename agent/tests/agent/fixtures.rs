@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cmdb_agent::collectors::software::Software;
 use cmdb_agent::collectors::software::catalogue::Catalogue;
 use cmdb_agent::root::Root;
-use cmdb_agent::scan::{Scan, Scanner, SharedUses};
+use cmdb_agent::scan::{Scan, Scanner, SharedMemory};
 use cmdb_agent::show;
 use expect_test::expect_file;
 
@@ -19,13 +19,13 @@ pub fn place(host: &str) -> PathBuf {
 }
 
 /// A scanner of a tree.
-pub fn scanner(root: &Path, uses: SharedUses) -> Scanner {
+pub fn scanner(root: &Path, memory: SharedMemory) -> Scanner {
     let catalogue = Catalogue::load(&[]).expect("the built-in table is right");
-    Scanner::new(Root::new(root), Software::new(catalogue, BTreeSet::new(), uses))
+    Scanner::new(Root::new(root), Software::new(catalogue, BTreeSet::new(), memory))
 }
 
 fn scan(host: &str) -> Scan {
-    let mut scan = scanner(&place(host), SharedUses::default()).scan();
+    let mut scan = scanner(&place(host), SharedMemory::default()).scan();
     scan.observed_at_us = OBSERVED_AT_US;
     scan
 }
@@ -70,7 +70,7 @@ fn no_secret_of_a_command_line_is_reported() {
 fn arguments_are_reported_where_they_are_allowed() {
     let catalogue = Catalogue::load(&[]).expect("the built-in table is right");
     let allowed = BTreeSet::from(["node".to_owned()]);
-    let software = Software::new(catalogue, allowed, SharedUses::default());
+    let software = Software::new(catalogue, allowed, SharedMemory::default());
     let text = show::text(&Scanner::new(Root::new(place("debian-web")), software).scan());
     assert!(text.contains("--db-password=hunter2"), "{text}");
     assert!(!text.contains("s3cr3t"), "{text}");
@@ -78,7 +78,7 @@ fn arguments_are_reported_where_they_are_allowed() {
 
 #[test]
 fn an_unchanged_host_gives_an_equal_report_once_confidence_has_settled() {
-    let mut scanner = scanner(&place("debian-web"), SharedUses::default());
+    let mut scanner = scanner(&place("debian-web"), SharedMemory::default());
     let digests: Vec<_> = (0..8).map(|_| scanner.scan().seal().digest).collect();
     let different: BTreeSet<_> = digests.iter().collect();
     assert_eq!(different.len(), 5, "one report per step of confidence");

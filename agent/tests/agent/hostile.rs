@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use cmdb_agent::scan::SharedUses;
+use cmdb_agent::scan::SharedMemory;
 use cmdb_agent::show;
 
 use crate::fixtures::{place, scanner};
@@ -63,7 +63,7 @@ fn files_that_hold_anything() {
                 fs::write(path, content).expect("writable");
                 changed.push((path, before));
             }
-            let scan = scanner(directory.path(), SharedUses::default()).scan();
+            let scan = scanner(directory.path(), SharedMemory::default()).scan();
             assert_eq!(scan.sections.len(), 8);
             assert!(!show::text(&scan).is_empty() && show::json(&scan).is_object());
             for (path, before) in changed.into_iter().rev() {
@@ -78,7 +78,7 @@ fn files_that_hold_anything() {
 #[test]
 fn a_host_with_nothing_at_all() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let scan = scanner(directory.path(), SharedUses::default()).scan();
+    let scan = scanner(directory.path(), SharedMemory::default()).scan();
     let incomplete: Vec<_> = scan
         .sections
         .iter()
@@ -106,7 +106,7 @@ fn a_very_long_table_of_sockets_is_read_to_its_end() {
         ));
     }
     fs::write(directory.path().join("proc/1/net/tcp"), table).expect("writable");
-    let mut scanner = scanner(directory.path(), SharedUses::default());
+    let mut scanner = scanner(directory.path(), SharedMemory::default());
     let software = scanner.scan().sections.pop().expect("software is the last section");
     let remotes = software.claims().filter(|claim| claim.key.starts_with("remote:")).count();
     assert_eq!(remotes, 3, "the clients of a server are not its dependencies");

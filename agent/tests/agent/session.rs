@@ -37,9 +37,9 @@ impl Host {
 
     fn agent(&self, url: &str, ca: Option<&Path>) -> Agent {
         let state = State::open(&self.state).expect("the state directory is free");
-        let uses = Arc::new(Mutex::new(state.uses()));
+        let memory = Arc::new(Mutex::new(state.memory()));
         let server = Server { url: Some(url.to_owned()), ca: ca.map(Path::to_owned), discover_timeout_s: 0 };
-        Agent::new(server, state, Arc::clone(&uses), scanner(&self.root, uses))
+        Agent::new(server, state, Arc::clone(&memory), scanner(&self.root, memory))
     }
 
     fn upgrade_musl(&self, from: &str, to: &str) {

@@ -5,12 +5,13 @@
 //!                           (rules)   (a server and its workers)       (program, port, data, unit)
 //! ```
 //!
-//! Knows nothing of claims. Invariant: an instance's key depends on what it is, never on process ids or on the
-//! order in which processes were started; the instance on a product's usual port carries the plain name.
+//! Knows nothing of claims. Invariant: an instance's key depends on what it is and on what it was called before,
+//! never on process ids.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::catalogue::{Catalogue, Program, Role, Rule};
+use super::names::{Candidate, Identity, NameMemory};
 use super::paths::{self, Plain};
 use super::processes::Process;
 use super::sockets::{Activity, Namespaces, Protocol, Socket};
@@ -77,29 +78,14 @@ struct Family<'a> {
     unit: Option<String>,
 }
 
-/// What tells the instances of a product apart, the strongest first.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Identity {
-    Program(String),
-    Port(u16),
-    Data(String),
-    Unit(String),
-    Nothing,
-}
-
-impl Identity {
-    fn label(&self) -> String {
-        match self {
-            Identity::Program(text) | Identity::Data(text) => text.clone(),
-            Identity::Port(port) => port.to_string(),
-            Identity::Unit(unit) => unit.trim_end_matches(".service").to_owned(),
-            Identity::Nothing => String::new(),
-        }
-    }
-}
-
 /// Finds the instances.
-pub fn find(host: &Host, catalogue: &Catalogue, processes: &[Process], namespaces: &Namespaces) -> Instances {
+pub fn find(
+    host: &Host,
+    catalogue: &Catalogue,
+    processes: &[Process],
+    namespaces: &Namespaces,
+    names: &mut NameMemory,
+) -> Instances {
     let mut recognised = Vec::with_capacity(processes.len());
     for process in processes {
         recognised.push(recognise(host, catalogue, process, namespaces));
@@ -115,7 +101,7 @@ pub fn find(host: &Host, catalogue: &Catalogue, processes: &[Process], namespace
         take_socket(families.get_mut(family).expect("a holder is a family"), socket);
     }
     families.retain(|_, family| is_reported(family));
-    let (all, instance_of) = name_all(families, processes);
+    let (all, instance_of) = name_all(families, processes, names);
     let owner_of = holders
         .into_iter()
         .filter_map(|(socket, family)| Some((socket.inode, *instance_of.get(&family)?)))
@@ -278,6 +264,7 @@ impl Family<'_> {
 fn name_all(
     families: BTreeMap<usize, Family<'_>>,
     processes: &[Process],
+    names: &mut NameMemory,
 ) -> (Vec<Instance>, HashMap<usize, usize>) {
     let mut products: BTreeMap<(String, Option<String>), BTreeMap<Identity, Vec<Family<'_>>>> =
         BTreeMap::new();
@@ -288,20 +275,9 @@ fn name_all(
         products.entry(product).or_default().entry(identity).or_default().push(family);
     }
     let mut named: Vec<(Instance, Vec<usize>)> = Vec::new();
-    for ((_, place), mut identities) in products {
-        let plain = plain_identity(&identities);
-        // What nothing tells apart belongs to the instance that has the plain name: sessions that outlived
-        // their server's restart, for one.
-        if let Some(rest) = identities.remove(&Identity::Nothing) {
-            identities.entry(plain.clone()).or_default().extend(rest);
-        }
-        for (identity, families) in identities {
-            let label = match &identity {
-                Identity::Program(_) => identity.label(),
-                Identity::Unit(_) if families.iter().any(Family::is_runtime) => identity.label(),
-                _ if identity == plain => String::new(),
-                _ => identity.label(),
-            };
+    for ((product, place), identities) in products {
+        for (label, families) in label_all(&product, place.as_deref().unwrap_or_default(), identities, names)
+        {
             named.push(instance(place.as_deref(), &label, &families, processes));
         }
     }
@@ -315,23 +291,51 @@ fn name_all(
     (all, instance_of)
 }
 
-/// The identity that needs no name: the only one, else that on the product's usual port, else that of nothing.
-fn plain_identity(identities: &BTreeMap<Identity, Vec<Family<'_>>>) -> Identity {
-    let mut told_apart = identities.keys().filter(|identity| **identity != Identity::Nothing);
-    let only = match (told_apart.next(), told_apart.next()) {
-        (Some(only), None) => Some(only),
-        _ => None,
+/// The families of one product in one place, by the names of their instances.
+fn label_all<'a>(
+    product: &str,
+    place: &str,
+    mut identities: BTreeMap<Identity, Vec<Family<'a>>>,
+    names: &mut NameMemory,
+) -> BTreeMap<String, Vec<Family<'a>>> {
+    let rest = identities.remove(&Identity::Nothing);
+    let mut labelled: BTreeMap<String, Vec<Family<'a>>> = BTreeMap::new();
+    let mut unnamed = Vec::new();
+    for (identity, families) in identities {
+        // What a runtime runs is worth a name even where there is one.
+        let is_named = matches!(identity, Identity::Program(_))
+            || matches!(identity, Identity::Unit(_)) && families.iter().any(Family::is_runtime);
+        if is_named {
+            labelled.entry(identity.label()).or_default().extend(families);
+        } else {
+            unnamed.push((candidate(identity, &families), families));
+        }
+    }
+    let candidates: Vec<Candidate> = unnamed.iter().map(|(candidate, _)| candidate.clone()).collect();
+    let labels = names.names_of(product, place, &candidates);
+    for (label, (_, families)) in labels.into_iter().zip(unnamed) {
+        labelled.entry(label).or_default().extend(families);
+    }
+    // What nothing tells apart belongs to the only instance, else to the one with the plain name: sessions that
+    // outlived their server's restart, for one.
+    if let Some(rest) = rest {
+        let only = labelled.keys().next().filter(|_| labelled.len() == 1).cloned();
+        labelled.entry(only.unwrap_or_default()).or_default().extend(rest);
+    }
+    labelled
+}
+
+fn candidate(identity: Identity, families: &[Family<'_>]) -> Candidate {
+    let is_usual = |family: &Family<'_>| {
+        let first = family.rule.and_then(|rule| rule.ports.first().copied());
+        first.is_some() && family.main_port() == first
     };
-    let usual = || {
-        let first_usual = |family: &Family<'_>| family.rule.and_then(|rule| rule.ports.first().copied());
-        identities
-            .iter()
-            .find(|(_, families)| {
-                families.iter().any(|f| first_usual(f).is_some() && f.main_port() == first_usual(f))
-            })
-            .map(|(identity, _)| identity)
-    };
-    only.or_else(usual).cloned().unwrap_or(Identity::Nothing)
+    Candidate {
+        identity,
+        data_path: families.iter().find_map(|family| family.data_path.clone()),
+        unit: families.iter().find_map(|family| family.unit.clone()),
+        is_usual: families.iter().any(is_usual),
+    }
 }
 
 fn instance(

@@ -1,9 +1,11 @@
-//! Remembers how often each use of an endpoint was seen, from which its confidence grows.
+//! What one scan of software tells the next: the names of instances, and how often each use of an endpoint was
+//! seen, from which its confidence grows.
 //!
 //! Invariant: bounded; what has not been seen for long is forgotten, and so is the oldest above the limit.
 
 use std::collections::BTreeMap;
 
+use super::names::NameMemory;
 use crate::claim::Relation;
 
 /// The most uses remembered.
@@ -31,6 +33,23 @@ pub struct Seen {
     pub times: u8,
     /// In which scan last.
     pub scan: u64,
+}
+
+/// Everything that a scan of software needs to know of those before it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Memory {
+    /// How often each use was seen.
+    pub uses: UseMemory,
+    /// Names that were given to instances.
+    pub names: NameMemory,
+}
+
+impl Memory {
+    /// A new scan begins.
+    pub fn begin(&mut self) {
+        self.uses.begin();
+        self.names.begin();
+    }
 }
 
 /// All uses.
