@@ -64,10 +64,10 @@ pub fn demo(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     std::fs::create_dir_all(&place.directory).context("creating target/demo")?;
     let interrupt = Interrupt::listen()?;
-    let shell = Shell::new(place.binaries.join("cmdb"), place.url());
+    let shell = Shell::new(root, place.binaries.join("cmdb"), place.url());
     let mut server = place.start_server()?;
     place.wait_until_ready(&mut server, &shell, &interrupt)?;
-    let told = show(root, &place, &shell, &interrupt).with_context(|| server.log_tail());
+    let told = show(&place, &shell, &interrupt).with_context(|| server.log_tail());
     if let Err(error) = told {
         server.still_runs()?;
         return Err(error);
@@ -80,7 +80,7 @@ pub fn demo(root: &Path, options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(root: &Path, place: &Place, shell: &Shell, interrupt: &Interrupt) -> Result<()> {
+fn show(place: &Place, shell: &Shell, interrupt: &Interrupt) -> Result<()> {
     let began = Instant::now();
     process::read(place.agent().arg("--once")).context("the agent could not report this machine")?;
     process::say(format!("agent   reported this machine in {} ms", began.elapsed().as_millis()));
@@ -88,12 +88,11 @@ fn show(root: &Path, place: &Place, shell: &Shell, interrupt: &Interrupt) -> Res
     let machine = answers::this_machine(shell)?;
     machine.print();
     interrupt.check()?;
-    shell.show(&["impact", machine.seed()])?;
+    process::say("\nWhat fails with this machine (without --count: each item, and why):");
+    shell.show(&["impact", machine.seed(), "--count"])?;
     interrupt.check()?;
-    let sample = root.join(SAMPLE);
-    let sample = sample.to_str().context("the path of the repository is not UTF-8")?;
-    process::say("\nA sample estate, small enough to check by hand:");
-    shell.show(&["import", "--source", SAMPLE_SOURCE, sample])?;
+    process::say("\nA sample estate, small enough to check by hand; its storage array fails:");
+    shell.show(&["import", "--source", SAMPLE_SOURCE, SAMPLE])?;
     interrupt.check()?;
     shell.show(&["impact", SAMPLE_SEED])
 }

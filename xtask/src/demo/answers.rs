@@ -1,7 +1,7 @@
 //! Asks through the `cmdb` binary and prints what it says.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -14,18 +14,20 @@ const MACHINES: [&str; 4] = ["server", "virtual_machine", "computer", "container
 
 /// The shell, talking to the demo's server.
 pub struct Shell {
+    /// Where files are named from.
+    root: PathBuf,
     binary: PathBuf,
     url: String,
 }
 
 impl Shell {
-    pub fn new(binary: PathBuf, url: String) -> Self {
-        Self { binary, url }
+    pub fn new(root: &Path, binary: PathBuf, url: String) -> Self {
+        Self { root: root.to_owned(), binary, url }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(["--server", &self.url]).args(arguments);
+        command.current_dir(&self.root).args(["--server", &self.url]).args(arguments);
         command
     }
 

@@ -50,10 +50,13 @@ impl Tools {
 
 /// Looks for every tool, installs what is missing where that is allowed.
 pub fn find(root: &Path, setup: Setup) -> Tools {
+    let postgres = postgres();
+    // One real server of somebody else is enough; a second is tested where it happens to be.
+    let redis = redis(if postgres.is_ok() { Setup::UsePresent } else { setup });
     Tools(vec![
         Tool { name: "Python with grpcio", variable: "CMDB_TEST_PYTHON", place: python(root, setup) },
-        Tool { name: "PostgreSQL server", variable: "CMDB_TEST_POSTGRES", place: postgres() },
-        Tool { name: "Redis server", variable: "CMDB_TEST_REDIS", place: redis(setup) },
+        Tool { name: "PostgreSQL server", variable: "CMDB_TEST_POSTGRES", place: postgres },
+        Tool { name: "Redis server", variable: "CMDB_TEST_REDIS", place: redis },
     ])
 }
 
@@ -102,8 +105,7 @@ fn imports_grpc(python: &Path) -> bool {
     )
 }
 
-/// The directory with `initdb` and `postgres`. Not installed when absent: Redis is smaller, and one real
-/// server of somebody else is what the test needs.
+/// The directory with `initdb` and `postgres`. Not installed when absent: Redis is smaller.
 fn postgres() -> Result<PathBuf, String> {
     let debian = sorted_versions("/usr/lib/postgresql").into_iter().map(|version| version.join("bin"));
     let directories = debian.chain(search_path());
@@ -168,4 +170,39 @@ fn first_line(error: &anyhow::Error) -> String {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let first = lines.next().unwrap_or_default().to_owned();
     lines.next_back().map_or(first.clone(), |last| format!("{first} {}", last.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_tool_is_told_with_its_reason_and_where_it_is_otherwise() {
+        let tools = Tools(vec![
+            Tool { name: "first", variable: "CMDB_TEST_FIRST", place: Ok(PathBuf::from("/usr/bin/first")) },
+            Tool {
+                name: "second",
+                variable: "CMDB_TEST_SECOND",
+                place: Err("it is not installed".to_owned()),
+            },
+        ]);
+        let lines: Vec<String> = tools.lines().collect();
+        assert_eq!(lines[0], "test tool: first at /usr/bin/first");
+        assert_eq!(lines[1], "test tool: no second, its test will be SKIPPED: it is not installed");
+        let environment: Vec<_> = tools.environment().collect();
+        assert_eq!(environment[0], ("CMDB_TEST_FIRST".to_owned(), OsString::from("/usr/bin/first")));
+        assert_eq!(
+            environment[1],
+            ("CMDB_TEST_SECOND_SKIP".to_owned(), OsString::from("it is not installed"))
+        );
+    }
+
+    #[test]
+    fn the_reason_of_a_failure_is_one_line() {
+        let error = anyhow::anyhow!(
+            "`apt-get install x` failed: exit status: 100\nReading lists\nE: no such package"
+        );
+        assert_eq!(first_line(&error), "`apt-get install x` failed: exit status: 100 E: no such package");
+        assert_eq!(first_line(&anyhow::anyhow!("only this")), "only this");
+    }
 }
