@@ -25,6 +25,8 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// How often a silent connection is probed, so that `watch` notices a server that vanished.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// How a certificate begins in a PEM file.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// The metadata that tells the server who asks.
 const ACTOR: &str = "cmdb-actor";
 
@@ -120,6 +122,12 @@ fn with_tls(endpoint: Endpoint, ca: Option<&Path>) -> Result<Endpoint, CommandEr
     let roots = match ca {
         Some(path) => {
             let pem = std::fs::read(path).map_err(|error| CommandError::file("reading", path, &error))?;
+            // Other PEM files are read without complaint, as if they held no certificate.
+            if !pem.windows(CERTIFICATE.len()).any(|window| window == CERTIFICATE) {
+                return Err(CommandError::usage("there is no certificate in the file of --ca")
+                    .with("file", path.display())
+                    .with("expected", "certificates in PEM"));
+            }
             ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
         }
         None => ClientTlsConfig::new().with_native_roots(),

@@ -59,8 +59,10 @@ impl CommandError {
     /// The server could not be reached at `url`.
     pub fn unreachable(url: &str, error: &tonic::transport::Error) -> Self {
         let cause = innermost(error);
-        let hint = if cause.contains("certificate") {
+        let hint = if cause.contains("UnknownIssuer") {
             "the server's certificate is not known here: name the certificate of its authority with --ca FILE"
+        } else if cause.contains("certificate") {
+            "name the server in --server as its certificate does, or give it a certificate that is valid"
         } else if url.starts_with("https:") && cause.contains("InvalidContentType") {
             "that server does not speak TLS: use http:// in --server"
         } else {
@@ -134,7 +136,8 @@ impl From<Status> for CommandError {
         };
         let error = Self::new(kind, message_of(&status));
         let Some(info) = status.get_details_error_info() else {
-            return error.hint(hint_for(status.code()));
+            let code = if status.source().is_some() { Code::Unavailable } else { status.code() };
+            return error.hint(hint_for(code));
         };
         let metadata = |name: &str| info.metadata.get(name).map_or("", String::as_str);
         let hint = match metadata("hint") {
@@ -152,20 +155,24 @@ impl From<Status> for CommandError {
 
 /// The server's own words, or the transport's where the connection failed.
 fn message_of(status: &Status) -> String {
-    let cause = status.source().map(innermost);
-    match (status.code(), cause) {
-        (Code::Unavailable, Some(cause)) => format!("the connection to the server was lost: {cause}"),
-        (Code::Unimplemented, _) if status.message().is_empty() => {
+    // What the server sends has no source; what became of the connection has.
+    if let Some(cause) = status.source() {
+        return format!("the connection to the server was lost: {}", innermost(cause));
+    }
+    match status.code() {
+        Code::Unimplemented if status.message().is_empty() => {
             "the server does not know this request".to_owned()
         }
-        (code, _) if status.message().is_empty() => format!("the server answered: {code}"),
+        code if status.message().is_empty() => format!("the server answered: {code}"),
         _ => status.message().to_owned(),
     }
 }
 
 fn hint_for(code: Code) -> &'static str {
     match code {
-        Code::Unavailable => "see whether the server still runs (`cmdb status`), and try again",
+        Code::Unavailable => {
+            "see whether the server still runs (`cmdb status`); one with TLS is named with https://"
+        }
         Code::Unimplemented => {
             "compare the versions with `cmdb status` and `cmdb --version`: one of them is old"
         }

@@ -121,7 +121,7 @@ struct Listing {
 
 impl Listing {
     fn new(format: Format, now: Timestamp) -> Self {
-        let rows = Table::new(&["NAME", "ID", "CLASS", "STATUS", "KEY", "LAST SEEN"]);
+        let rows = Table::new(&["NAME", "ID", "CLASS", "STATUS", "LAST SEEN", "KEY"]);
         Listing { format, now, rows, object: None, total: 0 }
     }
 
@@ -158,8 +158,8 @@ impl Listing {
                 item.id.as_str().into(),
                 item.class.as_str().into(),
                 Cell::styled(status, style),
-                item.key.as_str().into(),
                 time::ago(item.last_seen_us, self.now).unwrap_or_default().into(),
+                item.key.as_str().into(),
             ]);
         }
         if self.rows.is_empty() { Ok(()) } else { self.rows.write(out) }

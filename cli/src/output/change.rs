@@ -158,10 +158,12 @@ pub fn marks(relationship: &Relationship) -> Vec<String> {
 }
 
 fn attribute(change: &AttributeChange) -> String {
-    let side = |value: &Option<Value>| {
-        value.as_ref().filter(|value| value.kind.is_some()).map_or_else(|| "nothing".to_owned(), value::text)
+    let side = |value: &Option<Value>| value.as_ref().filter(|value| value.kind.is_some()).map(value::text);
+    let values = match (side(&change.before), side(&change.after)) {
+        (None, after) => after.unwrap_or_else(|| "nothing".to_owned()),
+        (Some(before), after) => format!("{before} → {}", after.as_deref().unwrap_or("nothing")),
     };
-    let line = format!("{}: {} → {}", change.name, side(&change.before), side(&change.after));
+    let line = format!("{}: {values}", change.name);
     let source = if change.source.is_empty() {
         String::new()
     } else {

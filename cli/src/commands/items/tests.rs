@@ -20,10 +20,10 @@ fn listed(format: Format) -> String {
 #[test]
 fn pages_become_one_table() {
     expect![[r#"
-        NAME       ID  CLASS              STATUS   KEY        LAST SEEN
-        orders-db  @2  database_instance  active   orders-db  60 s ago
-        web-1      @3  web_server         stopped  web-1      60 s ago
-        Shop       @5  business_service   active   shop       60 s ago
+        NAME       ID  CLASS              STATUS   LAST SEEN  KEY
+        orders-db  @2  database_instance  active   60 s ago   orders-db
+        web-1      @3  web_server         stopped  60 s ago   web-1
+        Shop       @5  business_service   active   60 s ago   shop
 
         3 items
     "#]]
