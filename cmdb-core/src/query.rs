@@ -148,6 +148,31 @@ impl Filter {
         .iter()
     }
 
+    /// The first attribute that it names and no class declares, as a problem. Such an attribute may still exist, since
+    /// sources may state what is not declared: it explains why nothing matched, and refuses nothing.
+    #[must_use]
+    pub fn misspelt(&self, schema: &Schema) -> Option<Problem> {
+        let mut open = vec![&self.root];
+        while let Some(node) = open.pop() {
+            let name = match node {
+                Node::And(nodes) | Node::Or(nodes) => {
+                    open.extend(nodes.iter().rev());
+                    continue;
+                }
+                Node::Not(node) => {
+                    open.push(node);
+                    continue;
+                }
+                Node::ClassIs(_) => continue,
+                Node::Has(name) | Node::In(name, _) | Node::Compare { attribute: name, .. } => name,
+            };
+            if !is_known(schema, name) {
+                return Some(undeclared(schema, name));
+            }
+        }
+        None
+    }
+
     /// Whether the classes and states that it names exist.
     ///
     /// # Errors
@@ -175,6 +200,24 @@ impl Filter {
 impl std::fmt::Display for Filter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// What every item has besides its attributes.
+const EVERY_ITEM: [&str; 6] = ["id", "key", "source", "class", "name", "status"];
+
+/// Whether it is declared, or lies in something that is.
+fn is_known(schema: &Schema, name: &str) -> bool {
+    let declared = |name: &str| EVERY_ITEM.contains(&name) || schema.attribute("", name).is_some();
+    declared(name) || name.match_indices('.').any(|(dot, _)| declared(&name[..dot]))
+}
+
+fn undeclared(schema: &Schema, name: &str) -> Problem {
+    let message = format!("no class declares an attribute \"{name}\"");
+    let problem = Problem::new(Reason::FilterInvalid, message, name);
+    match nearest(name, EVERY_ITEM).or_else(|| schema.nearest_attribute("", name)) {
+        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+        None => problem.hint("`cmdb classes CLASS` lists the attributes of a class"),
     }
 }
 

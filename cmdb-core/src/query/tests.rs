@@ -228,6 +228,22 @@ fn classes_and_states_are_checked() {
 }
 
 #[test]
+fn attributes_that_nobody_declares() {
+    let schema = Schema::built_in();
+    let cases = [
+        ("clas = x", Some(("clas", "did you mean \"class\"?"))),
+        ("name = x and (port = 1 or not hostname = y)", Some(("hostname", "did you mean \"host_name\"?"))),
+        ("has zebra", Some(("zebra", "`cmdb classes CLASS` lists the attributes of a class"))),
+        ("labels.team = blue and os.name = Debian and class is software and status in (active)", None),
+    ];
+    for (filter, expected) in cases {
+        let problem = Filter::parse(filter).expect(filter).misspelt(&schema);
+        let found = problem.as_ref().map(|problem| (problem.thing.as_str(), problem.hint.as_str()));
+        assert_eq!(found, expected, "{filter}");
+    }
+}
+
+#[test]
 fn equalities_at_the_top() {
     let cases = [
         ("a = 1 and b = x and c > 2", "a=1 b=x"),
