@@ -57,6 +57,8 @@ pub struct App {
     pub limits: Limits,
     reads: Arc<Semaphore>,
     waiting: Semaphore,
+    /// Long answers, beside the questions: they last as long as their reader likes, within limits.
+    answers: Arc<Semaphore>,
     started: Instant,
 }
 
@@ -117,6 +119,7 @@ impl App {
             limits,
             reads: Arc::new(Semaphore::new(READS_MAX)),
             waiting: Semaphore::new(READS_WAITING_MAX),
+            answers: Arc::new(Semaphore::new(feed::ANSWERS_MAX)),
             started: Instant::now(),
         })
     }

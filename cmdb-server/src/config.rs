@@ -104,7 +104,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
 pub enum ConfigError {
-    #[error("cannot read the configuration file {}: {source}", path.display())]
+    #[error("cannot read the configuration file {}", path.display())]
     FileUnreadable { path: PathBuf, source: std::io::Error },
     #[error("{}:{line}: not TOML: {message}", path.display())]
     FileSyntax { path: PathBuf, line: usize, message: String },

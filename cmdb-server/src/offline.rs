@@ -39,7 +39,7 @@ pub fn restore(backup: &Path, data: &Path, schema: Option<&Path>) -> anyhow::Res
     // Next to its place, so that moving it there is one step.
     let beside = tempfile::Builder::new().prefix("restoring-").tempdir_in(data)?;
     let verified = build(input, beside.path(), schema)
-        .with_context(|| format!("cannot restore {}; {} is as it was", backup.display(), data.display()))?;
+        .with_context(|| format!("cannot restore {}; {} is as it was", called(backup), data.display()))?;
     std::fs::rename(beside.path().join(STORE_FILE), &place)
         .with_context(|| format!("cannot move the restored store to {}", place.display()))?;
     File::open(data)
@@ -56,6 +56,10 @@ pub fn restore(backup: &Path, data: &Path, schema: Option<&Path>) -> anyhow::Res
     Ok(())
 }
 
+fn called(backup: &Path) -> String {
+    if backup == Path::new("-") { "standard input".to_owned() } else { backup.display().to_string() }
+}
+
 fn open(backup: &Path) -> anyhow::Result<Box<dyn Read>> {
     let raw: Box<dyn Read> = if backup == Path::new("-") {
         Box::new(std::io::stdin())
@@ -63,7 +67,7 @@ fn open(backup: &Path) -> anyhow::Result<Box<dyn Read>> {
         Box::new(File::open(backup).with_context(|| format!("cannot read the backup {}", backup.display()))?)
     };
     let mut raw = BufReader::with_capacity(1 << 16, raw);
-    let begins = raw.fill_buf().with_context(|| format!("cannot read the backup {}", backup.display()))?;
+    let begins = raw.fill_buf().with_context(|| format!("cannot read the backup {}", called(backup)))?;
     if begins.starts_with(&ZSTD_MAGIC) {
         return Ok(Box::new(zstd::Decoder::with_buffer(raw)?));
     }

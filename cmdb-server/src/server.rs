@@ -46,7 +46,10 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         let mut signals = Signals::listen()?;
         let server = tokio::select! {
             server = Running::start(config) => server?,
-            name = signals.next() => anyhow::bail!("stopped by {name} before the server was ready"),
+            name = signals.next() => {
+                tracing::info!(signal = name, "closed before the server was ready");
+                return Ok(());
+            }
         };
         let name = signals.next().await;
         tracing::info!(signal = name, "closing");

@@ -173,6 +173,14 @@ fn explain(error: &Error) -> (Code, v1::Problem) {
             "BUSY",
             Said::thing("server").expected(limit, "").hint("try again in a moment"),
         ),
+        Error::AnswersFull { limit } => {
+            let hint = "wait for a backup, an export or a verification to end";
+            (Code::ResourceExhausted, "ANSWERS_LIMIT", Said::thing("server").expected(limit, "").hint(hint))
+        }
+        Error::AnswerTooLong { seconds } => {
+            let said = Said::thing("stream").expected(format!("at most {seconds} s"), "more");
+            (Code::DeadlineExceeded, "ANSWER_TOO_LONG", said.hint("take it over a faster connection"))
+        }
         Error::Stalled { .. } => {
             (Code::Aborted, "STALLED", Said::thing("stream").hint("read the answer as it comes"))
         }

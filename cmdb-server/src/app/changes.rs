@@ -1,8 +1,8 @@
 //! Changes by people and programs: batches of claims, retirements, reverts.
 
 use cmdb_core::claim::Claim;
-use cmdb_core::engine::{Applied, Apply, SourceName};
-use cmdb_core::model::{Revision, Timestamp};
+use cmdb_core::engine::{Applied, Apply, Decision, Outcome, SourceName};
+use cmdb_core::model::{Problem, Revision, Timestamp};
 
 use super::names::Mentioned;
 use super::{App, Error, Names, Person};
@@ -34,14 +34,22 @@ pub struct Batch {
     pub reason: String,
     /// Who states them; `None`: the person.
     pub source: Option<SourceName>,
-    /// The claims.
-    pub claims: Vec<Claim>,
+    /// The claims; one that is wrong in itself is refused, and the others stand.
+    pub claims: Vec<Result<Claim, Malformed>>,
     /// Keep what the source said under the same key and is not named here.
     pub merge: bool,
     /// Whether it is done.
     pub run: Run,
     /// When it was observed; `None`: now.
     pub observed_at: Option<Timestamp>,
+}
+
+/// A claim that is wrong in itself, whatever there is.
+pub struct Malformed {
+    /// Its key.
+    pub key: String,
+    /// What is wrong.
+    pub problem: Problem,
 }
 
 /// What became of a change.
@@ -59,15 +67,27 @@ impl App {
     /// When the batch as a whole is wrong; a claim that is wrong is refused in its decision.
     pub async fn apply(&self, batch: Batch) -> Result<ChangeAnswer, Error> {
         let source = batch.source.unwrap_or_else(|| batch.person.source());
+        let mut claims = Vec::new();
+        let mut malformed = Vec::new();
+        for (place, claim) in batch.claims.into_iter().enumerate() {
+            match claim {
+                Ok(claim) => claims.push(claim),
+                Err(wrong) => malformed.push((place, refused(wrong))),
+            }
+        }
         let apply = Apply {
             source,
             actor: batch.person.actor(&batch.reason)?,
-            claims: batch.claims,
+            claims,
             merge: batch.merge,
             dry_run: batch.run == Run::Dry,
-            observed_at: batch.observed_at,
+            observed_at: batch.observed_at.map(|said| said.min((self.clock)())),
         };
-        let applied = self.ask(|engine, reply| engine.apply(apply, reply)).await?;
+        let mut applied = self.ask(|engine, reply| engine.apply(apply, reply)).await?;
+        for (place, decision) in malformed {
+            // In the order of their places, so each one finds those before it there.
+            applied.decisions.insert(place, decision);
+        }
         self.dressed(applied).await
     }
 
@@ -112,5 +132,16 @@ impl App {
             Ok(ChangeAnswer { names: mentioned.names(reader)?, applied })
         })
         .await
+    }
+}
+
+fn refused(wrong: Malformed) -> Decision {
+    Decision {
+        key: wrong.key,
+        outcome: Outcome::Refused(wrong.problem),
+        item: None,
+        identification: None,
+        problems: Vec::new(),
+        notes: Vec::new(),
     }
 }

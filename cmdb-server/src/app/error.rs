@@ -47,6 +47,12 @@ pub enum Error {
     ImportsFull { limit: usize },
     #[error("the server is busy: {limit} questions are waiting")]
     Busy { limit: usize },
+    #[error("{limit} long answers are under way")]
+    AnswersFull { limit: usize },
+    #[error(
+        "the answer was given up after {seconds} s: as long as it is under way, the store keeps what it shows"
+    )]
+    AnswerTooLong { seconds: u64 },
     #[error("the receiver took nothing for {seconds} s, so the answer was given up")]
     Stalled { seconds: u64 },
     /// The asker has gone; nobody reads this.

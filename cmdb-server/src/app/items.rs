@@ -119,7 +119,7 @@ impl App {
 
 fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> {
     Ok(ItemAnswer {
-        last_seen: reader.last_seen(&item),
+        last_seen: reader.last_seen(&item)?,
         members: members(reader, &item)?,
         item,
         claims: false,

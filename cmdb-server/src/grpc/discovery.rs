@@ -27,6 +27,8 @@ const HELLO_WAIT_MAX: Duration = Duration::from_secs(10);
 const HEARTBEATS_MISSED_MAX: u32 = 4;
 /// Messages that wait for the agent to take them.
 const MESSAGES_WAITING_MAX: usize = 8;
+/// How long a message waits for the agent to take it.
+const SEND_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Refused claims of one report that are logged one by one.
 const REFUSED_LOGGED_MAX: usize = 10;
 
@@ -278,7 +280,7 @@ impl Session {
 
     async fn send(&self, message: ToAgent) -> Result<(), End> {
         let message = v1::ServerMessage { message: Some(message) };
-        self.outbound.send(Ok(message)).await.map_err(|_| End::Agent)
+        self.outbound.send_timeout(Ok(message), SEND_WAIT_MAX).await.map_err(|_| End::Agent)
     }
 }
 

@@ -9,13 +9,16 @@ use cmdb_proto::v1::item_service_server::ItemService;
 use tonic::{Request, Response, Status};
 
 use super::{limit, person, refuse};
-use crate::app::changes::{Batch, CLAIMS_MAX, Run};
+use crate::app::changes::{Batch, CLAIMS_MAX, Malformed, Run};
 use crate::app::commits::{HISTORY_DEFAULT, HISTORY_MAX};
 use crate::app::items::{Claims, PAGE_DEFAULT, PAGE_MAX, RELATIONSHIPS_DEFAULT, RELATIONSHIPS_MAX};
 use crate::app::{App, Error, import_source};
 use crate::convert::change::{changes_to, commit_to, decisions_to};
 use crate::convert::claim::claim_from;
 use crate::convert::item::item_to;
+
+/// Of the key of a claim that may be wrong, so much is shown.
+const KEY_CHARACTERS_SHOWN: usize = 512;
 
 pub struct Items(pub Arc<App>);
 
@@ -64,12 +67,15 @@ impl ItemService for Items {
         }
         let source =
             (!ask.source.is_empty()).then(|| import_source(&ask.source)).transpose().map_err(refuse)?;
-        let claims = ask.claims.into_iter().map(claim_from).collect::<Result<_, _>>();
+        let claims = ask.claims.into_iter().map(|claim| {
+            let key = claim.key.chars().take(KEY_CHARACTERS_SHOWN).collect();
+            claim_from(claim).map_err(|problem| Malformed { key, problem })
+        });
         let batch = Batch {
             person,
             reason: ask.reason,
             source,
-            claims: claims.map_err(|problem| refuse(problem.into()))?,
+            claims: claims.collect(),
             merge: ask.merge,
             run: Run::dry(ask.dry_run),
             observed_at: (ask.observed_at_us != 0).then_some(Timestamp(ask.observed_at_us)),

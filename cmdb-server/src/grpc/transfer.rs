@@ -131,8 +131,7 @@ impl Import {
                     unsaid += data.len();
                     if unsaid >= PROGRESS_BYTES {
                         unsaid = 0;
-                        self.tell(progress_to(Progress { phase: "receiving", done: lines, total: 0 }))
-                            .await?;
+                        self.hint(Progress { phase: "receiving", done: lines, total: 0 });
                     }
                 }
                 Some(Part::End(_)) => return Ok(()),
@@ -155,11 +154,15 @@ impl Import {
                 answer = &mut published => return answer,
                 Ok(()) = told.changed() => {
                     let progress = *told.borrow_and_update();
-                    // A client that is slow, or gone, misses some of it.
-                    drop(self.events.try_send(Ok(progress_to(progress))));
+                    self.hint(progress);
                 }
             }
         }
+    }
+
+    /// A client that is slow, or gone, or that listens only when it has sent everything, misses some of it.
+    fn hint(&self, progress: Progress) {
+        drop(self.events.try_send(Ok(progress_to(progress))));
     }
 
     async fn tell(&self, event: v1::ImportEvent) -> Result<(), Error> {

@@ -142,7 +142,6 @@ async fn errors_carry_code_reason_and_what_to_do() {
     };
     assert_eq!(apply("a b", "", vec![]).await, "ACTOR_INVALID");
     assert_eq!(apply("ada", "agent-0b6f3c1e5a0e", vec![]).await, "SOURCE_INVALID");
-    assert_eq!(apply("ada", "shop", vec![item("", "application", "x")]).await, "KEY_INVALID");
 }
 
 #[tokio::test]
@@ -150,10 +149,21 @@ async fn a_claim_that_is_wrong_is_refused_in_its_decision() {
     let server = Server::start().await;
     let mut unknown = item("x", "databse_instance", "x");
     unknown.relationships.push(relates("depends_on", "y", ""));
-    let answer = server.apply("shop", vec![unknown, item("y", "application", "y")]).await;
-    let outcomes: Vec<_> = answer.decisions.iter().map(v1::Decision::outcome).collect();
-    assert_eq!(outcomes, [v1::decision::Outcome::Refused, v1::decision::Outcome::Created]);
-    let problem = answer.decisions[0].problem.as_ref().unwrap();
+    let claims = vec![
+        item("", "application", "x"),
+        unknown,
+        item("y", "application", "y"),
+        item("a\nb", "application", "x"),
+    ];
+    let answer = server.apply("shop", claims).await;
+    let reasons: Vec<_> = answer
+        .decisions
+        .iter()
+        .map(|decision| decision.problem.as_ref().map(|problem| problem.reason.as_str()))
+        .collect();
+    assert_eq!(reasons, [Some("KEY_INVALID"), Some("CLASS_UNKNOWN"), None, Some("KEY_INVALID")]);
+    assert_eq!(answer.decisions[2].outcome(), v1::decision::Outcome::Created);
+    let problem = answer.decisions[1].problem.as_ref().unwrap();
     assert_eq!(problem.reason, "CLASS_UNKNOWN");
     assert!(problem.hint.contains("database_instance"), "{problem:?}");
 }
