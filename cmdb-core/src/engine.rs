@@ -25,6 +25,7 @@ mod sources;
 mod tally;
 mod time;
 mod verify;
+mod view;
 mod writer;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ use arc_swap::ArcSwap;
 
 pub use read::{Coverage, Direction, Neighbours, Reader};
 pub use request::*;
+pub use view::When;
 pub use writer::{Events, Reply};
 
 use crate::change::Start;
@@ -92,9 +94,9 @@ impl Cmdb {
     ) -> Result<Cmdb, EngineError> {
         let epoch = store.claim_writer()?;
         let schema = Arc::new(schema);
-        let snapshot = store.snapshot()?;
-        let head = snapshot.head();
+        let head = store.snapshot()?.head();
         let schema_number = keep_schema(&*store, epoch, head, &schema)?;
+        let snapshot = store.snapshot()?;
         let sources = SourceNames::load(&*snapshot)?;
         let (previous_hash, recorded_at) = match snapshot.get(Table::Commits, &key::revision(head))? {
             Some(row) => {
@@ -117,15 +119,15 @@ impl Cmdb {
         let (graph, tally) = live::build(&*snapshot, head, &schema, &sources)?;
         let digests = load_digests(&*snapshot)?;
         let presence = Presence::load(&*snapshot)?;
-        drop(snapshot);
         let (queue, work) = mpsc::sync_channel(options.queue_max);
         let inner = Arc::new(Inner {
             store,
             schema,
             clock,
             options,
-            moment: ArcSwap::from_pointee(Moment { graph, recorded_at, sources, tally }),
+            moment: ArcSwap::from_pointee(Moment { snapshot, graph, recorded_at, sources, tally }),
             presence,
+            views: view::Views::default(),
             digests: std::sync::RwLock::new(digests),
             listeners: Mutex::default(),
             complaints: Mutex::default(),
@@ -226,8 +228,15 @@ impl Cmdb {
     /// # Errors
     /// When the store cannot be read.
     pub fn reader(&self) -> Result<Reader, EngineError> {
-        let snapshot = self.inner.store.snapshot()?;
-        Ok(Reader::new(snapshot, Arc::clone(&self.inner)))
+        self.reader_at(When::Now)
+    }
+
+    /// The graph as it stood at a moment, to read from.
+    ///
+    /// # Errors
+    /// When the moment is not to be had, or the store cannot be read.
+    pub fn reader_at(&self, when: When) -> Result<Reader, EngineError> {
+        Reader::new(Arc::clone(&self.inner), when)
     }
 
     /// Compares the log with the tables.

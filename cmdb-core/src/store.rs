@@ -220,7 +220,7 @@ pub fn for_each<E: From<StoreError>>(
 }
 
 /// A moment of the store that stays as it is.
-pub trait Snapshot: Read + Send {
+pub trait Snapshot: Read + Send + Sync {
     /// The revision it shows.
     fn head(&self) -> Revision;
 }

@@ -103,10 +103,16 @@ fn revert_item(
             continue;
         }
         item.claims.retain(|claim| name(claim) != one);
-        item.claims.extend(was);
+        // What was said for the first time is kept as withdrawn, so that its key still leads here.
+        let withdrawn = became.map(|claim| ItemClaimState { withdrawn_at: Some(draft.now()), ..claim });
+        item.claims.extend(was.or(withdrawn));
         doubt(draft, one.0, &one.1)?;
     }
     revert_groups(&mut item, before.map_or(&[], |before| &before.groups), &after.groups);
+    if before.is_none() && item.standing().next().is_none() && item.status != Status::Retired {
+        item.status = Status::Retired;
+        item.status_since = draft.now();
+    }
     if let Some(before) = before {
         if item.duplicates == after.duplicates {
             item.duplicates.clone_from(&before.duplicates);

@@ -5,20 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use rustc_hash::FxHashMap;
 
-use super::live;
+use super::live::{self, Judged, Step};
 use super::presence::Presence;
 use super::request::{EngineError, Report, ReportOutcome};
 use super::sources::SourceNames;
 use super::tally::Tally;
+use super::view::Views;
 use super::{Clock, Options};
 use crate::change::{CommitHeader, Sealed};
 use crate::graph::Graph;
 use crate::model::schema::Schema;
 use crate::model::{Revision, Timestamp};
-use crate::store::Store;
+use crate::store::{Snapshot, Store};
 
-/// A moment that answers are given from.
+/// A moment that answers are given from: everything in it is of one revision.
 pub(super) struct Moment {
+    pub(super) snapshot: Box<dyn Snapshot>,
     pub(super) graph: Graph,
     pub(super) recorded_at: Timestamp,
     pub(super) sources: SourceNames,
@@ -35,6 +37,7 @@ pub(super) struct Inner {
     pub(super) options: Options,
     pub(super) moment: ArcSwap<Moment>,
     pub(super) presence: Presence,
+    pub(super) views: Views,
     /// The digest of the last report that is kept whole, by source name.
     pub(super) digests: RwLock<FxHashMap<String, Vec<u8>>>,
     pub(super) listeners: Mutex<Vec<Listener>>,
@@ -48,6 +51,7 @@ impl Inner {
         let before = self.moment.load();
         let Some(CommitHeader { revision, recorded_at, .. }) = sealed.header else {
             let moment = Moment {
+                snapshot: self.store.snapshot()?,
                 graph: before.graph.clone(),
                 recorded_at: before.recorded_at,
                 tally: before.tally,
@@ -60,12 +64,11 @@ impl Inner {
         let (graph, tally) = if sealed.overflow {
             live::build(&*snapshot, revision, &self.schema, &sources)?
         } else {
-            let changes = &sealed.changes;
-            let mut tally = before.tally;
-            tally.follow(changes, &self.schema, &sources);
-            (live::follow(&before.graph, &*snapshot, revision, changes, &self.schema, &sources)?, tally)
+            let steps: Vec<_> = sealed.changes.iter().map(Step::of).collect();
+            let judged = Judged { read: &*snapshot, schema: &self.schema, sources: &sources };
+            live::follow(&before.graph, before.tally, revision, &steps, judged)?
         };
-        self.moment.store(Arc::new(Moment { graph, recorded_at, sources, tally }));
+        self.moment.store(Arc::new(Moment { snapshot, graph, recorded_at, sources, tally }));
         for listener in self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             listener(revision);
         }

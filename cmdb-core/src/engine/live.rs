@@ -10,7 +10,7 @@ use crate::change::{self, Change};
 use crate::graph::{Carries, Delta, EdgeState, Graph, GroupState};
 use crate::model::item::Group;
 use crate::model::schema::{Failure, Schema};
-use crate::model::{Item, ItemId, Relationship, Revision};
+use crate::model::{Item, ItemId, Relationship, Revision, Status};
 use crate::reconcile::Sources;
 use crate::store::record::{self, EndRecord, HeadRecord, OutgoingRecord};
 use crate::store::{self, Range, Read, StoreError, Table};
@@ -47,46 +47,82 @@ pub(super) fn build(
     Ok((Graph::build(revision, deltas.into_iter()), tally))
 }
 
-/// The graph after a commit.
+/// One fact before and after, whichever way time runs.
+pub(super) enum Step<'a> {
+    /// An item; at least one side is set.
+    Item { before: Option<&'a Item>, after: Option<&'a Item> },
+    /// A relationship; at least one side is set.
+    Relationship { before: Option<&'a Relationship>, after: Option<&'a Relationship> },
+}
+
+impl<'a> Step<'a> {
+    /// A change as it was made.
+    pub(super) fn of(change: &'a Change) -> Step<'a> {
+        match change {
+            Change::Item { before, after } => Step::Item { before: before.as_deref(), after: Some(after) },
+            Change::Relationship { before, after } => {
+                Step::Relationship { before: before.as_deref(), after: after.as_deref() }
+            }
+        }
+    }
+}
+
+/// What the facts of a graph are judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Judged<'a> {
+    pub(super) read: &'a dyn Read,
+    pub(super) schema: &'a Schema,
+    pub(super) sources: &'a SourceNames,
+}
+
+/// The graph and its counts after some steps. `read` shows the present: what no step speaks of is as it is there.
 pub(super) fn follow(
     graph: &Graph,
-    read: &dyn Read,
+    mut tally: Tally,
     revision: Revision,
-    changes: &[Change],
-    schema: &Schema,
-    sources: &SourceNames,
-) -> Result<Graph, StoreError> {
+    steps: &[Step<'_>],
+    judged: Judged<'_>,
+) -> Result<(Graph, Tally), StoreError> {
+    let Judged { read, schema, sources } = judged;
     let mut deltas = Vec::new();
     let mut names = Names::default();
     let mut classes: FxHashMap<ItemId, Arc<str>> = FxHashMap::default();
     let mut reclassed = Vec::new();
-    for change in changes {
-        if let Change::Item { before, after } = change {
-            classes.insert(after.id, names.get(&after.class));
-            item_deltas(before.as_deref(), after, schema, sources, &mut names, &mut deltas);
-            if before
-                .as_deref()
-                .is_some_and(|before| groups_by_class(before, schema) != groups_by_class(after, schema))
-            {
-                reclassed.push(after.id);
+    for step in steps {
+        tally.follow(step, schema, sources);
+        let Step::Item { before, after } = step else { continue };
+        match (before, after) {
+            (before, Some(after)) => {
+                classes.insert(after.id, names.get(&after.class));
+                item_deltas(*before, after, schema, sources, &mut names, &mut deltas);
+                let same = |before: &&Item| groups_by_class(before, schema) == groups_by_class(after, schema);
+                if before.as_ref().is_some_and(|before| !same(before)) {
+                    reclassed.push(after.id);
+                }
             }
+            (Some(before), None) => deltas.push(Delta::Item {
+                id: before.id,
+                class: names.get(&before.class),
+                status: Status::Retired,
+            }),
+            (None, None) => {}
         }
     }
     let class = |id: ItemId| {
         classes.get(&id).cloned().or_else(|| graph.index(id).map(|index| Arc::from(graph.class(index))))
     };
-    for change in changes {
-        if let Change::Relationship { before, after } = change {
-            let subject = after.as_deref().or(before.as_deref()).expect("a change has a side");
-            deltas.extend(edge_delta(after.as_deref(), subject, schema, &class, &mut names));
-        }
-    }
     for item in reclassed {
         for relationship in relationships_of(read, item)? {
             deltas.extend(edge_delta(Some(&relationship), &relationship, schema, &class, &mut names));
         }
     }
-    Ok(graph.apply(revision, deltas))
+    for step in steps {
+        if let Step::Relationship { before, after } = step {
+            let subject = after.or(*before).expect("a step has a side");
+            deltas.extend(edge_delta(*after, subject, schema, &class, &mut names));
+        }
+    }
+    Ok((graph.apply(revision, deltas), tally))
 }
 
 /// Both directions of one item's relationships.
@@ -203,10 +239,10 @@ fn edge_delta(
 
 /// Each name once, shared.
 #[derive(Default)]
-struct Names(FxHashMap<String, Arc<str>>);
+pub(super) struct Names(FxHashMap<String, Arc<str>>);
 
 impl Names {
-    fn get(&mut self, name: &str) -> Arc<str> {
+    pub(super) fn get(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.0.get(name) {
             return Arc::clone(known);
         }

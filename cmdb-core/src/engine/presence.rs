@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::change::Draft;
 use crate::model::{SourceId, Timestamp};
-use crate::store::{self, Range, Read, StoreError, Table};
+use crate::store::{self, Order, Range, Read, StoreError, Table};
 
 /// How coarsely presence is written, in microseconds.
 pub const BUCKET_US: i64 = 5 * 60 * 1_000_000;
@@ -53,6 +53,21 @@ impl Presence {
 
 fn bucket(at: Timestamp) -> i64 {
     at.0.div_euclid(BUCKET_US)
+}
+
+/// When a source was last seen by a moment in the past, to within [`BUCKET_US`].
+pub(super) fn last_seen_by(
+    read: &dyn Read,
+    source: SourceId,
+    by: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let first = source.0.to_be_bytes().to_vec();
+    let mut beyond = first.clone();
+    beyond.extend_from_slice(&(bucket(by) + 1).to_be_bytes());
+    let range = Range { from: first, to: Some(beyond), order: Order::Descending };
+    let last = read.scan(Table::Presence, &range, 1)?;
+    let at = last.first().and_then(|(_, value)| value.as_slice().try_into().ok());
+    Ok(at.map(|at| Timestamp(i64::from_be_bytes(at)).min(by)))
 }
 
 /// Writes what is new since it was last written, one row for each source and bucket.

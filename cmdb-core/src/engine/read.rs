@@ -5,12 +5,17 @@ mod list;
 mod log;
 mod resolve;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::inner::{Inner, Moment};
+use super::live::Judged;
+use super::presence;
 use super::request::{EngineError, Figures, Label, SourceState};
-use crate::change::{self};
+use super::tally::Tally;
+use super::view::{self, Present, View, When};
+use crate::change;
+use crate::graph::Graph;
 use crate::model::item::Status;
 use crate::model::schema::Schema;
 use crate::model::source::Source;
@@ -23,8 +28,9 @@ pub const NEIGHBOURS_DEPTH_MAX: u32 = 10;
 
 /// One consistent moment of the store.
 pub struct Reader {
-    snapshot: Box<dyn Snapshot>,
     moment: Arc<Moment>,
+    /// What has changed since the moment that is read; `None`: the present is read.
+    past: Option<Arc<View>>,
     inner: Arc<Inner>,
 }
 
@@ -62,20 +68,48 @@ pub struct Neighbours {
 }
 
 impl Reader {
-    pub(super) fn new(snapshot: Box<dyn Snapshot>, inner: Arc<Inner>) -> Reader {
-        Reader { snapshot, moment: inner.moment.load_full(), inner }
+    pub(super) fn new(inner: Arc<Inner>, when: When) -> Result<Reader, EngineError> {
+        let moment = inner.moment.load_full();
+        let judged = Judged { read: &*moment.snapshot, schema: &inner.schema, sources: &moment.sources };
+        let present =
+            Present { snapshot: &*moment.snapshot, graph: &moment.graph, tally: moment.tally, judged };
+        let past = inner.views.get(when, &present)?;
+        Ok(Reader { moment, past, inner })
+    }
+
+    /// The store as it is now.
+    fn snapshot(&self) -> &dyn Snapshot {
+        &*self.moment.snapshot
+    }
+
+    /// The graph of the moment that is read.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        self.past.as_ref().map_or(&self.moment.graph, |past| &past.graph)
+    }
+
+    fn tally(&self) -> Tally {
+        self.past.as_ref().map_or(self.moment.tally, |past| past.tally)
     }
 
     /// The revision that is shown.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        self.snapshot.head()
+        self.past.as_ref().map_or(self.snapshot().head(), |past| past.revision)
     }
 
     /// When that revision was recorded.
     #[must_use]
     pub fn recorded_at(&self) -> Timestamp {
-        self.moment.recorded_at
+        self.past.as_ref().map_or(self.moment.recorded_at, |past| past.recorded_at)
+    }
+
+    /// Whether an item exists at the moment that is read; a retired one does.
+    fn exists(&self, id: ItemId) -> Result<bool, EngineError> {
+        if let Some(was) = self.past.as_ref().and_then(|past| past.item(id)) {
+            return Ok(was.is_some());
+        }
+        Ok(self.snapshot().get(Table::Items, &key::item(id))?.is_some())
     }
 
     /// The schema in force.
@@ -99,15 +133,19 @@ impl Reader {
     pub fn items(&self, ids: &[ItemId]) -> Result<Vec<Option<Item>>, EngineError> {
         let keys: Vec<_> = ids.iter().map(|id| key::item(*id)).collect();
         let mut places = Vec::with_capacity(ids.len());
-        for head in self.snapshot.get_many(Table::Items, &keys)? {
-            let version = match head {
-                Some(head) => record::decode::<HeadRecord>(Table::Items, &head)?.version,
-                None => None,
+        for (id, head) in ids.iter().zip(self.snapshot().get_many(Table::Items, &keys)?) {
+            let was = self.past.as_ref().and_then(|past| past.item(*id));
+            let version = match (was, head) {
+                (Some(was), _) => was,
+                (None, Some(head)) => {
+                    record::decode::<HeadRecord>(Table::Items, &head)?.version.map(change::place_of)
+                }
+                (None, None) => None,
             };
-            places.push(version.map(change::place_of));
+            places.push(version);
         }
         let wanted: Vec<_> = places.iter().flatten().map(|place| place.key()).collect();
-        let mut found = self.snapshot.get_many(Table::Changes, &wanted)?.into_iter();
+        let mut found = self.snapshot().get_many(Table::Changes, &wanted)?.into_iter();
         let mut items = Vec::with_capacity(ids.len());
         for place in places {
             items.push(match place {
@@ -137,15 +175,68 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn relationships(&self, id: ItemId, max: usize) -> Result<(Vec<Relationship>, usize), EngineError> {
-        let (mut found, _) = change::all_edges::<Relationship>(&*self.snapshot, id, usize::MAX)?;
-        let (ends, _) = change::all_edges::<EndRecord>(&*self.snapshot, id, usize::MAX)?;
+        let mut found = self.outgoing(id)?;
+        let ends = self.incoming(id)?;
         let all = found.len() + ends.len();
         found.truncate(max);
-        for end in ends.into_iter().take(max - found.len()) {
-            found.extend(change::find_edge(&*self.snapshot, ItemId(end.from), &end.kind, id)?);
+        for (kind, from) in ends.into_iter().take(max - found.len()) {
+            found.extend(self.relationship(from, &kind, id)?);
         }
         let left_out = all.saturating_sub(max);
         Ok((found, left_out))
+    }
+
+    /// The relationships written from an item, in order of type and target.
+    fn outgoing(&self, id: ItemId) -> Result<Vec<Relationship>, EngineError> {
+        let (found, _) = change::all_edges::<Relationship>(self.snapshot(), id, usize::MAX)?;
+        let Some(past) = &self.past else { return Ok(found) };
+        let mut then: BTreeMap<(String, ItemId), Relationship> = found
+            .into_iter()
+            .map(|relationship| ((relationship.kind.clone(), relationship.to), relationship))
+            .collect();
+        let first = (id, Arc::from(""), ItemId(0));
+        for ((_, kind, to), was) in past.outgoing.range(first..).take_while(|(name, _)| name.0 == id) {
+            let name = (kind.to_string(), *to);
+            if was.existed {
+                then.insert(name, view::relationship_before(self.snapshot(), was.undone_by)?);
+            } else {
+                then.remove(&name);
+            }
+        }
+        Ok(then.into_values().collect())
+    }
+
+    /// The source ends of the relationships written to an item, with their types.
+    fn incoming(&self, id: ItemId) -> Result<Vec<(String, ItemId)>, EngineError> {
+        let (ends, _) = change::all_edges::<EndRecord>(self.snapshot(), id, usize::MAX)?;
+        let ends = ends.into_iter().map(|end| (end.kind, ItemId(end.from)));
+        let Some(past) = &self.past else { return Ok(ends.collect()) };
+        let mut then: BTreeSet<(String, ItemId)> = ends.collect();
+        let first = (id, Arc::from(""), ItemId(0));
+        for (_, kind, from) in past.incoming.range(first..).take_while(|name| name.0 == id) {
+            let name = (kind.to_string(), *from);
+            let existed = past.outgoing.get(&(*from, Arc::clone(kind), id)).is_some_and(|was| was.existed);
+            if existed {
+                then.insert(name);
+            } else {
+                then.remove(&name);
+            }
+        }
+        Ok(then.into_iter().collect())
+    }
+
+    fn relationship(
+        &self,
+        from: ItemId,
+        kind: &str,
+        to: ItemId,
+    ) -> Result<Option<Relationship>, EngineError> {
+        let was = self.past.as_ref().and_then(|past| past.outgoing.get(&(from, Arc::from(kind), to)));
+        match was {
+            Some(was) if was.existed => Ok(Some(view::relationship_before(self.snapshot(), was.undone_by)?)),
+            Some(_) => Ok(None),
+            None => Ok(change::find_edge(self.snapshot(), from, kind, to)?),
+        }
     }
 
     /// What stands around an item, over relationships of some types (none named: all).
@@ -161,8 +252,8 @@ impl Reader {
         limit: usize,
     ) -> Result<Neighbours, EngineError> {
         let mut found = Neighbours { items: vec![id], ..Neighbours::default() };
-        let mut seen = std::collections::BTreeSet::from([id]);
-        let mut edges = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::from([id]);
+        let mut edges = BTreeSet::new();
         let mut ring = vec![id];
         for _ in 0..depth.min(NEIGHBOURS_DEPTH_MAX) {
             let mut next = Vec::new();
@@ -193,35 +284,40 @@ impl Reader {
     fn around(&self, item: ItemId, direction: Direction) -> Result<Vec<Relationship>, EngineError> {
         let mut found = Vec::new();
         if direction != Direction::Incoming {
-            found = change::all_edges::<Relationship>(&*self.snapshot, item, usize::MAX)?.0;
+            found = self.outgoing(item)?;
         }
         if direction != Direction::Outgoing {
-            for end in change::all_edges::<EndRecord>(&*self.snapshot, item, usize::MAX)?.0 {
-                found.extend(change::find_edge(&*self.snapshot, ItemId(end.from), &end.kind, item)?);
+            for (kind, from) in self.incoming(item)? {
+                found.extend(self.relationship(from, &kind, item)?);
             }
         }
         Ok(found)
     }
 
-    /// When anything that claims the item was last seen.
-    #[must_use]
-    pub fn last_seen(&self, item: &Item) -> Timestamp {
-        let seen = item.claims.iter().map(|claim| match claim.withdrawn_at {
-            Some(_) => claim.observed_at,
-            None => self
-                .inner
-                .presence
-                .last_seen(claim.source)
-                .unwrap_or(claim.observed_at)
-                .max(claim.observed_at),
-        });
-        seen.max().unwrap_or(item.first_seen)
+    /// When anything that claims the item was last seen, at the moment that is read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_seen(&self, item: &Item) -> Result<Timestamp, EngineError> {
+        let mut last = item.first_seen;
+        for claim in &item.claims {
+            last = last.max(claim.observed_at);
+            if claim.withdrawn_at.is_none() {
+                last = last.max(self.source_last_seen(claim.source)?.unwrap_or(last));
+            }
+        }
+        Ok(last)
     }
 
-    /// When a source was last seen.
-    #[must_use]
-    pub fn source_last_seen(&self, source: SourceId) -> Option<Timestamp> {
-        self.inner.presence.last_seen(source)
+    /// When a source was last seen, at the moment that is read; in the past to within [`presence::BUCKET_US`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn source_last_seen(&self, source: SourceId) -> Result<Option<Timestamp>, EngineError> {
+        match &self.past {
+            None => Ok(self.inner.presence.last_seen(source)),
+            Some(past) => Ok(presence::last_seen_by(self.snapshot(), source, past.recorded_at)?),
+        }
     }
 
     /// A source.
@@ -236,14 +332,14 @@ impl Reader {
     /// When the store cannot be read.
     pub fn sources(&self) -> Result<Vec<SourceState>, EngineError> {
         let mut entries: BTreeMap<SourceId, u64> = BTreeMap::new();
-        store::for_each(&*self.snapshot, Table::ScopeUnits, Range::all(), |row, digest| {
+        store::for_each(self.snapshot(), Table::ScopeUnits, Range::all(), |row, digest| {
             if let (Some((source, _)), false) = (row.split_first_chunk::<4>(), digest.is_empty()) {
                 *entries.entry(SourceId(u32::from_be_bytes(*source))).or_default() += 1;
             }
             Ok::<(), EngineError>(())
         })?;
         let mut incomplete: BTreeMap<SourceId, Vec<(String, String)>> = BTreeMap::new();
-        store::for_each(&*self.snapshot, Table::Scopes, Range::all(), |row, bytes| {
+        store::for_each(self.snapshot(), Table::Scopes, Range::all(), |row, bytes| {
             let scope: ScopeRecord = record::decode(Table::Scopes, bytes)?;
             if let (Some((source, rest)), false) =
                 (row.split_first_chunk::<4>(), scope.incomplete_reason.is_empty())
@@ -268,7 +364,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn figures(&self) -> Result<Figures, EngineError> {
-        let graph = &self.moment.graph;
+        let graph = self.graph();
         let mut by_class: BTreeMap<&str, u64> = BTreeMap::new();
         for index in graph.indexes() {
             if graph.status(index) != Status::Retired {
@@ -276,7 +372,7 @@ impl Reader {
             }
         }
         let mut waiting = 0;
-        store::for_each(&*self.snapshot, Table::Matches, Range::all(), |_, bytes| {
+        store::for_each(self.snapshot(), Table::Matches, Range::all(), |_, bytes| {
             let found: MatchRecord = record::decode(Table::Matches, bytes)?;
             waiting += u64::from(found.held.is_none());
             Ok::<(), EngineError>(())
@@ -285,9 +381,9 @@ impl Reader {
             revision: self.revision(),
             recorded_at: self.recorded_at(),
             items: by_class.values().sum(),
-            relationships: self.moment.tally.relationships.try_into().unwrap_or(0),
+            relationships: self.tally().relationships.try_into().unwrap_or(0),
             items_by_class: by_class.into_iter().map(|(class, items)| (class.to_owned(), items)).collect(),
-            duplicate_items: self.moment.tally.duplicate_items.try_into().unwrap_or(0),
+            duplicate_items: self.tally().duplicate_items.try_into().unwrap_or(0),
             waiting_references: waiting,
         })
     }
@@ -297,8 +393,11 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn coverage(&self) -> Result<Coverage, EngineError> {
-        let tally = self.moment.tally;
-        let observed_since = match self.snapshot.get(Table::Commits, &key::revision(Revision(1)))? {
+        let tally = self.tally();
+        let first = key::revision(Revision(1));
+        let there = self.revision() >= Revision(1);
+        let row = if there { self.snapshot().get(Table::Commits, &first)? } else { None };
+        let observed_since = match row {
             Some(row) => {
                 Some(change::commit_header(Revision(1), record::decode(Table::Commits, &row)?)?.recorded_at)
             }
@@ -317,7 +416,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read, or `out` cannot be written.
     pub fn backup(&self, out: &mut dyn std::io::Write) -> Result<(), EngineError> {
-        Ok(store::backup::write(&*self.snapshot, self.revision(), out)?)
+        Ok(store::backup::write(self.snapshot(), self.revision(), out)?)
     }
 }
 

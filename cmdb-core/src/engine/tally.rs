@@ -1,7 +1,7 @@
 //! Counts that answers carry, kept in step with commits instead of counted anew.
 
+use super::live::Step;
 use super::sources::SourceNames;
-use crate::change::Change;
 use crate::model::schema::Schema;
 use crate::model::{Item, Relationship, SourceKind, Status};
 use crate::reconcile::Sources;
@@ -17,21 +17,19 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn follow(&mut self, changes: &[Change], schema: &Schema, sources: &SourceNames) {
-        for change in changes {
-            match change {
-                Change::Item { before, after } => {
-                    if let Some(before) = before {
-                        self.item(before, schema, sources, -1);
+    pub(super) fn follow(&mut self, step: &Step<'_>, schema: &Schema, sources: &SourceNames) {
+        match step {
+            Step::Item { before, after } => {
+                for (side, by) in [(before, -1), (after, 1)] {
+                    if let Some(item) = side {
+                        self.item(item, schema, sources, by);
                     }
-                    self.item(after, schema, sources, 1);
                 }
-                Change::Relationship { before, after } => {
-                    if let Some(before) = before {
-                        self.relationship(before, -1);
-                    }
-                    if let Some(after) = after {
-                        self.relationship(after, 1);
+            }
+            Step::Relationship { before, after } => {
+                for (side, by) in [(before, -1), (after, 1)] {
+                    if let Some(relationship) = side {
+                        self.relationship(relationship, by);
                     }
                 }
             }

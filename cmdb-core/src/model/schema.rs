@@ -149,6 +149,13 @@ impl Schema {
         }
     }
 
+    /// Whether items are found by an attribute through an index. It is so for items of every class, those included
+    /// that do not declare the attribute and hold it nevertheless: a filter asks for the name, not for the class.
+    #[must_use]
+    pub fn is_indexed(&self, attribute: &str) -> bool {
+        self.anywhere.get(attribute).is_some_and(|attribute| attribute.indexed)
+    }
+
     /// The class that a misspelt name may mean.
     #[must_use]
     pub fn nearest_class(&self, name: &str) -> Option<&str> {

@@ -1,7 +1,6 @@
 //! Everything there is, line by line.
 
 use super::Reader;
-use crate::change;
 use crate::engine::request::EngineError;
 use crate::import::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
@@ -9,8 +8,8 @@ use crate::import::{
 };
 use crate::model::item::Status;
 use crate::model::{Item, ItemId, Relationship, SourceId};
-use crate::store::record::{self, HeadRecord, OutgoingRecord};
-use crate::store::{self, Range, Table};
+use crate::store::record::{self, SourceRecord};
+use crate::store::{self, Range, Table, key};
 
 impl Reader {
     /// Hands over every source, item and relationship as a line of JSON (without its end).
@@ -24,6 +23,9 @@ impl Reader {
     ) -> Result<(), EngineError> {
         line(&write_line(&Exported::Header(Header { format: FORMAT, revision: self.revision() })))?;
         for source in self.moment.sources.0.iter() {
+            if !self.had_spoken(source.id)? {
+                continue;
+            }
             line(&write_line(&Exported::Source(ExportedSource {
                 name: source.name.clone(),
                 kind: source.kind,
@@ -31,29 +33,44 @@ impl Reader {
                 version: source.version.clone(),
             })))?;
         }
-        store::for_each(&*self.snapshot, Table::Items, Range::all(), |_, head| {
-            let head: HeadRecord = record::decode(Table::Items, head)?;
-            let item = change::read_version(&*self.snapshot, &head)?;
+        // Items first, so that every relationship speaks of what was named.
+        self.each_item(|item| {
             if retired || item.status != Status::Retired {
                 line(&write_line(&Exported::Item(Box::new(self.exported_item(item)))))?;
             }
-            Ok::<(), EngineError>(())
+            Ok(())
         })?;
-        store::for_each(&*self.snapshot, Table::Outgoing, Range::all(), |_, chunk| {
-            let chunk: OutgoingRecord = record::decode(Table::Outgoing, chunk)?;
-            for relationship in chunk.relationships {
-                let relationship = record::relationship_from(relationship)?;
+        self.each_item(|item| {
+            for relationship in self.outgoing(item.id)? {
                 if retired || (self.is_live(relationship.from) && self.is_live(relationship.to)) {
                     let exported = self.exported_relationship(relationship);
                     line(&write_line(&Exported::Relationship(Box::new(exported))))?;
                 }
             }
-            Ok::<(), EngineError>(())
+            Ok(())
         })
     }
 
+    fn each_item(&self, mut each: impl FnMut(Item) -> Result<(), EngineError>) -> Result<(), EngineError> {
+        store::for_each(self.snapshot(), Table::Items, Range::all(), |row, _| {
+            let Some(id) = key::item_at_end(row) else { return Ok(()) };
+            match self.item(id)? {
+                Some(item) => each(item),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Whether a source had said anything by the moment that is read.
+    fn had_spoken(&self, source: SourceId) -> Result<bool, EngineError> {
+        let Some(past) = &self.past else { return Ok(true) };
+        let Some(row) = self.snapshot().get(Table::Sources, &key::source(source))? else { return Ok(false) };
+        let row: SourceRecord = record::decode(Table::Sources, &row)?;
+        Ok(row.first_seen_us <= past.recorded_at.0)
+    }
+
     fn is_live(&self, id: ItemId) -> bool {
-        let graph = &self.moment.graph;
+        let graph = self.graph();
         graph.index(id).is_some_and(|index| graph.status(index) != Status::Retired)
     }
 

@@ -70,12 +70,14 @@ impl Reader {
             .hint(hint)
             .into());
         }
-        let graph = &self.moment.graph;
+        let graph = self.graph();
         let fits = |id: ItemId| {
-            graph.index(id).is_some_and(|index| {
-                let live = list.retired || graph.status(index) != Status::Retired;
-                live && (list.class.is_empty() || schema.is_a(graph.class(index), &list.class))
-            })
+            let there = self.past.as_ref().and_then(|past| past.item(id)).is_none_or(|was| was.is_some());
+            there
+                && graph.index(id).is_some_and(|index| {
+                    let live = list.retired || graph.status(index) != Status::Retired;
+                    live && (list.class.is_empty() || schema.is_a(graph.class(index), &list.class))
+                })
         };
         let mut ids: Vec<ItemId> = match self.indexed(list, filter)? {
             Some(found) => found.into_iter().filter(|id| fits(*id)).collect(),
@@ -87,7 +89,8 @@ impl Reader {
 
     /// The items that an equality of the filter leaves, where an index knows; retired items are not in it.
     fn indexed(&self, list: &List, filter: Option<&Filter>) -> Result<Option<BTreeSet<ItemId>>, EngineError> {
-        let Some(filter) = filter.filter(|_| !list.retired) else { return Ok(None) };
+        // Indexes speak of the present.
+        let Some(filter) = filter.filter(|_| !list.retired && self.past.is_none()) else { return Ok(None) };
         let schema = &self.inner.schema;
         for (name, literal) in filter.equalities() {
             let value = if name == "name" {
@@ -103,7 +106,7 @@ impl Reader {
             let Some(value) = value else { continue };
             let mut found = BTreeSet::new();
             let prefix = Range::prefix(key::attribute_value(name, &value));
-            crate::store::for_each(&*self.snapshot, Table::Attributes, prefix, |row, _| {
+            crate::store::for_each(self.snapshot(), Table::Attributes, prefix, |row, _| {
                 found.extend(key::item_at_end(row));
                 Ok::<(), EngineError>(())
             })?;

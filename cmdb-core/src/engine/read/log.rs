@@ -20,7 +20,7 @@ impl Reader {
     ) -> Result<Option<(CommitHeader, Vec<Change>)>, EngineError> {
         let Some(header) = self.header(revision)? else { return Ok(None) };
         let range = Range::prefix(revision.0.to_be_bytes().to_vec());
-        let rows = self.snapshot.scan(Table::Changes, &range, changes_max.min(SCAN_ROWS_MAX))?;
+        let rows = self.snapshot().scan(Table::Changes, &range, changes_max.min(SCAN_ROWS_MAX))?;
         let mut changes = Vec::with_capacity(rows.len());
         for (_, row) in rows {
             changes.push(self.change(record::decode(Table::Changes, &row)?)?);
@@ -35,7 +35,7 @@ impl Reader {
     pub fn commits_after(&self, revision: Revision, limit: usize) -> Result<Vec<CommitHeader>, EngineError> {
         let range = Range { from: key::revision(revision.next()), ..Range::all() };
         let mut headers = Vec::new();
-        for (row, bytes) in self.snapshot.scan(Table::Commits, &range, limit)? {
+        for (row, bytes) in self.snapshot().scan(Table::Commits, &range, limit)? {
             let number =
                 row.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| StoreError::Damaged {
                     table: Table::Commits.name(),
@@ -57,11 +57,17 @@ impl Reader {
         limit: usize,
     ) -> Result<History, EngineError> {
         let mut history = History::default();
-        let Some(head) = self.snapshot.get(Table::Items, &key::item(id))? else { return Ok(history) };
+        let before = match &self.past {
+            Some(past) => {
+                Some(before.map_or(past.revision.next(), |before| before.min(past.revision.next())))
+            }
+            None => before,
+        };
+        let Some(head) = self.snapshot().get(Table::Items, &key::item(id))? else { return Ok(history) };
         let head: HeadRecord = record::decode(Table::Items, &head)?;
         let mut next = head.last.map(change::place_of);
         while let Some(place) = next {
-            let row = change::read_change(&*self.snapshot, place)?;
+            let row = change::read_change(self.snapshot(), place)?;
             next = row.previous.map(change::place_of);
             if before.is_some_and(|before| place.revision >= before) {
                 continue;
@@ -82,7 +88,9 @@ impl Reader {
     }
 
     fn header(&self, revision: Revision) -> Result<Option<CommitHeader>, EngineError> {
-        let Some(row) = self.snapshot.get(Table::Commits, &key::revision(revision))? else { return Ok(None) };
+        let Some(row) = self.snapshot().get(Table::Commits, &key::revision(revision))? else {
+            return Ok(None);
+        };
         Ok(Some(change::commit_header(revision, record::decode(Table::Commits, &row)?)?))
     }
 
@@ -97,7 +105,7 @@ impl Reader {
     fn change(&self, row: ChangeRecord) -> Result<Change, EngineError> {
         if let Some(item) = row.item {
             let before = match row.previous_version {
-                Some(place) => change::read_change(&*self.snapshot, change::place_of(place))?.item,
+                Some(place) => change::read_change(self.snapshot(), change::place_of(place))?.item,
                 None => None,
             };
             return Ok(Change::Item {

@@ -6,7 +6,7 @@ use super::Reader;
 use crate::engine::request::EngineError;
 use crate::model::nearest::nearest;
 use crate::model::unit::UnitKind;
-use crate::model::{ItemId, Problem, Reason};
+use crate::model::{Item, ItemId, Problem, Reason, SourceId, Status};
 use crate::store::record::{self, UnitRecord};
 use crate::store::{Range, Table, key};
 
@@ -16,27 +16,23 @@ pub const CANDIDATES_LISTED_MAX: usize = 10;
 const COMPARED_MAX: usize = 50_000;
 
 impl Reader {
-    /// The item that is meant.
+    /// The item that is meant, at the moment that is read.
     ///
     /// # Errors
     /// When there is none (with the nearest), several (with the candidates), or the store cannot be read.
     pub fn resolve(&self, text: &str) -> Result<ItemId, EngineError> {
         if let Ok(id) = text.parse::<ItemId>() {
-            return match self.snapshot.get(Table::Items, &key::item(id))? {
-                Some(_) => Ok(id),
-                None => Err(not_found(text, None).into()),
-            };
+            return if self.exists(id)? { Ok(id) } else { Err(not_found(text, None).into()) };
         }
-        let by_key = self.by_key(text)?;
+        let by_key = self.by_key(None, text)?;
         if !by_key.is_empty() {
             return self.one(text, "key", by_key);
         }
         if let Some((source, key)) = text.split_once(':')
             && let Some(source) = self.moment.sources.named(source)
-            && let Some(row) = self.snapshot.get(Table::Units, &key::unit(source.id, UnitKind::Item, key))?
-            && let Some(item) = record::decode::<UnitRecord>(Table::Units, &row)?.item
+            && let Some(item) = self.by_key(Some(source.id), key)?.first()
         {
-            return Ok(ItemId(item));
+            return Ok(*item);
         }
         let by_name = self.by_name(text)?;
         if !by_name.is_empty() {
@@ -46,20 +42,46 @@ impl Reader {
         Err(not_found(text, near).into())
     }
 
-    fn by_key(&self, text: &str) -> Result<BTreeSet<ItemId>, EngineError> {
-        let rows =
-            self.snapshot.scan(Table::Units, &Range::prefix(key::units(UnitKind::Item, text)), 1_000)?;
+    /// The items that a source (or any) calls by a key.
+    fn by_key(&self, source: Option<SourceId>, text: &str) -> Result<BTreeSet<ItemId>, EngineError> {
+        let prefix = match source {
+            Some(source) => key::unit(source, UnitKind::Item, text),
+            None => key::units(UnitKind::Item, text),
+        };
         let mut found = BTreeSet::new();
-        for (_, row) in rows {
+        for (_, row) in self.snapshot().scan(Table::Units, &Range::prefix(prefix), 1_000)? {
             found.extend(record::decode::<UnitRecord>(Table::Units, &row)?.item.map(ItemId));
         }
-        Ok(found)
+        self.then(found, |item| {
+            item.claims
+                .iter()
+                .any(|claim| claim.key == text && source.is_none_or(|source| claim.source == source))
+        })
     }
 
     fn by_name(&self, text: &str) -> Result<BTreeSet<ItemId>, EngineError> {
-        let prefix = key::attribute_value("name", &text.to_lowercase());
-        let rows = self.snapshot.scan(Table::Attributes, &Range::prefix(prefix), 1_000)?;
-        Ok(rows.iter().filter_map(|(row, _)| key::item_at_end(row)).collect())
+        let text = text.to_lowercase();
+        let prefix = key::attribute_value("name", &text);
+        let rows = self.snapshot().scan(Table::Attributes, &Range::prefix(prefix), 1_000)?;
+        let found = rows.iter().filter_map(|(row, _)| key::item_at_end(row)).collect();
+        self.then(found, |item| item.status != Status::Retired && item.name.to_lowercase() == text)
+    }
+
+    /// What fits at the moment that is read: of what the indexes of the present name, and of what changed since.
+    fn then(
+        &self,
+        found: BTreeSet<ItemId>,
+        fits: impl Fn(&Item) -> bool,
+    ) -> Result<BTreeSet<ItemId>, EngineError> {
+        /// Items decoded at a time.
+        const AT_ONCE: usize = 1_024;
+        let changed = self.past.iter().flat_map(|past| past.items.keys().copied());
+        let candidates: Vec<ItemId> = found.into_iter().chain(changed).collect();
+        let mut then = BTreeSet::new();
+        for some in candidates.chunks(AT_ONCE) {
+            then.extend(self.items(some)?.into_iter().flatten().filter(&fits).map(|item| item.id));
+        }
+        Ok(then)
     }
 
     fn one(&self, text: &str, what: &str, found: BTreeSet<ItemId>) -> Result<ItemId, EngineError> {
@@ -91,8 +113,8 @@ impl Reader {
     /// The name or key that a misspelt one may mean.
     fn nearest(&self, text: &str) -> Result<Option<String>, EngineError> {
         let prefix = Range::prefix(key::class("name"));
-        let names = self.snapshot.scan(Table::Attributes, &prefix, COMPARED_MAX)?;
-        let keys = self.snapshot.scan(Table::Units, &Range::prefix(vec![0]), COMPARED_MAX)?;
+        let names = self.snapshot().scan(Table::Attributes, &prefix, COMPARED_MAX)?;
+        let keys = self.snapshot().scan(Table::Units, &Range::prefix(vec![0]), COMPARED_MAX)?;
         let names = names.iter().filter_map(|(row, _)| {
             let (_, rest) = key::split_text(row)?;
             Some(key::split_text(rest)?.0)

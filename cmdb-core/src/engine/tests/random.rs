@@ -4,6 +4,7 @@ use arbtest::arbitrary::{Result, Unstructured};
 
 use super::harness::*;
 use crate::claim::{Claim, RedundancyClaim, Reference};
+use crate::engine::When;
 use crate::model::{ItemId, Revision, SourceKind};
 
 const KINDS: [&str; 5] = ["depends_on", "runs_on", "member_of", "contains", "connects_to"];
@@ -100,4 +101,55 @@ fn tables_log_and_graph_agree_after_anything() {
         Ok(())
     })
     .budget_ms(8_000);
+}
+
+#[test]
+fn the_past_answers_as_it_did_when_it_was_the_present() {
+    arbtest::arbtest(|u| {
+        let bench = bench();
+        let mut then = vec![(bench.head(), picture(&bench, When::Now))];
+        for _ in 0..u.int_in_range(1..=10)? {
+            step(u, &bench)?;
+            then.push((bench.head(), picture(&bench, When::Now)));
+        }
+        for (revision, expected) in then {
+            // Presence is a stream of its own: within one revision only the last picture can be asked for again.
+            assert_eq!(picture(&bench, When::Revision(revision)), expected, "as of {revision}");
+        }
+        Ok(())
+    })
+    .budget_ms(8_000);
+}
+
+/// Everything that a reader shows at a moment, as lines.
+fn picture(bench: &Bench, when: When) -> Vec<String> {
+    let reader = bench.cmdb.reader_at(when).expect("to be had");
+    let mut lines = crate::engine::describe_graph(reader.graph());
+    // An item that is not there yet is retired in an old graph and absent in a new one: neither says anything.
+    let live: std::collections::BTreeSet<String> =
+        lines.iter().filter(|line| line.ends_with(" retired")).cloned().collect();
+    lines.retain(|line| !live.contains(line));
+    reader
+        .export(true, &mut |line| {
+            // A source may speak without changing anything, so that no revision tells it apart.
+            if !line.starts_with("{\"source\"") {
+                lines.push(line.to_owned());
+            }
+            Ok(())
+        })
+        .expect("readable");
+    let page = reader.list(&crate::engine::List { page_size: 100, ..Default::default() }).expect("readable");
+    for item in page.items {
+        let (mut related, _) = reader.relationships(item.id, 1_000).expect("readable");
+        related.sort_by_key(|relationship| (relationship.from, relationship.kind.clone(), relationship.to));
+        lines.push(format!("{} {related:?}", item.id));
+        lines.push(format!("{} {:?}", item.name, reader.resolve(&item.name).ok()));
+        let history = reader.history(item.id, None, 1_000).expect("readable");
+        lines.push(format!(
+            "{:?}",
+            history.commits.iter().map(|(header, _)| header.revision).collect::<Vec<_>>()
+        ));
+    }
+    lines.push(format!("{:?}", reader.coverage().expect("readable")));
+    lines
 }

@@ -12,7 +12,9 @@ impl Schema {
     /// Of a list every element counts on its own: see [`Schema::normalise_each`].
     #[must_use]
     pub fn normalise(&self, class: &str, attribute: &str, value: &Value) -> Option<String> {
-        let how = self.attribute(class, attribute).map(|attribute| attribute.normalise).unwrap_or_default();
+        // A class that holds an attribute without declaring it compares it as all others do.
+        let declared = self.attribute(class, attribute).or_else(|| self.attribute("", attribute));
+        let how = declared.map(|attribute| attribute.normalise).unwrap_or_default();
         let text = canonical(how, value)?;
         (!text.is_empty() && !self.is_junk(attribute, &text)).then_some(text)
     }

@@ -169,6 +169,7 @@ fn normalise() {
         ("sla", "availability_percent", Float(-0.0), Some("0")),
         ("server", "not_declared", text(" Kept As Is "), Some("Kept As Is")),
         ("server", "not_declared", text("N/A"), None),
+        ("site", "host_name", text(" WEB01"), Some("web01")),
     ];
     let schema = schema();
     for (class, attribute, value, expected) in cases {
