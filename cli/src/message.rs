@@ -132,6 +132,7 @@ impl Progress {
         }
         let unknown = style(&format!("{{spinner}} {{msg}} {of_unknown}"));
         bar.set_style(unknown.clone());
+        bar.set_message("waiting for the server");
         let known = style(&format!("{{spinner}} {{msg}} {{bar:30}} {of_known}"));
         Progress { bar, known, unknown }
     }

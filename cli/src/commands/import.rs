@@ -105,7 +105,12 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
             match event.event {
                 Some(Event::Progress(at)) => progress.at(&at.phase, at.done, at.total),
                 Some(Event::Refused(line)) => {
-                    progress.aside(|| refused.take(line, &headers, &mut session.messages))?;
+                    let messages = &mut session.messages;
+                    if refused.names_the_next() {
+                        progress.aside(|| refused.take(line, &headers, messages))?;
+                    } else {
+                        refused.take(line, &headers, messages)?;
+                    }
                 }
                 Some(Event::Result(last)) => result = Some(last),
                 None => {}

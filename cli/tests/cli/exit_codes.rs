@@ -86,6 +86,27 @@ fn a_server_that_is_not_there_says_how_to_start_one() {
 }
 
 #[test]
+fn a_server_with_tls_is_known_by_its_authority() {
+    let (fake, certificate) = Fake::with_tls();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("ca.pem");
+    std::fs::write(&path, certificate).expect("a temporary file is writable");
+    let ca = path.to_str().expect("UTF-8");
+    run(&fake.url, &["status", "--ca", ca]).must_end_with(0).says_nothing();
+    run(&fake.url, &["status"]).must_end_with(1).says(&["UnknownIssuer", "--ca FILE"]);
+    let by_address = fake.url.replace("localhost", "127.0.0.1");
+    run(&by_address, &["status", "--ca", ca]).must_end_with(1).says(&["as its certificate does"]);
+    let plain = fake.url.replace("https", "http");
+    run(&plain, &["status"]).must_end_with(1).says(&["https://"]);
+    let no_tls = Fake::start();
+    run(&no_tls.url.replace("http", "https"), &["status", "--ca", ca])
+        .must_end_with(1)
+        .says(&["use http://"]);
+    std::fs::write(&path, "no certificate").expect("a temporary file is writable");
+    run(&fake.url, &["status", "--ca", ca]).must_end_with(2).says(&["no certificate", ca]);
+}
+
+#[test]
 fn an_address_without_a_scheme_is_plain_http() {
     let fake = Fake::start();
     let address = fake.url.strip_prefix("http://").expect("a plain address");

@@ -20,6 +20,7 @@ use cmdb_proto::v1::*;
 use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status as Failure, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -71,12 +72,26 @@ impl Fake {
     }
 
     pub fn behaving(behaviour: Behaviour) -> Self {
+        Self::serving(behaviour, Server::builder(), "http")
+    }
+
+    /// A server that speaks TLS as `localhost`, and its certificate.
+    pub fn with_tls() -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let certificate = made.cert.pem();
+        let identity = Identity::from_pem(&certificate, made.signing_key.serialize_pem());
+        let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity));
+        let fake = Self::serving(Behaviour::Well, server.expect("the certificate is good"), "https");
+        (fake, certificate)
+    }
+
+    fn serving(behaviour: Behaviour, mut server: Server, scheme: &str) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let recorded = Arc::new(Mutex::new(Recorded::default()));
         let services = Services { recorded: recorded.clone(), behaviour };
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let server = tonic::transport::Server::builder()
+        let url = format!("{scheme}://localhost:{}", listener.local_addr().expect("it is bound").port());
+        let server = server
             .add_service(AdminServiceServer::new(services.clone()))
             .add_service(CommitServiceServer::new(services.clone()))
             .add_service(GraphServiceServer::new(services.clone()))

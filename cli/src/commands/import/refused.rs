@@ -72,21 +72,26 @@ impl Refused {
         Refused { destination, format, files: BTreeMap::new(), count: 0, listed: Vec::new() }
     }
 
+    /// Whether the next line will be named to a person.
+    pub fn names_the_next(&self) -> bool {
+        self.format != Format::Json && self.count < NAMED_MAX
+    }
+
+    /// Takes a line that the server refused: names, lists or only counts it, and keeps it.
     pub fn take(
         &mut self,
         line: RefusedLine,
         headers: &Headers,
         messages: &mut Messages,
     ) -> Result<(), CommandError> {
-        self.count += 1;
-        if self.format != Format::Json {
-            if self.count <= NAMED_MAX {
-                let problem = line.problem.clone().unwrap_or_default();
-                messages.refused(&place(&line), &CommandError::problem(&problem));
-            }
-        } else if self.listed.len() < LISTED_MAX {
+        if self.names_the_next() {
+            let problem = line.problem.clone().unwrap_or_default();
+            messages.refused(&place(&line), &CommandError::problem(&problem));
+        }
+        if self.format == Format::Json && self.listed.len() < LISTED_MAX {
             self.listed.push(line_json(&line));
         }
+        self.count += 1;
         match self.destination.of(&line.file) {
             Some(path) => {
                 self.keep(&line, headers, &path).map_err(|error| CommandError::file("writing", &path, &error))
