@@ -37,7 +37,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 
-pub use read::{Coverage, Direction, Neighbours, Reader};
+pub use read::{Coverage, Diff, Difference, Direction, Neighbours, Reader};
 pub use request::*;
 pub use view::When;
 pub use writer::{Events, Reply};

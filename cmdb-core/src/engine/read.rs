@@ -1,5 +1,6 @@
 //! Reading: one consistent moment, and the questions that need no algorithm.
 
+mod diff;
 mod export;
 mod list;
 mod log;
@@ -22,6 +23,8 @@ use crate::model::source::Source;
 use crate::model::{Item, ItemId, Relationship, Revision, SourceId, Timestamp};
 use crate::store::record::{self, EndRecord, HeadRecord, MatchRecord, ScopeRecord};
 use crate::store::{self, Range, Snapshot, StoreError, Table, key};
+
+pub use diff::{Diff, Difference};
 
 /// The deepest that neighbours are followed.
 pub const NEIGHBOURS_DEPTH_MAX: u32 = 10;

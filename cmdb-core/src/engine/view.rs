@@ -86,16 +86,7 @@ impl Views {
         let head = present.snapshot.head();
         let revision = match when {
             When::Now => return Ok(None),
-            When::Revision(revision) if revision > head => {
-                return Err(Problem::new(
-                    Reason::CommitUnknown,
-                    format!("there is no revision {revision} yet: the head is {head}"),
-                    revision.to_string(),
-                )
-                .into());
-            }
-            When::Revision(revision) => revision,
-            When::Time(time) => revision_at(present.snapshot, time)?,
+            _ => revision_of(present.snapshot, when)?,
         };
         if revision == head {
             return Ok(None);
@@ -117,8 +108,24 @@ impl Views {
     }
 }
 
+/// The revision of a moment.
+pub(super) fn revision_of(snapshot: &dyn Snapshot, when: When) -> Result<Revision, EngineError> {
+    let head = snapshot.head();
+    match when {
+        When::Now => Ok(head),
+        When::Revision(revision) if revision <= head => Ok(revision),
+        When::Revision(revision) => Err(Problem::new(
+            Reason::CommitUnknown,
+            format!("there is no revision {revision} yet: the head is {head}"),
+            revision.to_string(),
+        )
+        .into()),
+        When::Time(time) => revision_at(snapshot, time),
+    }
+}
+
 /// The last revision recorded by a time; recorded time never runs backwards.
-pub(super) fn revision_at(snapshot: &dyn Snapshot, time: Timestamp) -> Result<Revision, EngineError> {
+fn revision_at(snapshot: &dyn Snapshot, time: Timestamp) -> Result<Revision, EngineError> {
     let (mut low, mut high) = (0, snapshot.head().0);
     while low < high {
         let middle = low + (high - low).div_ceil(2);

@@ -87,7 +87,7 @@ impl Reader {
         Ok(history)
     }
 
-    fn header(&self, revision: Revision) -> Result<Option<CommitHeader>, EngineError> {
+    pub(super) fn header(&self, revision: Revision) -> Result<Option<CommitHeader>, EngineError> {
         let Some(row) = self.snapshot().get(Table::Commits, &key::revision(revision))? else {
             return Ok(None);
         };

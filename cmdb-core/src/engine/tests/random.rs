@@ -153,3 +153,60 @@ fn picture(bench: &Bench, when: When) -> Vec<String> {
     lines.push(format!("{:?}", reader.coverage().expect("readable")));
     lines
 }
+
+#[test]
+fn a_diff_is_what_lies_between_two_moments() {
+    arbtest::arbtest(|u| {
+        let bench = bench();
+        for _ in 0..u.int_in_range(1..=8)? {
+            step(u, &bench)?;
+        }
+        let head = bench.head().0;
+        let from = Revision(u.int_in_range(0..=head)?);
+        let to = Revision(u.int_in_range(from.0..=head)?);
+        let reader = bench.cmdb.reader().expect("readable");
+        let diff = reader.diff(When::Revision(from), When::Revision(to), None, 10_000).expect("to be had");
+        assert_eq!(diff.total as usize, diff.differences.len());
+        let (old, new) = (facts(&bench, from), facts(&bench, to));
+        let mut expected: Vec<(Option<String>, Option<String>)> = Vec::new();
+        for name in old.keys().chain(new.keys()).collect::<std::collections::BTreeSet<_>>() {
+            let sides = (old.get(name).cloned(), new.get(name).cloned());
+            if sides.0 != sides.1 {
+                expected.push(sides);
+            }
+        }
+        let mut found: Vec<_> = diff.differences.iter().map(|difference| sides(&difference.change)).collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "from {from} to {to}");
+        Ok(())
+    })
+    .budget_ms(5_000);
+}
+
+fn sides(change: &crate::change::Change) -> (Option<String>, Option<String>) {
+    match change {
+        crate::change::Change::Item { before, after } => {
+            (before.as_ref().map(|item| format!("{item:?}")), Some(format!("{after:?}")))
+        }
+        crate::change::Change::Relationship { before, after } => (
+            before.as_ref().map(|relationship| format!("{relationship:?}")),
+            after.as_ref().map(|relationship| format!("{relationship:?}")),
+        ),
+    }
+}
+
+/// Every fact at a revision by its name.
+fn facts(bench: &Bench, revision: Revision) -> std::collections::BTreeMap<String, String> {
+    let reader = bench.cmdb.reader_at(When::Revision(revision)).expect("to be had");
+    let mut facts = std::collections::BTreeMap::new();
+    let list = crate::engine::List { page_size: 1_000, retired: true, ..Default::default() };
+    for item in reader.list(&list).expect("readable").items {
+        for relationship in reader.relationships(item.id, 1_000).expect("readable").0 {
+            let name = format!("{} {} {}", relationship.from, relationship.kind, relationship.to);
+            facts.insert(name, format!("{relationship:?}"));
+        }
+        facts.insert(item.id.to_string(), format!("{item:?}"));
+    }
+    facts
+}
