@@ -78,6 +78,17 @@ pub enum ClientError {
         /// The chain of causes.
         reason: String,
     },
+    /// Somebody is there, and cannot prove who.
+    #[error(
+        "the server {url} was reached, but its certificate is not trusted: {reason}; give the certificate of its \
+         authority with --ca, and use a name that the server's certificate carries"
+    )]
+    Untrusted {
+        /// The address.
+        url: String,
+        /// The chain of causes.
+        reason: String,
+    },
     /// The server ended the stream with an error.
     #[error("the server ended the session: {0}")]
     Ended(String),
@@ -131,6 +142,21 @@ impl ClientError {
     }
 }
 
+/// Where a server is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// `http://HOST:PORT` or `https://HOST:PORT`.
+    pub url: String,
+    /// The name that the server's certificate has to carry; `None`: the host in the URL.
+    pub certificate_name: Option<String>,
+}
+
+impl From<String> for Address {
+    fn from(url: String) -> Self {
+        Self { url, certificate_name: None }
+    }
+}
+
 /// An open session.
 pub struct Session {
     outbound: mpsc::Sender<v1::AgentMessage>,
@@ -143,8 +169,8 @@ pub struct Session {
 
 impl Session {
     /// Connects and says who the agent is.
-    pub async fn open(url: &str, ca: Option<&Path>, hello: v1::Hello) -> Result<Self, ClientError> {
-        let channel = connect(url, ca).await?;
+    pub async fn open(address: &Address, ca: Option<&Path>, hello: v1::Hello) -> Result<Self, ClientError> {
+        let channel = connect(address, ca).await?;
         let mut client =
             DiscoveryServiceClient::new(channel).max_decoding_message_size(SERVER_MESSAGE_BYTES_MAX);
         let (outbound, queue) = mpsc::channel(MESSAGES_WAITING_MAX);
@@ -226,7 +252,8 @@ fn ended(status: &Status) -> ClientError {
     ClientError::Ended(detail.to_owned())
 }
 
-async fn connect(url: &str, ca: Option<&Path>) -> Result<Channel, ClientError> {
+async fn connect(address: &Address, ca: Option<&Path>) -> Result<Channel, ClientError> {
+    let url = &address.url;
     let bad = |reason: String| ClientError::BadAddress { url: url.to_owned(), reason };
     let mut endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| bad(chain(&error)))?;
     endpoint = endpoint
@@ -238,13 +265,20 @@ async fn connect(url: &str, ca: Option<&Path>) -> Result<Channel, ClientError> {
         .keep_alive_while_idle(true)
         .tcp_nodelay(true);
     if url.starts_with("https://") {
-        let tls = ClientTlsConfig::new().ca_certificate(certificates(ca)?);
+        let mut tls = ClientTlsConfig::new().ca_certificate(certificates(ca)?);
+        if let Some(name) = &address.certificate_name {
+            tls = tls.domain_name(name);
+        }
         endpoint = endpoint.tls_config(tls).map_err(|error| bad(chain(&error)))?;
     }
-    endpoint
-        .connect()
-        .await
-        .map_err(|error| ClientError::Unreachable { url: url.to_owned(), reason: chain(&error) })
+    endpoint.connect().await.map_err(|error| {
+        let (url, reason) = (url.clone(), chain(&error));
+        // The transport keeps no kinds apart, only words.
+        match reason.contains("certificate") {
+            true => ClientError::Untrusted { url, reason },
+            false => ClientError::Unreachable { url, reason },
+        }
+    })
 }
 
 fn certificates(ca: Option<&Path>) -> Result<Certificate, ClientError> {

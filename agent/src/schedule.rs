@@ -193,8 +193,8 @@ impl Agent {
     }
 
     async fn open(&mut self) -> Result<Session, ClientError> {
-        let url = match (&self.server.url, self.server.discover_timeout_s) {
-            (Some(url), _) => url.clone(),
+        let address = match (&self.server.url, self.server.discover_timeout_s) {
+            (Some(url), _) => url.clone().into(),
             (None, 0) => return Err(ClientError::NotDiscovered { seconds: 0 }),
             (None, timeout_s) => discover(timeout_s).await?,
         };
@@ -205,9 +205,9 @@ impl Agent {
             protocol_version: cmdb_proto::PROTOCOL_VERSION,
             platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         };
-        let session = Session::open(&url, self.server.ca.as_deref(), hello).await?;
+        let session = Session::open(&address, self.server.ca.as_deref(), hello).await?;
         tracing::info!(
-            server = url,
+            server = address.url,
             version = session.welcome.server_version,
             source = session.welcome.source,
             "connected"

@@ -1,7 +1,8 @@
 //! How long to wait before the next attempt to connect.
 //!
 //! Full jitter: anywhere between nothing and a ceiling that doubles with every failure. The ceiling is capped, the
-//! jitter is not, so that agents that lost the same server do not come back together.
+//! jitter is not, so that agents that lost the same server do not come back together. What the server asks for is
+//! waited first, and spread as widely again.
 
 use std::time::Duration;
 
@@ -19,9 +20,11 @@ pub struct Backoff {
 impl Backoff {
     /// The wait after one more failure, not below what the server asked for. `random` is any number.
     pub fn next(&mut self, asked: Duration, random: u64) -> Duration {
-        let ceiling = FIRST_CEILING.saturating_mul(2u32.saturating_pow(self.failures)).min(CEILING_MAX);
+        let ceiling =
+            FIRST_CEILING.saturating_mul(2u32.saturating_pow(self.failures)).min(CEILING_MAX).max(asked);
         self.failures = self.failures.saturating_add(1);
-        let most = u64::try_from(ceiling.as_millis()).expect("at most a minute");
+        let most =
+            u64::try_from(ceiling.as_millis()).expect("at most what a server asks for in 32 bits of seconds");
         asked + Duration::from_millis(random % (most + 1))
     }
 
@@ -54,7 +57,9 @@ mod tests {
             })
             .collect();
         assert_eq!(ceilings, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert!(backoff.next(Duration::from_secs(600), 1) >= Duration::from_secs(600));
+        let asked = Duration::from_secs(600);
+        assert_eq!(backoff.next(asked, 0), asked);
+        assert_eq!(backoff.next(asked, 600_000), 2 * asked);
         backoff.succeeded();
         assert!(backoff.next(Duration::ZERO, u64::MAX) <= FIRST_CEILING);
     }

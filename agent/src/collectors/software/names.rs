@@ -149,7 +149,8 @@ impl NameMemory {
     }
 
     fn of(&self, product: &str, place: &str) -> impl Iterator<Item = (&NameKey, &Named)> {
-        self.names.iter().filter(move |(key, _)| key.product == product && key.place == place)
+        let first = NameKey { product: product.to_owned(), place: place.to_owned(), identity: String::new() };
+        self.names.range(first..).take_while(move |(key, _)| key.product == product && key.place == place)
     }
 
     /// The name of an instance that is not there any more and was, by all signs, the same one.
