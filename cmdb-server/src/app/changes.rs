@@ -75,6 +75,7 @@ impl App {
                 Err(wrong) => malformed.push((place, refused(wrong))),
             }
         }
+        let asking = source.name.clone();
         let apply = Apply {
             source,
             actor: batch.person.actor(&batch.reason)?,
@@ -88,7 +89,7 @@ impl App {
             // In the order of their places, so each one finds those before it there.
             applied.decisions.insert(place, decision);
         }
-        self.dressed(applied).await
+        self.dressed(applied, Some(asking)).await
     }
 
     /// Takes an item out of service.
@@ -105,7 +106,7 @@ impl App {
         let actor = person.actor(reason)?;
         let id = self.read(move |reader| Ok(reader.resolve(&text)?)).await?;
         let applied = self.ask(|engine, reply| engine.retire(id, actor, run == Run::Dry, reply)).await?;
-        self.dressed(applied).await
+        self.dressed(applied, None).await
     }
 
     /// Undoes a commit by a new one.
@@ -122,13 +123,14 @@ impl App {
         let actor = person.actor(reason)?;
         let applied =
             self.ask(|engine, reply| engine.revert(revision, actor, run == Run::Dry, reply)).await?;
-        self.dressed(applied).await
+        self.dressed(applied, None).await
     }
 
-    async fn dressed(&self, applied: Applied) -> Result<ChangeAnswer, Error> {
+    async fn dressed(&self, applied: Applied, asking: Option<String>) -> Result<ChangeAnswer, Error> {
         self.read(move |reader| {
             let mut mentioned = Mentioned::default();
             mentioned.changes(&applied.changes);
+            asking.iter().for_each(|source| mentioned.asking(source));
             Ok(ChangeAnswer { names: mentioned.names(reader)?, applied })
         })
         .await

@@ -38,6 +38,7 @@ pub struct Mentioned {
     items: BTreeSet<ItemId>,
     /// Items that the answer carries itself; in a dry run, nobody else knows them.
     known: BTreeMap<ItemId, Label>,
+    asking: Option<String>,
 }
 
 impl Mentioned {
@@ -72,13 +73,18 @@ impl Mentioned {
         }
     }
 
+    /// The source that asks: in a dry run of its first words, the store does not know it yet.
+    pub fn asking(&mut self, source: &str) {
+        self.asking = Some(source.to_owned());
+    }
+
     /// Looks up the names.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn names(self, reader: &Reader) -> Result<Names, Error> {
-        let sources = self.sources.into_iter();
-        let sources = sources.filter_map(|id| Some((id, reader.source(id)?.name.clone()))).collect();
+        let name = |id| reader.source(id).map(|source| source.name.clone()).or_else(|| self.asking.clone());
+        let sources = self.sources.iter().filter_map(|id| Some((*id, name(*id)?))).collect();
         let mut labels = self.known;
         let unknown: Vec<ItemId> = self.items.into_iter().filter(|id| !labels.contains_key(id)).collect();
         labels.extend(labels_of(reader, &unknown)?);

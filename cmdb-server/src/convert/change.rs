@@ -204,8 +204,8 @@ fn claim_note(before: Option<&ItemClaimState>, after: &ItemClaimState, names: &N
     let stood = before.is_some_and(|before| before.withdrawn_at.is_none());
     let stands = after.withdrawn_at.is_none();
     match (stood, stands) {
-        (false, true) => Some(format!("{source} speaks of it as \"{}\"", after.key)),
-        (true, false) => Some(format!("{source} no longer names it (\"{}\")", after.key)),
+        (false, true) => Some(format!("{source} claims it as \"{}\"", after.key)),
+        (true, false) => Some(format!("the claim of {source} (\"{}\") is withdrawn", after.key)),
         (true, true) => {
             let values = |claim: &ItemClaimState| -> Vec<(String, Value)> {
                 claim.attributes.iter().map(|(name, stated)| (name.clone(), stated.value.clone())).collect()

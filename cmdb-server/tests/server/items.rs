@@ -81,6 +81,7 @@ async fn people_are_sources_and_a_dry_run_changes_nothing() {
     };
     let dry = server.items().apply(by("ada", ask.clone())).await.unwrap().into_inner();
     assert_eq!((dry.revision, dry.changes.len(), refused(&dry)), (0, 1, vec![]));
+    assert_eq!(dry.changes[0].attributes[0].source, "person-ada", "named before the store knows her");
     ask.dry_run = false;
     let done = server.items().apply(by("ada", ask)).await.unwrap().into_inner();
     let commit = v1::GetCommitRequest { revision: done.revision, changes_max: 0 };
