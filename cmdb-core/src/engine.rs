@@ -21,6 +21,7 @@ mod live;
 mod presence;
 mod read;
 mod report;
+mod reschema;
 mod sources;
 mod tally;
 mod time;
@@ -40,14 +41,15 @@ use arc_swap::ArcSwap;
 pub use read::{Coverage, Diff, Difference, Direction, Neighbours, Reader};
 pub use request::*;
 pub use view::When;
+use view::recorded_at;
 pub use writer::{Events, Reply};
 
 use crate::change::Start;
 use crate::graph::Graph;
 use crate::model::schema::Schema;
 use crate::model::{ItemId, Revision, Timestamp};
-use crate::store::record::{self, CommitRecord, SchemaFileRecord, SchemaRecord, SourceRecord};
-use crate::store::{self, Batch, Order, Range, Read, Store, StoreError, Table, key};
+use crate::store::record::{self, CommitRecord, SchemaRecord, SourceRecord};
+use crate::store::{self, Order, Range, Read, Store, StoreError, Table, key};
 use inner::{Inner, Moment};
 use presence::Presence;
 use sources::SourceNames;
@@ -94,28 +96,13 @@ impl Cmdb {
     ) -> Result<Cmdb, EngineError> {
         let epoch = store.claim_writer()?;
         let schema = Arc::new(schema);
-        let head = store.snapshot()?.head();
-        let schema_number = keep_schema(&*store, epoch, head, &schema)?;
+        let (mut start, renewed) = start(&*store.snapshot()?, &schema)?;
+        if renewed {
+            start = reschema::adopt(&*store, epoch, Start { now: clock().max(start.now), ..start })?;
+        }
         let snapshot = store.snapshot()?;
-        let sources = SourceNames::load(&*snapshot)?;
-        let (previous_hash, recorded_at) = match snapshot.get(Table::Commits, &key::revision(head))? {
-            Some(row) => {
-                let row: CommitRecord = record::decode(Table::Commits, &row)?;
-                let header = crate::change::commit_header(head, row)?;
-                (header.hash, header.recorded_at)
-            }
-            None => ([0; 32], Timestamp(0)),
-        };
-        let start = Start {
-            schema: Arc::clone(&schema),
-            schema_number,
-            now: recorded_at,
-            head,
-            previous_hash,
-            next_item: last_number(&*snapshot, Table::Items)? + 1,
-            next_match: last_number(&*snapshot, Table::Matches)? + 1,
-            sources: Arc::clone(&sources.0),
-        };
+        let (head, recorded_at) = (start.head, recorded_at(&*snapshot, start.head)?);
+        let sources = SourceNames(Arc::clone(&start.sources));
         let (graph, tally) = live::build(&*snapshot, head, &schema, &sources)?;
         let digests = load_digests(&*snapshot)?;
         let presence = Presence::load(&*snapshot)?;
@@ -270,26 +257,38 @@ impl Cmdb {
     }
 }
 
-/// The number under which the schema stands in the store; a schema that is new there is put on record.
-fn keep_schema(store: &dyn Store, epoch: u64, head: Revision, schema: &Schema) -> Result<u32, EngineError> {
-    let snapshot = store.snapshot()?;
-    let last = snapshot.scan(Table::Schemas, &Range { order: Order::Descending, ..Range::all() }, 1)?;
-    let mut number = 0;
-    if let Some((row, bytes)) = last.first() {
-        let kept: SchemaRecord = record::decode(Table::Schemas, bytes)?;
-        number = row.as_slice().try_into().map_or(0, u32::from_be_bytes);
-        if kept.digest == schema.digest() {
-            return Ok(number);
+/// The number under which the schema stands in the store, and whether it is another one than before.
+fn schema_number(read: &dyn Read, schema: &Schema) -> Result<(u32, bool), EngineError> {
+    let last = read.scan(Table::Schemas, &Range { order: Order::Descending, ..Range::all() }, 1)?;
+    let Some((row, bytes)) = last.first() else { return Ok((1, true)) };
+    let kept: SchemaRecord = record::decode(Table::Schemas, bytes)?;
+    let number = row.as_slice().try_into().map_or(0, u32::from_be_bytes);
+    Ok(if kept.digest == schema.digest() { (number, false) } else { (number + 1, true) })
+}
+
+/// What the first draft begins with, and whether the schema is another one than before.
+fn start(snapshot: &dyn store::Snapshot, schema: &Arc<Schema>) -> Result<(Start, bool), EngineError> {
+    let head = snapshot.head();
+    let (schema_number, renewed) = schema_number(snapshot, schema)?;
+    let (previous_hash, now) = match snapshot.get(Table::Commits, &key::revision(head))? {
+        Some(row) => {
+            let row: CommitRecord = record::decode(Table::Commits, &row)?;
+            let header = crate::change::commit_header(head, row)?;
+            (header.hash, header.recorded_at)
         }
-    }
-    drop(snapshot);
-    number += 1;
-    let files = schema.texts().into_iter().map(|(name, text)| SchemaFileRecord { name, text }).collect();
-    let what = SchemaRecord { digest: schema.digest().to_vec(), files };
-    let mut batch = Batch::default();
-    batch.put(Table::Schemas, number.to_be_bytes().to_vec(), record::encode(number, &what));
-    store::commit(store, head, epoch, &batch, head)?;
-    Ok(number)
+        None => ([0; 32], Timestamp(0)),
+    };
+    let start = Start {
+        schema: Arc::clone(schema),
+        schema_number,
+        now,
+        head,
+        previous_hash,
+        next_item: last_number(snapshot, Table::Items)? + 1,
+        next_match: last_number(snapshot, Table::Matches)? + 1,
+        sources: SourceNames::load(snapshot)?.0,
+    };
+    Ok((start, renewed))
 }
 
 fn last_number(read: &dyn Read, table: Table) -> Result<u64, StoreError> {

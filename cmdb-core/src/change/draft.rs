@@ -395,6 +395,22 @@ impl<'s> Draft<'s> {
         Ok(rows.into_iter().map(|(row, _)| row).collect())
     }
 
+    /// The first keys of a table as they are in the transaction, at most `limit`: flush first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rows_from(&self, table: Table, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let rows = self.transaction.scan(table, &crate::store::Range::all(), limit)?;
+        Ok(rows.into_iter().map(|(row, _)| row).collect())
+    }
+
+    /// Writes every index row of an item as it is now, whatever the indexes hold.
+    pub fn index_anew(&mut self, item: &Item) {
+        for (table, row) in index_rows(item, &self.start.schema) {
+            self.rows.put(table, row, Vec::new());
+        }
+    }
+
     /// Every row of a table that begins with a prefix, as it is in the transaction: flush first.
     ///
     /// # Errors

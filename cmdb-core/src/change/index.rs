@@ -38,7 +38,7 @@ pub(crate) fn indexed_values(item: &Item, schema: &Schema) -> BTreeSet<(String, 
         values.insert(("name".to_owned(), item.name.to_lowercase()));
     }
     for (name, effective) in item.effective() {
-        if schema.attribute(&item.class, name).is_some_and(|attribute| attribute.indexed) {
+        if schema.is_indexed(name) {
             let each = schema.normalise_each(&item.class, name, effective.value);
             values.extend(each.into_iter().take(INDEXED_ELEMENTS_MAX).map(|value| (name.to_owned(), value)));
         }

@@ -178,14 +178,18 @@ impl Run<'_> {
                 if u64::is_multiple_of(done, PROGRESS_LINES) {
                     progress(events, phase, done, self.lines);
                 }
-                // What could not be read was told of in the first phase.
-                let Ok(record) = record else { continue };
+                let record = match record {
+                    Ok(record) => record,
+                    // A bad line was told of in the first phase.
+                    Err(ReadError::Line(_)) => continue,
+                    Err(ReadError::File(error)) => return Err(unreadable(&file.name, &error).into()),
+                };
                 let line = Line { file: number, line: record.line, column: record.column };
                 match record.value {
                     Record::Claim(claim) if claim.kind == kind && !self.tracked.is_refused(line) => {
                         batch.push((line, Unit::of(*claim, SCOPE)));
                     }
-                    Record::Exported(line) => restore::line(draft, kind, line)?,
+                    Record::Exported(line) => restore::line(draft, kind, line, &mut self.outcome)?,
                     Record::Claim(_) => {}
                 }
                 if batch.len() == BATCH {

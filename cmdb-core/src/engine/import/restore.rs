@@ -3,7 +3,7 @@
 use crate::change::{Draft, edge_record};
 use crate::claim::UnitKind;
 use crate::engine::ingest::{UNKNOWN, WITHDRAWN};
-use crate::engine::request::EngineError;
+use crate::engine::request::{EngineError, ImportOutcome};
 use crate::import::{Exported, ExportedItem, ExportedRelationship};
 use crate::model::item::{Group, ItemClaimState};
 use crate::model::relationship::RelationshipClaimState;
@@ -12,14 +12,23 @@ use crate::store::StoreError;
 use crate::store::record::GroupNameRecord;
 
 /// Puts one line in place, in the phase for its kind.
-pub(super) fn line(draft: &mut Draft<'_>, phase: UnitKind, line: Exported) -> Result<(), EngineError> {
+pub(super) fn line(
+    draft: &mut Draft<'_>,
+    phase: UnitKind,
+    line: Exported,
+    outcome: &mut ImportOutcome,
+) -> Result<(), EngineError> {
     match (phase, line) {
         (UnitKind::Item, Exported::Source(source)) => {
             draft.source(&source.name, source.kind, &source.title, &source.version)?;
             Ok(())
         }
-        (UnitKind::Item, Exported::Item(item)) => put_item(draft, *item),
+        (UnitKind::Item, Exported::Item(item)) => {
+            outcome.created += 1;
+            put_item(draft, *item)
+        }
         (UnitKind::Relationship, Exported::Relationship(relationship)) => {
+            outcome.relationships_created += 1;
             put_relationship(draft, *relationship)
         }
         _ => Ok(()),

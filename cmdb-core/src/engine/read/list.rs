@@ -33,6 +33,11 @@ impl Reader {
             _ => self.choose(&candidates, filter.as_ref(), sort.as_ref())?,
         };
         let total = chosen.len() as u64;
+        if let (0, Some(misspelt)) =
+            (total, filter.as_ref().and_then(|filter| filter.misspelt(&self.inner.schema)))
+        {
+            return Err(misspelt.into());
+        }
         if list.count_only {
             return Ok(Page { total, ..Page::default() });
         }
@@ -96,12 +101,10 @@ impl Reader {
             let value = if name == "name" {
                 None
             } else {
-                schema.attribute(&list.class, name).filter(|attribute| attribute.indexed).and_then(
-                    |attribute| {
-                        let wanted = attribute.element.unwrap_or(attribute.value_type);
-                        schema.normalise_each(&list.class, name, &literal.typed(wanted)?).pop()
-                    },
-                )
+                schema.attribute("", name).filter(|_| schema.is_indexed(name)).and_then(|attribute| {
+                    let wanted = attribute.element.unwrap_or(attribute.value_type);
+                    schema.normalise_each("", name, &literal.typed(wanted)?).pop()
+                })
             };
             let Some(value) = value else { continue };
             let mut found = BTreeSet::new();

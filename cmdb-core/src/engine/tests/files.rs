@@ -132,7 +132,8 @@ fn a_backup_is_restored_whole_or_not_at_all() {
     assert_eq!(crate::store::restore(&store, &mut bytes.as_slice()).expect("restored"), Revision(1));
     drop(store);
     let clock = std::sync::Arc::clone(&bench.clock);
-    let restored = Bench { cmdb: open(&directory, &clock), clock, directory };
+    let restored =
+        Bench { cmdb: open(&directory, &clock, crate::model::schema::Schema::built_in()), clock, directory };
     restored.check();
     assert_eq!(restored.relationships("app"), bench.relationships("app"));
 }
@@ -165,4 +166,28 @@ fn verify_finds_what_was_altered_behind_the_engines_back() {
             table.name()
         );
     }
+}
+
+#[test]
+fn another_schema_is_adopted_in_one_commit() {
+    let bench = bench();
+    let line = r#"{"item":{"key":"host","class":"server","name":"host","attributes":{"slot":"7","owner":"import"}}}"#;
+    bench.import(&format!("{line}\n"), false, 0).0.expect("taken");
+    let order =
+        "[[extend]]\nclass = \"server\"\n[extend.attributes]\nslot = { type = \"text\", indexed = true }\n";
+    let schema =
+        crate::model::schema::Schema::load(&[("own.toml".to_owned(), order.to_owned())]).expect("valid");
+    let bench = bench.reopen_under(schema);
+    let list = |bench: &Bench| {
+        let list = crate::engine::List { filter: "slot = 7".to_owned(), page_size: 10, ..Default::default() };
+        bench.cmdb.reader().expect("readable").list(&list).expect("fits").total
+    };
+    assert_eq!(list(&bench), 1, "found through the new index");
+    let mut findings = 0;
+    let verified = bench.cmdb.verify(&mut |_| findings += 1).expect("readable");
+    assert_eq!((verified.findings, verified.items), (0, 1));
+    // And back: the index goes, the item stays.
+    let bench = bench.reopen();
+    assert_eq!(list(&bench), 1, "found without it");
+    bench.check();
 }

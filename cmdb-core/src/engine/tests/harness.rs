@@ -32,16 +32,16 @@ impl Drop for Bench {
 pub(super) fn bench() -> Bench {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let clock = Arc::new(AtomicI64::new(1_800_000_000_000_000));
-    let cmdb = open(&directory, &clock);
+    let cmdb = open(&directory, &clock, Schema::built_in());
     Bench { cmdb, clock, directory }
 }
 
-pub(super) fn open(directory: &tempfile::TempDir, clock: &Arc<AtomicI64>) -> Cmdb {
+pub(super) fn open(directory: &tempfile::TempDir, clock: &Arc<AtomicI64>, schema: Schema) -> Cmdb {
     let store = RedbStore::open(directory.path()).expect("a new store");
     let clock = Arc::clone(clock);
     let now = Arc::new(move || Timestamp(clock.load(Ordering::SeqCst)));
     let options = Options { group_wait_us: 0, ..Options::default() };
-    let cmdb = Cmdb::open(Arc::new(store), Schema::built_in(), now, options).expect("the engine opens");
+    let cmdb = Cmdb::open(Arc::new(store), schema, now, options).expect("the engine opens");
     cmdb.on_complaint(Box::new(|error| panic!("the engine complains: {error:?}")));
     cmdb
 }
@@ -67,6 +67,11 @@ pub(super) fn actor() -> Actor {
 impl Bench {
     /// The same store, opened anew.
     pub(super) fn reopen(self) -> Bench {
+        self.reopen_under(Schema::built_in())
+    }
+
+    /// The same store, opened anew under another schema.
+    pub(super) fn reopen_under(self, schema: Schema) -> Bench {
         self.cmdb.close();
         let Bench { directory, clock, .. } = &self;
         let kept = directory.path().to_owned();
@@ -75,7 +80,7 @@ impl Bench {
         // The file is free only when the last holder of the old engine is gone, so a copy is opened.
         let file = crate::store::RedbStore::file(&kept);
         std::fs::copy(&file, crate::store::RedbStore::file(moved.path())).expect("a copy");
-        let cmdb = open(&moved, &clock);
+        let cmdb = open(&moved, &clock, schema);
         Bench { cmdb, clock, directory: moved }
     }
 
