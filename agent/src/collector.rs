@@ -4,6 +4,7 @@
 //! the reason and what would open it; "not visible" never looks like "not there".
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use cmdb_proto::v1;
 
@@ -90,7 +91,18 @@ impl Section {
             return;
         }
         let claim = draft.finish();
-        self.claims.entry(claim.key.clone()).or_insert(claim);
+        match self.claims.entry(claim.key.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(claim);
+            }
+            Entry::Occupied(place) => {
+                tracing::warn!(
+                    key = place.key(),
+                    scope = self.scope.as_str(),
+                    "two entries have the same key"
+                );
+            }
+        }
     }
 
     /// Something could not be read. `reason` says what, and what would open it.

@@ -120,8 +120,15 @@ pub fn read(root: &Root, processes: &[Process]) -> Namespaces {
     if first_in.len() > NAMESPACES_MAX {
         found.gaps.push(format!("more than {NAMESPACES_MAX} network namespaces: the rest is left out"));
     }
-    for (id, first) in first_in.into_iter().take(NAMESPACES_MAX) {
-        found.read_one(root, id, &first.directory(), Some(label(first)));
+    // In the order in which they came to be, so that the numbers of equal names stay.
+    let mut others: Vec<(NamespaceId, &Process)> = first_in.into_iter().collect();
+    others.sort_by_key(|(_, first)| (first.started, first.pid));
+    let mut given: BTreeMap<String, u32> = BTreeMap::new();
+    for (id, first) in others.into_iter().take(NAMESPACES_MAX) {
+        let label = label(first);
+        let times = given.entry(label.clone()).and_modify(|times| *times += 1).or_insert(1);
+        let label = if *times == 1 { label } else { format!("{label}-{times}") };
+        found.read_one(root, id, &first.directory(), Some(label));
     }
     found
 }
