@@ -106,7 +106,7 @@ impl Machine {
             process::say(format!("  {count:>6}  {class}"));
         }
         process::say("\nThe software it runs, with what it listens on:");
-        for item in &self.software {
+        for item in self.software.iter().filter(|item| item.text("status") == "active") {
             let version = item.attribute("version").as_str().unwrap_or("");
             let line = format!(
                 "  {:<28} {:<14} {:<20} {}",
