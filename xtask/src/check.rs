@@ -57,8 +57,9 @@ fn deny(root: &Path) -> Result<()> {
     };
     process::run(command().arg("check").args(DENY_OFFLINE))?;
     // The advisory database is fetched from the network; a machine without it still checks the rest.
-    if let Err(reason) = process::read(command().args(["fetch", "db"])) {
-        process::say(format!("deny: advisories SKIPPED, the database cannot be fetched: {reason:#}"));
+    if let Err(error) = process::read(command().args(["fetch", "db"])) {
+        let reason = process::in_one_line(&error);
+        process::say(format!("deny: advisories SKIPPED, the database cannot be fetched: {reason}"));
         return Ok(());
     }
     process::run(command().args(["check", "--disable-fetch", "advisories"]))

@@ -83,6 +83,14 @@ fn quoted(word: &OsStr) -> String {
     if word.contains([' ', '\'', '"']) || word.is_empty() { format!("{word:?}") } else { word.into_owned() }
 }
 
+/// The error and, of what the tool wrote, the last line, which is the one that tells why.
+pub fn in_one_line(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    lines.next_back().map_or_else(|| first.to_owned(), |last| format!("{first} {last}"))
+}
+
 /// A line for the person who runs us.
 #[allow(clippy::print_stdout, reason = "this is a command line program")]
 pub fn say(line: impl AsRef<str>) {
@@ -188,5 +196,19 @@ pub fn wait_until(longest: Duration, mut condition: impl FnMut() -> Result<bool>
             return Ok(false);
         }
         std::thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_failure_is_one_line() {
+        let error = anyhow::anyhow!(
+            "`apt-get install x` failed: exit status: 100\nReading lists\nE: no such package"
+        );
+        assert_eq!(in_one_line(&error), "`apt-get install x` failed: exit status: 100 E: no such package");
+        assert_eq!(in_one_line(&anyhow::anyhow!("only this")), "only this");
     }
 }

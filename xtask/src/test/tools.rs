@@ -87,7 +87,7 @@ fn python(root: &Path, setup: Setup) -> Result<PathBuf, String> {
         ":all:",
     ]);
     install.args(["--retries", "1", "--timeout", REGISTRY_TIMEOUT_S]).args(PYTHON_PACKAGES);
-    process::read(&mut install).map_err(|error| first_line(&error))?;
+    process::read(&mut install).map_err(|error| process::in_one_line(&error))?;
     if imports_grpc(&python) {
         Ok(python)
     } else {
@@ -136,7 +136,8 @@ fn apt_install(package: &str) -> Result<(), String> {
         return Err(format!("{package} is not installed: run `sudo apt-get install {package}`"));
     }
     let install = |command: &mut Command| {
-        process::read(command.env("DEBIAN_FRONTEND", "noninteractive")).map_err(|error| first_line(&error))
+        process::read(command.env("DEBIAN_FRONTEND", "noninteractive"))
+            .map_err(|error| process::in_one_line(&error))
     };
     let mut package_install = Command::new("apt-get");
     package_install.args(["install", "-y", "--no-install-recommends", package]);
@@ -164,14 +165,6 @@ fn sorted_versions(directory: &str) -> Vec<PathBuf> {
     versions
 }
 
-fn first_line(error: &anyhow::Error) -> String {
-    // The last line of what the tool said is the one that tells why.
-    let text = format!("{error:#}");
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let first = lines.next().unwrap_or_default().to_owned();
-    lines.next_back().map_or(first.clone(), |last| format!("{first} {}", last.trim()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,14 +188,5 @@ mod tests {
             environment[1],
             ("CMDB_TEST_SECOND_SKIP".to_owned(), OsString::from("it is not installed"))
         );
-    }
-
-    #[test]
-    fn the_reason_of_a_failure_is_one_line() {
-        let error = anyhow::anyhow!(
-            "`apt-get install x` failed: exit status: 100\nReading lists\nE: no such package"
-        );
-        assert_eq!(first_line(&error), "`apt-get install x` failed: exit status: 100 E: no such package");
-        assert_eq!(first_line(&anyhow::anyhow!("only this")), "only this");
     }
 }
