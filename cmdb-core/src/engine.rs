@@ -22,6 +22,7 @@ mod presence;
 mod read;
 mod report;
 mod reschema;
+mod scenarios;
 mod sources;
 mod tally;
 mod time;
@@ -40,6 +41,7 @@ use arc_swap::ArcSwap;
 
 pub use read::{Coverage, Diff, Difference, Direction, Neighbours, Reader};
 pub use request::*;
+pub use scenarios::{Added, ApplyScenario, Conflict, Evaluated, ScenarioApplied, Take, check_scenario_name};
 pub use view::When;
 use view::recorded_at;
 pub use writer::{Events, Reply};

@@ -18,4 +18,5 @@ pub mod import;
 pub mod model;
 pub mod query;
 pub mod reconcile;
+pub mod scenario;
 pub mod store;

@@ -68,11 +68,13 @@ pub enum Table {
     Presence = 16,
     /// digest → schema texts under which commits were made.
     Schemas = 17,
+    /// name → a scenario: edits that were never made.
+    Scenarios = 18,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Table; 18] = [
+    pub const ALL: [Table; 19] = [
         Table::Meta,
         Table::Commits,
         Table::Changes,
@@ -91,6 +93,7 @@ impl Table {
         Table::Scopes,
         Table::Presence,
         Table::Schemas,
+        Table::Scenarios,
     ];
 
     /// Its name on disk.
@@ -115,6 +118,7 @@ impl Table {
             Table::Scopes => "scopes",
             Table::Presence => "presence",
             Table::Schemas => "schemas",
+            Table::Scenarios => "scenarios",
         }
     }
 }

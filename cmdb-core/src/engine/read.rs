@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::inner::{Inner, Moment};
-use super::live::Judged;
+use super::live::{self, Judged, Step};
 use super::presence;
 use super::request::{EngineError, Figures, Label, SourceState};
 use super::tally::Tally;
@@ -105,6 +105,32 @@ impl Reader {
     #[must_use]
     pub fn recorded_at(&self) -> Timestamp {
         self.past.as_ref().map_or(self.moment.recorded_at, |past| past.recorded_at)
+    }
+
+    /// The graph that some steps make of the moment that is read.
+    pub(super) fn follow(&self, steps: &[Step<'_>]) -> Result<(Graph, Tally), EngineError> {
+        let judged =
+            Judged { read: self.snapshot(), schema: &self.inner.schema, sources: &self.moment.sources };
+        Ok(live::follow(self.graph(), self.tally(), self.revision(), steps, judged)?)
+    }
+
+    /// The greatest number that an item has by now.
+    pub(super) fn last_item(&self) -> Result<u64, EngineError> {
+        Ok(super::last_number(self.snapshot(), Table::Items)?)
+    }
+
+    /// A row of a table that has no past.
+    pub(super) fn store_row(&self, table: Table, row: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        Ok(self.snapshot().get(table, row)?)
+    }
+
+    /// All rows of a table that has no past.
+    pub(super) fn store_rows(
+        &self,
+        table: Table,
+        mut row: impl FnMut(&[u8], &[u8]) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        store::for_each(self.snapshot(), table, Range::all(), &mut row)
     }
 
     /// Whether an item exists at the moment that is read; a retired one does.
@@ -228,7 +254,7 @@ impl Reader {
         Ok(then.into_iter().collect())
     }
 
-    fn relationship(
+    pub(super) fn relationship(
         &self,
         from: ItemId,
         kind: &str,

@@ -8,7 +8,8 @@ use super::inner::Inner;
 use super::request::{
     Actor, Applied, Apply, EngineError, Import, ImportEvent, ImportOutcome, Outcome, Report, ReportOutcome,
 };
-use super::{correct, import, ingest, presence, report, time};
+use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
+use super::{correct, import, ingest, presence, report, scenarios, time};
 use crate::change::{Draft, Sealed, Start};
 use crate::model::{ItemId, Revision};
 use crate::store::StoreError;
@@ -25,6 +26,8 @@ pub(super) enum Work {
     Retire { item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
     Revert { revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied> },
     Import(Import, Events, Reply<ImportOutcome>),
+    KeepScenario(Keep, Reply<()>),
+    ApplyScenario { ask: ApplyScenario, reply: Reply<ScenarioApplied> },
     Tick,
     Close,
 }
@@ -59,6 +62,8 @@ impl Writer {
                     reply(self.revert(revision, &actor, dry_run));
                 }
                 Work::Import(import, events, reply) => reply(self.import(&import, events)),
+                Work::KeepScenario(keep, reply) => reply(self.keep_scenario(&keep)),
+                Work::ApplyScenario { ask, reply } => reply(self.apply_scenario(&ask)),
                 Work::Tick => self.tick(),
                 Work::Close => break,
             }
@@ -204,6 +209,29 @@ impl Writer {
         Ok(outcome)
     }
 
+    fn keep_scenario(&mut self, keep: &Keep) -> Result<(), EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        scenarios::keep(&mut draft, keep)??;
+        let sealed = draft.seal(&Actor::default())?;
+        self.publish(sealed)
+    }
+
+    fn apply_scenario(&mut self, ask: &ApplyScenario) -> Result<ScenarioApplied, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        let name = &ask.source;
+        let source = draft.source(&name.name, name.kind, &name.title, &name.version)?;
+        let decisions = scenarios::apply(&mut draft, &ask.scenario, source, &ask.skip)??;
+        let applied = self.finish(draft, &ask.actor, ask.dry_run)?;
+        Ok(ScenarioApplied {
+            conflicts: Vec::new(),
+            decisions,
+            revision: applied.revision,
+            changes: applied.changes,
+        })
+    }
+
     fn tick(&mut self) {
         let inner = Arc::clone(&self.inner);
         let passed = (|| {
@@ -273,6 +301,8 @@ pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
         Work::Report(_, reply) => reply(Err(why())),
         Work::Apply(_, reply) | Work::Retire { reply, .. } | Work::Revert { reply, .. } => reply(Err(why())),
         Work::Import(_, _, reply) => reply(Err(why())),
+        Work::KeepScenario(_, reply) => reply(Err(why())),
+        Work::ApplyScenario { reply, .. } => reply(Err(why())),
         Work::Tick | Work::Close => {}
     }
 }

@@ -478,3 +478,49 @@ pub struct ItemsRecord {
     #[prost(uint64, repeated, tag = "1")]
     pub items: Vec<u64>,
 }
+
+/// A row of `Scenarios`.
+#[derive(Clone, PartialEq, Message)]
+#[expect(missing_docs, reason = "as scenario::Scenario")]
+pub struct ScenarioRecord {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(uint64, tag = "2")]
+    pub base: u64,
+    #[prost(int64, tag = "3")]
+    pub created_at_us: i64,
+    #[prost(string, tag = "4")]
+    pub created_by: String,
+    #[prost(string, tag = "5")]
+    pub reason: String,
+    #[prost(message, repeated, tag = "6")]
+    pub edits: Vec<EditRecord>,
+}
+
+/// One edit of a scenario; which one the first field that is set says.
+#[derive(Clone, PartialEq, Message)]
+#[expect(missing_docs, reason = "as scenario::Edit")]
+pub struct EditRecord {
+    #[prost(uint32, tag = "1")]
+    pub kind: u32,
+    #[prost(uint64, tag = "2")]
+    pub item: u64,
+    #[prost(string, tag = "3")]
+    pub class: String,
+    #[prost(string, tag = "4")]
+    pub name: String,
+    #[prost(message, repeated, tag = "5")]
+    pub attributes: Vec<AttributeRecord>,
+    #[prost(string, repeated, tag = "6")]
+    pub cleared: Vec<String>,
+    #[prost(string, tag = "7")]
+    pub relationship: String,
+    #[prost(uint64, tag = "8")]
+    pub to: u64,
+    #[prost(string, tag = "9")]
+    pub group: String,
+    #[prost(double, tag = "10")]
+    pub weight: f64,
+    #[prost(string, tag = "11")]
+    pub require: String,
+}
