@@ -16,6 +16,7 @@ pub mod items;
 mod names;
 mod people;
 pub mod reports;
+mod room;
 pub mod schema;
 pub mod sessions;
 mod staging;
@@ -25,12 +26,13 @@ use std::time::Instant;
 
 use cmdb_core::engine::{Clock, Cmdb, EngineError, Reader, Reply};
 use cmdb_core::model::Revision;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 pub use error::Error;
 pub use feed::{Feed, Stream};
 pub use names::{Names, label_of, labels_of};
 pub use people::{Person, import_source};
+pub use room::Room;
 pub use sessions::Sessions;
 pub use staging::{Staging, Upload};
 
@@ -53,8 +55,12 @@ pub struct App {
     pub sessions: Sessions,
     /// Where imports are staged.
     pub staging: Staging,
+    /// Room on the disk.
+    pub room: Room,
     /// What the server tells agents, and what it takes from them.
     pub limits: Limits,
+    /// Told when the store failed, so that somebody looks whether it still works.
+    pub trouble: Arc<Notify>,
     reads: Arc<Semaphore>,
     waiting: Semaphore,
     /// Long answers, beside the questions: they last as long as their reader likes, within limits.
@@ -85,6 +91,8 @@ pub struct Parts {
     pub sessions: Sessions,
     /// Where imports are staged.
     pub staging: Staging,
+    /// Room on the disk.
+    pub room: Room,
     /// Limits.
     pub limits: Limits,
 }
@@ -105,10 +113,13 @@ impl App {
                 newer
             });
         }));
-        parts.engine.on_complaint(Box::new(|error| {
+        let trouble = Arc::new(Notify::new());
+        let tell_trouble = Arc::clone(&trouble);
+        parts.engine.on_complaint(Box::new(move |error| {
+            tell_trouble.notify_one();
             tracing::error!(error = full(error), "the engine failed where nobody was waiting");
         }));
-        let Parts { engine, clock, closing, sessions, staging, limits } = parts;
+        let Parts { engine, clock, closing, sessions, staging, room, limits } = parts;
         Ok(App {
             engine,
             clock,
@@ -116,7 +127,9 @@ impl App {
             closing,
             sessions,
             staging,
+            room,
             limits,
+            trouble,
             reads: Arc::new(Semaphore::new(READS_MAX)),
             waiting: Semaphore::new(READS_WAITING_MAX),
             answers: Arc::new(Semaphore::new(feed::ANSWERS_MAX)),
@@ -157,12 +170,17 @@ impl App {
     /// Asks the writer, and waits for its answer.
     ///
     /// # Errors
-    /// What the engine answers, or that it has gone.
+    /// What the engine answers, that it has gone, or that the disk is full.
     pub async fn ask<T: Send + 'static>(&self, ask: impl FnOnce(&Cmdb, Reply<T>)) -> Result<T, Error> {
+        self.room.check()?;
         let (tell, told) = oneshot::channel();
         // An asker who has gone is nobody's fault: the change stands all the same.
         ask(&self.engine, Box::new(move |answer| drop(tell.send(answer))));
-        Ok(told.await.map_err(|_| EngineError::Closed)??)
+        let answer = told.await.map_err(|_| EngineError::Closed)?;
+        if let Err(EngineError::Store(_)) = answer {
+            self.trouble.notify_one();
+        }
+        Ok(answer?)
     }
 }
 

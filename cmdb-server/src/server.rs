@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use cmdb_core::store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -44,22 +45,39 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let server = tokio::select! {
+        let mut server = tokio::select! {
             server = Running::start(config) => server?,
             name = signals.next() => {
                 tracing::info!(signal = name, "closed before the server was ready");
                 return Ok(());
             }
         };
-        let name = signals.next().await;
-        tracing::info!(signal = name, "closing");
+        let broken = tokio::select! {
+            name = signals.next() => {
+                tracing::info!(signal = name, "closing");
+                None
+            }
+            error = server.broken() => {
+                tracing::error!(%error, "the store cannot be written any more: closing");
+                Some(error)
+            }
+        };
         tokio::select! {
-            ended = server.stop() => ended,
+            ended = server.stop() => ended?,
             name = signals.next() => {
                 tracing::warn!(signal = name, "a second signal: leaving at once");
                 // Nothing acknowledged is lost: it is durable. What was not is the askers' to repeat.
                 std::process::exit(1)
             }
+        }
+        match broken {
+            None => Ok(()),
+            Some(error) => anyhow::bail!(
+                "the store in {} could not be written any more, so the server has left: {}; see whether the disk \
+                 is full or broken, and start the server again: nothing that was acknowledged is lost",
+                config.data.display(),
+                error.to_string().trim_end_matches('.')
+            ),
         }
     });
     runtime.shutdown_timeout(LEFTOVERS_MAX);
@@ -96,6 +114,7 @@ pub struct Running {
     health: HealthReporter,
     faces: JoinHandle<Result<(), tonic::transport::Error>>,
     clock: JoinHandle<()>,
+    guard: JoinHandle<StoreError>,
     announcement: Option<Announcement>,
     address_file: PathBuf,
 }
@@ -111,7 +130,7 @@ impl Running {
         let address = listener.local_addr()?;
         let tls = config.tls.as_ref().map(start::tls).transpose()?;
         let (closing, closed) = watch::channel(false);
-        let app = {
+        let (app, store) = {
             let (config, closed) = (config.clone(), closed.clone());
             tokio::task::spawn_blocking(move || start::open(&config, closed)).await??
         };
@@ -127,6 +146,7 @@ impl Running {
             drop(stop.wait_for(|closing| *closing).await);
         }));
         let clock = tokio::spawn(tasks::clock(Arc::clone(&app), closed));
+        let guard = tokio::spawn(tasks::guard(store, Arc::clone(&app.trouble)));
         let announcement = match config.announce {
             Announce::On => Some(tasks::announce(address, config.tls.is_some())?),
             Announce::Off => None,
@@ -137,7 +157,15 @@ impl Running {
         let (revision, items) = (reader.revision().0, reader.figures()?.items);
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(%address, revision, items, milliseconds, tls = config.tls.is_some(), "ready");
-        Ok(Running { address, app, closing, health, faces, clock, announcement, address_file })
+        Ok(Running { address, app, closing, health, faces, clock, guard, announcement, address_file })
+    }
+
+    /// Waits until the store cannot be written any more; what it says then.
+    pub async fn broken(&mut self) -> StoreError {
+        match (&mut self.guard).await {
+            Ok(error) => error,
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Stops: no more connections, sessions end, the engine drains what it took.
@@ -146,6 +174,7 @@ impl Running {
     /// When the faces had failed.
     pub async fn stop(self) -> anyhow::Result<()> {
         drop(self.announcement);
+        self.guard.abort();
         for name in SERVICES.into_iter().chain([""]) {
             self.health.set_service_status(name, ServingStatus::NotServing).await;
         }

@@ -151,9 +151,15 @@ fn explain(error: &Error) -> (Code, v1::Problem) {
             "IMPORT_CUT",
             Said::thing("import").expected("an end message", "the end of the stream"),
         ),
+        Error::DiskFull { place, free, reserve } => {
+            let hint = "free space there; questions are answered all the same";
+            let said = Said::thing(place).expected(format!("{reserve} bytes free"), format!("{free} bytes"));
+            (Code::ResourceExhausted, "DISK_FULL", said.hint(hint))
+        }
         Error::StagingFull { place, free, reserve } => {
             let hint = "free space there, or import in smaller parts";
-            (Code::ResourceExhausted, "STAGING_FULL", Said::thing(place).expected(reserve, free).hint(hint))
+            let said = Said::thing(place).expected(format!("{reserve} bytes free"), format!("{free} bytes"));
+            (Code::ResourceExhausted, "STAGING_FULL", said.hint(hint))
         }
         Error::Staging { place, source } => {
             let problem = v1::Problem {

@@ -1,6 +1,7 @@
 //! What the server does without being asked.
 
 mod announce;
+mod guard;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use announce::{Announcement, announce};
+pub use guard::guard;
 
 use crate::app::App;
 
@@ -24,8 +26,14 @@ pub async fn clock(app: Arc<App>, mut closing: watch::Receiver<bool>) {
             _ = ticks.tick() => {}
             _ = closing.wait_for(|closing| *closing) => return,
         }
-        let engine = app.engine.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || engine.tick()).await {
+        let app = Arc::clone(&app);
+        let tick = tokio::task::spawn_blocking(move || {
+            app.room.look();
+            if app.room.check().is_ok() {
+                app.engine.tick();
+            }
+        });
+        if let Err(error) = tick.await {
             tracing::error!(%error, "the clock's work failed");
         }
     }

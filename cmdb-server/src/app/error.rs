@@ -41,6 +41,10 @@ pub enum Error {
         "there is no room to stage the import: {free} bytes are free at {place}, and {reserve} must stay free"
     )]
     StagingFull { place: String, free: u64, reserve: u64 },
+    #[error(
+        "the disk is full: {free} bytes are free at {place}, and {reserve} must be for changes to be taken"
+    )]
+    DiskFull { place: String, free: u64, reserve: u64 },
     #[error("cannot stage the import at {place}")]
     Staging { place: String, source: std::io::Error },
     #[error("{limit} imports run already")]

@@ -15,6 +15,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
+use super::room::free_bytes;
 
 /// Imports at the same time.
 const IMPORTS_MAX: usize = 4;
@@ -149,8 +150,7 @@ fn full(place: &Path, free: u64) -> Error {
 }
 
 fn check_room(directory: &Path) -> Result<(), Error> {
-    let disk = rustix::fs::statvfs(directory).map_err(|error| failed(directory, error.into()))?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = free_bytes(directory).map_err(|error| failed(directory, error))?;
     if free < RESERVE_BYTES { Err(full(directory, free)) } else { Ok(()) }
 }
 

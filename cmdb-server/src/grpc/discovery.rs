@@ -85,7 +85,7 @@ impl Session {
             Ok(source) => source,
             Err(End::Agent) => return,
             Err(End::Server(error)) => {
-                tracing::warn!(peer, %error, "session refused");
+                tracing::warn!(peer, error = status::problem(&error).message, "session refused");
                 return self.refuse(&error, 0).await;
             }
         };
@@ -96,7 +96,7 @@ impl Session {
         let cost = tally.cost.unwrap_or_default();
         let why = match &end {
             End::Agent => "the agent left".to_owned(),
-            End::Server(error) => error.to_string(),
+            End::Server(error) => status::problem(error).message,
         };
         tracing::info!(
             source = name,
@@ -220,7 +220,8 @@ impl Session {
             Ok(outcome) => self.acknowledge(sequence, &outcome, source).await,
             Err(error @ Error::Engine(EngineError::Closed)) => Err(End::Server(error)),
             Err(error) => {
-                tracing::warn!(source = source.name, sequence, %error, "report refused");
+                let why = status::problem(&error).message;
+                tracing::warn!(source = source.name, sequence, why, "report refused");
                 self.refuse(&error, sequence).await;
                 Ok(())
             }
@@ -301,6 +302,7 @@ fn retry_after(error: &Error) -> u32 {
         Error::Engine(EngineError::Store(_))
         | Error::SessionsFull { .. }
         | Error::SessionSilent { .. }
+        | Error::DiskFull { .. }
         | Error::Internal => retry_after_s::LATER,
         _ => retry_after_s::MUCH_LATER,
     }

@@ -20,6 +20,7 @@ use crate::app::changes::Run;
 use crate::app::import::{ImportAnswer, ImportAsk, Progress};
 use crate::app::{App, Error, Feed, Person, Upload, import_source};
 use crate::convert::transfer::{format_from, outcome_to, progress_to, refused_record, refused_to};
+use crate::status::problem;
 
 /// The most data in one part, in bytes.
 const PART_BYTES_MAX: usize = 1 << 20;
@@ -94,7 +95,7 @@ impl Import {
         let ImportAnswer { outcome, refused } = self.forward(published, told).await?;
         match &outcome {
             Ok(done) => log(&source, done),
-            Err(error) => tracing::info!(source, %error, "import refused"),
+            Err(error) => tracing::info!(source, why = problem(error).message, "import refused"),
         }
         let feed = Feed::new(self.events.clone());
         self.app

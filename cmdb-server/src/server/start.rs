@@ -18,7 +18,7 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 
 use super::ADDRESS_FILE;
-use crate::app::{App, Limits, Parts, Sessions, Staging};
+use crate::app::{App, Limits, Parts, Room, Sessions, Staging};
 use crate::config::{Config, TlsFiles};
 use crate::grpc;
 
@@ -77,14 +77,14 @@ pub fn tls(files: &TlsFiles) -> anyhow::Result<ServerTlsConfig> {
 }
 
 /// Opens the store and the engine. Takes a while; not for async threads.
-pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<App> {
+pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<(App, Arc<dyn Store>)> {
     let schema = schema(config.schema.as_deref())?;
     prepare_directory(&config.data)?;
     let store: Arc<dyn Store> = Arc::new(RedbStore::open(&config.data)?);
     // From here on the directory is ours: what an earlier server left there is old.
     drop(std::fs::remove_file(config.data.join(ADDRESS_FILE)));
     let clock: Clock = Arc::new(now);
-    let engine = Cmdb::open(store, schema, Arc::clone(&clock), Options::default())?;
+    let engine = Cmdb::open(Arc::clone(&store), schema, Arc::clone(&clock), Options::default())?;
     let limits = Limits {
         scan_interval_s: config.scan_interval_s,
         heartbeat_interval_s: config.heartbeat_interval_s,
@@ -92,7 +92,8 @@ pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<A
     };
     let staging = Staging::open(&config.data)?;
     let sessions = Sessions::new(config.sessions_max);
-    Ok(App::new(Parts { engine, clock, closing, sessions, staging, limits })?)
+    let room = Room::new(&config.data);
+    Ok((App::new(Parts { engine, clock, closing, sessions, staging, room, limits })?, store))
 }
 
 /// The wall clock.
