@@ -58,12 +58,13 @@ fn machine(host: &Host, firmware: &Firmware) -> Draft {
         () => "computer",
     };
     // Inside a container the name belongs to the container, not to the machine.
+    // The host's name alone is that of the operating system, which people mean more often.
     let name = match (&host.container, &firmware.uuid, &firmware.serial_number) {
-        (None, ..) => &host.name,
-        (_, Some(id), _) | (_, _, Some(id)) => id,
-        _ => &host.name,
+        (None, ..) => format!("{} (machine)", host.name),
+        (_, Some(id), _) | (_, _, Some(id)) => id.clone(),
+        _ => host.name.clone(),
     };
-    Draft::new(MACHINE_KEY, kind, name)
+    Draft::new(MACHINE_KEY, kind, &name)
         .set("host_name", host.container.is_none().then_some(host.name.as_str()))
         .set("serial_number", firmware.serial_number.clone())
         .set("uuid", firmware.uuid.clone())

@@ -47,14 +47,11 @@ pub(super) fn run(
         .hint("mend the lines, or import without --full")
         .into());
     }
-    let name = &import.source;
-    let source = draft.source(&name.name, name.kind, &name.title, &name.version)?;
-    let stating = Stating { source, kind: name.kind, scope: SCOPE, observed_at: draft.now(), merge: false };
     let directory =
         import.files.first().and_then(|file| file.path.parent()).unwrap_or(std::path::Path::new("."));
     let mut run = Run {
         import,
-        stating,
+        stating: None,
         seen: Scratch::new(directory)?,
         lines: 0,
         tracked: Tracked::new(import),
@@ -70,7 +67,8 @@ pub(super) fn run(
 
 struct Run<'a> {
     import: &'a Import,
-    stating: Stating<'a>,
+    /// Who states the files' claims; an export states none of its own.
+    stating: Option<Stating<'a>>,
     seen: Scratch,
     lines: u64,
     tracked: Tracked<'a>,
@@ -112,7 +110,7 @@ impl Run<'_> {
     /// Reads everything once: form, and keys that are given twice.
     fn check(&mut self, draft: &mut Draft<'_>, events: &mut Events) -> Result<(), EngineError> {
         let schema = draft.schema();
-        let mut exported = false;
+        let (mut exported, mut claims) = (false, self.import.full);
         for (number, file) in (0u32..).zip(&self.import.files) {
             for record in reader(file.format, open(file)?, &schema) {
                 self.lines += 1;
@@ -122,6 +120,7 @@ impl Run<'_> {
                 match record {
                     Ok(record) => match &record.value {
                         Record::Claim(claim) => {
+                            claims = true;
                             let line = Line { file: number, line: record.line, column: record.column };
                             self.once(claim, line)?;
                         }
@@ -140,6 +139,16 @@ impl Run<'_> {
             )
             .hint("start a server with a new --data directory, or restore a backup")
             .into());
+        }
+        if claims {
+            let name = &self.import.source;
+            self.stating = Some(Stating {
+                source: draft.source(&name.name, name.kind, &name.title, &name.version)?,
+                kind: name.kind,
+                scope: SCOPE,
+                observed_at: draft.now(),
+                merge: false,
+            });
         }
         progress(events, "checking", self.lines, self.lines);
         Ok(())
@@ -227,20 +236,18 @@ impl Run<'_> {
         batch: Vec<(Line, Unit)>,
         mut later: Option<&mut Vec<(Line, Unit)>>,
     ) -> Result<(), EngineError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
+        let Some(stating) = self.stating.filter(|_| !batch.is_empty()) else { return Ok(()) };
         let (lines, units): (Vec<Line>, Vec<Unit>) = batch.into_iter().unzip();
         let mut known = Vec::with_capacity(units.len());
         for unit in &units {
-            known.push(draft.unit(self.stating.source, unit.claim.kind, &unit.claim.key)?.is_some());
+            known.push(draft.unit(stating.source, unit.claim.kind, &unit.claim.key)?.is_some());
         }
-        let decisions = ingest::state(draft, &self.stating, &units)?;
+        let decisions = ingest::state(draft, &stating, &units)?;
         for (((line, unit), known), decision) in lines.into_iter().zip(units).zip(known).zip(decisions) {
             let homeless = waits_for_host(&unit, &decision);
             match &mut later {
                 Some(later) if homeless && later.len() < LATER_MAX => later.push((line, unit)),
-                _ => self.count(draft, line, &unit, known, decision)?,
+                _ => self.count(draft, stating.source, (line, &unit), known, decision)?,
             }
         }
         if draft.pending() > PENDING_MAX {
@@ -252,8 +259,8 @@ impl Run<'_> {
     fn count(
         &mut self,
         draft: &Draft<'_>,
-        line: Line,
-        unit: &Unit,
+        source: SourceId,
+        (line, unit): (Line, &Unit),
         known: bool,
         decision: Decision,
     ) -> Result<(), EngineError> {
@@ -265,7 +272,7 @@ impl Run<'_> {
         }
         let kind = unit.claim.kind;
         if kind == UnitKind::Relationship {
-            let kept = draft.unit(self.stating.source, kind, &unit.claim.key)?;
+            let kept = draft.unit(source, kind, &unit.claim.key)?;
             let room = tracked::LISTED_MAX.saturating_sub(self.matches.len());
             self.matches.extend(kept.into_iter().flat_map(|kept| kept.matches).take(room));
         }
@@ -291,7 +298,8 @@ impl Run<'_> {
 
     /// Takes back what this source's imports named before and do not name now.
     fn withdraw(&mut self, draft: &mut Draft<'_>, events: &mut Events) -> Result<(), EngineError> {
-        let source = self.stating.source;
+        let Some(stating) = self.stating else { return Ok(()) };
+        let source = stating.source;
         let mut entries = 0u64;
         let mut gone = Vec::new();
         let prefix = key::scope(source, SCOPE);
@@ -324,7 +332,7 @@ impl Run<'_> {
         // Relationships first: they end; what they hung on may then be missing.
         gone.sort_by_key(|(kind, _)| *kind == UnitKind::Item);
         for (done, (kind, unit)) in (0u64..).zip(gone) {
-            withdraw_unit(draft, &self.stating, kind, &unit)?;
+            withdraw_unit(draft, &stating, kind, &unit)?;
             self.outcome.withdrawn += 1;
             if u64::is_multiple_of(done, PROGRESS_LINES) {
                 progress(events, "withdrawing", done, wanted);
