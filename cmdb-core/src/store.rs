@@ -12,6 +12,9 @@
 //! - a transaction begun on a head that has moved, or under an older epoch, fails with [`StoreError::Moved`].
 
 pub mod backup;
+#[cfg(test)]
+pub(crate) mod disk;
+mod guard;
 pub mod key;
 pub mod record;
 mod redb_store;
@@ -312,6 +315,8 @@ pub struct Description {
     pub place: String,
     /// Bytes on disk.
     pub bytes: u64,
+    /// Why it cannot be written until it is opened anew; `None`: it can.
+    pub read_only: Option<String>,
 }
 
 /// What can go wrong with a store.
@@ -366,6 +371,15 @@ pub enum StoreError {
     NotABackup {
         /// What was seen.
         detail: String,
+    },
+    /// It could not be written, and is not any more: what was acknowledged is kept, and can be read.
+    #[error(
+        "the store cannot be written any more, because {cause}; what was acknowledged before is kept and can be \
+         read; mend the disk and restart the server"
+    )]
+    ReadOnly {
+        /// What failed first.
+        cause: String,
     },
     /// Reading or writing failed.
     #[error("{doing} failed: {detail}")]

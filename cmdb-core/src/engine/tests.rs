@@ -1,6 +1,8 @@
 //! The engine from claims to answers, on a real store in a temporary directory.
 
 mod corrections;
+mod crash;
+mod failing_disk;
 mod files;
 mod harness;
 mod random;

@@ -117,12 +117,8 @@ impl Writer {
                 }
             }
             Err(error) => {
-                let said = format!("{error}");
                 for (_, reply) in group {
-                    reply(Err(EngineError::Store(StoreError::Io {
-                        doing: "committing",
-                        detail: said.clone(),
-                    })));
+                    reply(Err(EngineError::Store(for_each_of_a_group(&error))));
                 }
             }
         }
@@ -286,6 +282,15 @@ pub(super) const SCOPE_BY_HAND: &str = "by hand";
 
 fn entries(report: &Report) -> usize {
     report.sections.iter().map(|section| section.entries.len()).sum()
+}
+
+/// The error again, for one of several who wait for the same commit.
+fn for_each_of_a_group(error: &EngineError) -> StoreError {
+    match error {
+        EngineError::Store(StoreError::ReadOnly { cause }) => StoreError::ReadOnly { cause: cause.clone() },
+        EngineError::Store(error) => StoreError::Io { doing: "committing", detail: error.to_string() },
+        error => StoreError::Io { doing: "committing", detail: error.to_string() },
+    }
 }
 
 fn without_new_number(mut decision: super::request::Decision) -> super::request::Decision {

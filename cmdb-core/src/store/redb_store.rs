@@ -1,13 +1,14 @@
 //! The embedded store: one redb file.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{
     Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
     WriteTransaction,
 };
 
+use super::guard::{Guard, Health};
 use super::{
     Batch, Description, FORMAT, Order, Range, Read, Row, SCAN_ROWS_MAX, Snapshot, Store, StoreError, Table,
     Transaction,
@@ -16,6 +17,9 @@ use crate::model::Revision;
 
 /// The store's file within the data directory.
 const FILE: &str = "cmdb.redb";
+
+/// What the file is called while it is made.
+const UNFINISHED: &str = "unfinished";
 
 /// How much of the file redb keeps in memory, in bytes.
 const CACHE_BYTES: usize = 256 << 20;
@@ -31,9 +35,15 @@ fn definition(table: Table) -> Definition {
 }
 
 /// A store in one redb file.
+///
+/// When the file can no longer be written, the store stays as it was at the last durable commit until it is opened
+/// anew.
 pub struct RedbStore {
     database: Database,
     path: PathBuf,
+    health: Arc<Health>,
+    /// The last durable commit, while the next one is on its way and when that failed.
+    last: Mutex<Option<Arc<ReadTransaction>>>,
 }
 
 impl RedbStore {
@@ -47,13 +57,59 @@ impl RedbStore {
             detail: format!("{}: {error}", directory.display()),
         })?;
         let path = RedbStore::file(directory);
+        if path.exists() {
+            return RedbStore::open_file(&path);
+        }
+        // A store that is half made does not open. So it gets its name when it is whole; the lock goes with it.
+        let unfinished = path.with_extension(UNFINISHED);
+        let made = match RedbStore::open_file(&unfinished) {
+            Err(StoreError::NotAStore { .. }) => {
+                std::fs::remove_file(&unfinished).map_err(|error| io("removing a half made store", error))?;
+                RedbStore::open_file(&unfinished)?
+            }
+            made => made?,
+        };
+        if path.exists() {
+            // Another process was quicker, and has it.
+            return Err(StoreError::Locked { place: path.display().to_string() });
+        }
+        std::fs::rename(&unfinished, &path).map_err(|error| io("naming the new store", error))?;
+        let folder = std::fs::File::open(directory);
+        folder
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| io("making the new store's name durable", error))?;
+        Ok(RedbStore { path, ..made })
+    }
+
+    fn open_file(path: &Path) -> Result<RedbStore, StoreError> {
+        let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| StoreError::Io {
+            doing: "opening the store",
+            detail: format!("{}: {error}", path.display()),
+        })?;
+        let backend = redb::backends::FileBackend::new(file).map_err(|error| open_error(path, error))?;
+        RedbStore::with_backend(backend, path)
+    }
+
+    /// A store on whatever keeps its bytes.
+    pub(super) fn with_backend(
+        backend: impl redb::StorageBackend,
+        path: &Path,
+    ) -> Result<RedbStore, StoreError> {
+        let health = Arc::new(Health::default());
         let database = redb::Builder::new()
             .set_cache_size(CACHE_BYTES)
-            .create(&path)
-            .map_err(|error| open_error(&path, error))?;
-        let store = RedbStore { database, path };
+            .create_with_backend(Guard::new(backend, Arc::clone(&health)))
+            .map_err(|error| open_error(path, error))?;
+        let store = RedbStore { database, path: path.to_owned(), health, last: Mutex::default() };
         store.prepare()?;
         Ok(store)
+    }
+
+    /// A store on a disk of a test.
+    #[cfg(test)]
+    pub(crate) fn on_disk(disk: super::disk::Disk) -> Result<RedbStore, StoreError> {
+        RedbStore::with_backend(disk, Path::new("the disk of a test"))
     }
 
     /// Gives unused space of the file back. The store must not be open elsewhere.
@@ -89,10 +145,34 @@ impl RedbStore {
                 });
             }
         }
-        transaction.commit().map_err(|error| io("preparing the store", error))
+        self.commit("preparing the store", transaction)
+    }
+
+    /// Makes it durable, or lets the store stand as it was before.
+    fn commit(&self, doing: &'static str, transaction: WriteTransaction) -> Result<(), StoreError> {
+        // What went wrong on the way leaves nothing of the transaction; dropping it undoes it.
+        self.writable()?;
+        let before = self.database.begin_read().map_err(|error| io("beginning to read", error))?;
+        *self.last() = Some(Arc::new(before));
+        let committed = transaction.commit().map_err(|error| io(doing, error));
+        self.writable()?;
+        *self.last() = None;
+        committed
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Arc<ReadTransaction>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        match self.health.failure() {
+            None => Ok(()),
+            Some(cause) => Err(StoreError::ReadOnly { cause: cause.to_owned() }),
+        }
     }
 
     fn begin_durable(&self) -> Result<WriteTransaction, StoreError> {
+        self.writable()?;
         let mut transaction =
             self.database.begin_write().map_err(|error| io("beginning a transaction", error))?;
         // Costs a little at each commit; without it, opening after a crash walks the whole file.
@@ -103,7 +183,14 @@ impl RedbStore {
 
 impl Store for RedbStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        let transaction = self.database.begin_read().map_err(|error| io("beginning to read", error))?;
+        let present = self.database.begin_read().map_err(|error| io("beginning to read", error))?;
+        let mut transaction = Arc::new(present);
+        // Asked after beginning: what shows a commit that failed was begun after the failure.
+        if self.health.failure().is_some()
+            && let Some(last) = &*self.last()
+        {
+            transaction = Arc::clone(last);
+        }
         let tables = std::array::from_fn(|_| OnceLock::new());
         let mut snapshot = RedbSnapshot { transaction, tables, head: Revision(0) };
         let head = snapshot.get(Table::Meta, HEAD_KEY)?;
@@ -118,25 +205,26 @@ impl Store for RedbStore {
         if found != expected_head || found_epoch != epoch {
             return Err(StoreError::Moved { expected: expected_head, epoch, found, found_epoch });
         }
-        Ok(Box::new(RedbTransaction { transaction }))
+        Ok(Box::new(RedbTransaction { store: self, transaction }))
     }
 
     fn claim_writer(&self) -> Result<u64, StoreError> {
         let transaction = self.begin_durable()?;
         let epoch = read_number(&transaction, EPOCH_KEY)?.unwrap_or(0) + 1;
         write_number(&transaction, EPOCH_KEY, epoch)?;
-        transaction.commit().map_err(|error| io("taking the writer's place", error))?;
+        self.commit("taking the writer's place", transaction)?;
         Ok(epoch)
     }
 
     fn describe(&self) -> Description {
         let bytes = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
-        Description { kind: "redb", place: self.path.display().to_string(), bytes }
+        let read_only = self.health.failure().map(ToOwned::to_owned);
+        Description { kind: "redb", place: self.path.display().to_string(), bytes, read_only }
     }
 }
 
 struct RedbSnapshot {
-    transaction: ReadTransaction,
+    transaction: Arc<ReadTransaction>,
     tables: [OnceLock<ReadOnlyTable<&'static [u8], &'static [u8]>>; Table::ALL.len()],
     head: Revision,
 }
@@ -169,11 +257,12 @@ impl Snapshot for RedbSnapshot {
     }
 }
 
-struct RedbTransaction {
+struct RedbTransaction<'s> {
+    store: &'s RedbStore,
     transaction: WriteTransaction,
 }
 
-impl Read for RedbTransaction {
+impl Read for RedbTransaction<'_> {
     fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let open =
             self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
@@ -187,8 +276,10 @@ impl Read for RedbTransaction {
     }
 }
 
-impl Transaction for RedbTransaction {
+impl Transaction for RedbTransaction<'_> {
     fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        // Beyond a failure everything stays in memory: it must not be a whole import.
+        self.store.writable()?;
         // By table and key: a table is opened once, and neighbours in it are written together.
         let mut order: Vec<usize> = (0..batch.writes.len()).collect();
         order.sort_unstable_by_key(|place| {
@@ -218,13 +309,13 @@ impl Transaction for RedbTransaction {
 
     fn commit(self: Box<Self>, head: Revision) -> Result<(), StoreError> {
         write_number(&self.transaction, HEAD_KEY, head.0)?;
-        self.transaction.commit().map_err(|error| io("committing", error))
+        self.store.commit("committing", self.transaction)
     }
 }
 
 /// A row as redb hands it out.
-type StoredRow<'a> = Result<(Guard<'a>, Guard<'a>), redb::StorageError>;
-type Guard<'a> = redb::AccessGuard<'a, &'static [u8]>;
+type StoredRow<'a> = Result<(StoredBytes<'a>, StoredBytes<'a>), redb::StorageError>;
+type StoredBytes<'a> = redb::AccessGuard<'a, &'static [u8]>;
 
 fn get_from(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
@@ -298,5 +389,35 @@ fn open_error(path: &Path, error: redb::DatabaseError) -> StoreError {
             StoreError::Io { doing: "opening the store", detail: format!("{place}: {error}") }
         }
         other => StoreError::NotAStore { place, detail: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The power went while the store was made: redb refused what was left, and a person had to remove it.
+    #[test]
+    fn a_store_that_was_half_made_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let unfinished = RedbStore::file(directory.path()).with_extension(UNFINISHED);
+        std::fs::write(&unfinished, vec![0; 8_192]).unwrap();
+        let store = RedbStore::open(directory.path()).unwrap();
+        assert!(!unfinished.exists());
+        assert_eq!(store.describe().place, RedbStore::file(directory.path()).display().to_string());
+        let locked = RedbStore::open(directory.path());
+        assert!(matches!(locked, Err(StoreError::Locked { .. })));
+        drop(store);
+        RedbStore::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_store_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = RedbStore::file(directory.path());
+        std::fs::write(&file, b"my only copy of something else").unwrap();
+        let refused = RedbStore::open(directory.path());
+        assert!(matches!(refused, Err(StoreError::NotAStore { .. })));
+        assert_eq!(std::fs::read(&file).unwrap(), b"my only copy of something else");
     }
 }

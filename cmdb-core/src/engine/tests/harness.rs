@@ -13,7 +13,7 @@ use crate::import::Format;
 use crate::model::schema::Schema;
 use crate::model::value::Attributes;
 use crate::model::{Item, ItemId, Problem, Reason, Revision, SourceKind, Timestamp, Value};
-use crate::store::RedbStore;
+use crate::store::{RedbStore, Store};
 
 pub(super) const DAY_US: i64 = crate::model::time::DAY_US;
 
@@ -36,14 +36,53 @@ pub(super) fn bench() -> Bench {
     Bench { cmdb, clock, directory }
 }
 
+/// The same on a store of the test's own.
+pub(super) fn bench_on(store: Arc<dyn Store>, schema: Schema) -> Bench {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let clock = Arc::new(AtomicI64::new(1_800_000_000_000_000));
+    let cmdb = open_on(store, &clock, schema).expect("the engine opens");
+    cmdb.on_complaint(Box::new(|error| panic!("the engine complains: {error:?}")));
+    Bench { cmdb, clock, directory }
+}
+
+/// Claims to an engine that has no bench.
+pub(super) fn apply_to(cmdb: &Cmdb, source: SourceName, claims: Vec<Claim>) -> Result<Applied, EngineError> {
+    let ask = Apply { source, actor: actor(), claims, merge: false, dry_run: false, observed_at: None };
+    wait(|reply| cmdb.apply(ask, reply))
+}
+
+/// A report to an engine that has no bench.
+pub(super) fn report_to(
+    cmdb: &Cmdb,
+    source: &str,
+    sections: Vec<Section>,
+) -> Result<ReportOutcome, EngineError> {
+    let report = Report {
+        source: named(source, SourceKind::Agent),
+        digest: digest(&format!("{sections:?}")),
+        observed_at: (cmdb.inner.clock)(),
+        sections,
+        decode,
+    };
+    wait(|reply| cmdb.report(report, reply))
+}
+
 pub(super) fn open(directory: &tempfile::TempDir, clock: &Arc<AtomicI64>, schema: Schema) -> Cmdb {
     let store = RedbStore::open(directory.path()).expect("a new store");
-    let clock = Arc::clone(clock);
-    let now = Arc::new(move || Timestamp(clock.load(Ordering::SeqCst)));
-    let options = Options { group_wait_us: 0, ..Options::default() };
-    let cmdb = Cmdb::open(Arc::new(store), schema, now, options).expect("the engine opens");
+    let cmdb = open_on(Arc::new(store), clock, schema).expect("the engine opens");
     cmdb.on_complaint(Box::new(|error| panic!("the engine complains: {error:?}")));
     cmdb
+}
+
+/// An engine on a store that may fail.
+pub(super) fn open_on(
+    store: Arc<dyn Store>,
+    clock: &Arc<AtomicI64>,
+    schema: Schema,
+) -> Result<Cmdb, EngineError> {
+    let clock = Arc::clone(clock);
+    let now = Arc::new(move || Timestamp(clock.load(Ordering::SeqCst)));
+    Cmdb::open(store, schema, now, Options { group_wait_us: 0, ..Options::default() })
 }
 
 fn wait<T: Send + 'static>(ask: impl FnOnce(Reply<T>)) -> Result<T, EngineError> {

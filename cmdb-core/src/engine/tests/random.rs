@@ -56,7 +56,7 @@ fn distinct(mut claims: Vec<Claim>) -> Vec<Claim> {
     claims
 }
 
-fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
+pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
     match u.int_in_range(0..=9)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
