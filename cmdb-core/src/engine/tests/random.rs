@@ -166,7 +166,7 @@ fn a_diff_is_what_lies_between_two_moments() {
         let to = Revision(u.int_in_range(from.0..=head)?);
         let reader = bench.cmdb.reader().expect("readable");
         let diff = reader.diff(When::Revision(from), When::Revision(to), None, 10_000).expect("to be had");
-        assert_eq!(diff.total as usize, diff.differences.len());
+        assert_eq!(diff.total, diff.differences.len() as u64);
         let (old, new) = (facts(&bench, from), facts(&bench, to));
         let mut expected: Vec<(Option<String>, Option<String>)> = Vec::new();
         for name in old.keys().chain(new.keys()).collect::<std::collections::BTreeSet<_>>() {
