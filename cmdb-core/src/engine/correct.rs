@@ -98,8 +98,18 @@ fn revert_item(
             continue;
         }
         if is.as_ref().map(content) != became.as_ref().map(content) {
-            skipped
-                .push(format!("{} \"{}\": what {} says of it has changed since", item.id, item.name, one.1));
+            match (was, became, is) {
+                (Some(was), Some(became), Some(is)) => {
+                    let claim = revert_attributes(&was, &became, is, item.id, skipped);
+                    item.claims.retain(|claim| name(claim) != one);
+                    item.claims.push(claim);
+                    doubt(draft, one.0, &one.1)?;
+                }
+                _ => skipped.push(format!(
+                    "{} \"{}\": what {} says of it has changed since",
+                    item.id, item.name, one.1
+                )),
+            }
             continue;
         }
         item.claims.retain(|claim| name(claim) != one);
@@ -123,6 +133,36 @@ fn revert_item(
         }
     }
     draft.resolve_and_put(item)
+}
+
+/// A claim that has changed since is undone attribute by attribute, where what the commit set still stands.
+fn revert_attributes(
+    was: &ItemClaimState,
+    became: &ItemClaimState,
+    mut is: ItemClaimState,
+    item: ItemId,
+    skipped: &mut Vec<String>,
+) -> ItemClaimState {
+    let value =
+        |claim: &ItemClaimState, name: &str| claim.attributes.get(name).map(|stated| stated.value.clone());
+    let names: BTreeSet<String> = was.attributes.keys().chain(became.attributes.keys()).cloned().collect();
+    for name in names {
+        let (before, after, now) = (value(was, &name), value(became, &name), value(&is, &name));
+        if before == after {
+            continue;
+        }
+        if now != after {
+            skipped.push(format!("{item}.{name}: what {} says of it has changed since", is.key));
+        } else if let Some(stated) = was.attributes.get(&name) {
+            is.attributes.insert(name, stated.clone());
+        } else {
+            is.attributes.remove(&name);
+        }
+    }
+    if was.name != became.name && is.name == became.name {
+        is.name.clone_from(&was.name);
+    }
+    is
 }
 
 /// What a claim says, without the flags that follow from other claims.

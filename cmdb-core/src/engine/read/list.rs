@@ -139,9 +139,29 @@ impl Reader {
             }
         }
         if let Some(sort) = sort {
+            self.check_sort(sort, &chosen)?;
             chosen.sort_by(|(one, _), (other, _)| sort.compare(one.as_ref(), other.as_ref()));
         }
         Ok(chosen.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// An order by something that no class declares and no item has is a slip.
+    fn check_sort(&self, sort: &Sort, chosen: &[(Option<Value>, ItemId)]) -> Result<(), EngineError> {
+        let schema = &self.inner.schema;
+        let name = &sort.attribute;
+        if schema.attribute("", name).is_some() || chosen.iter().any(|(value, _)| value.is_some()) {
+            return Ok(());
+        }
+        let near = schema.nearest_attribute("", name);
+        let hint = near.map_or_else(String::new, |near| format!("did you mean {near}?"));
+        Err(Problem::new(
+            Reason::FilterInvalid,
+            format!("no item has anything called \"{name}\" to sort by"),
+            name.clone(),
+        )
+        .expected("an attribute, or id, key, source, class, name, status", name.clone())
+        .hint(hint)
+        .into())
     }
 
     /// An attribute, or one of the things that every item has.

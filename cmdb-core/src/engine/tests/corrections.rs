@@ -189,3 +189,18 @@ fn names_lead_to_items_or_to_the_nearest() {
     assert_eq!(problem.reason, Reason::ItemAmbiguous);
     assert!(problem.hint.contains("cmdb:db") && problem.hint.contains("other:db"), "{}", problem.hint);
 }
+
+#[test]
+fn a_revert_goes_attribute_by_attribute_where_a_claim_has_changed_since() {
+    let bench = estate();
+    let id = bench.find("db").id;
+    let both = set(id, &[("version", text("16.1")), ("port", Value::Integer(1))], &[]);
+    bench.apply(person("ann"), vec![set(id, &[("owner", text("ann"))], &[])], true).expect("taken");
+    let first = bench.apply(person("ann"), vec![both], true).expect("taken");
+    bench.apply(person("ann"), vec![set(id, &[("port", Value::Integer(2))], &[])], true).expect("taken");
+    let reverted = bench.revert(first.revision.expect("a commit")).expect("taken");
+    assert_eq!(reverted.skipped.len(), 1, "{:?}", reverted.skipped);
+    assert_eq!(version(&bench).0, "15.4");
+    assert_eq!(bench.find("db").attribute("port").expect("ann says it").value, &Value::Integer(2));
+    bench.check();
+}
