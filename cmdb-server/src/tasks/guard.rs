@@ -56,7 +56,7 @@ mod tests {
         }
 
         fn describe(&self) -> Description {
-            Description { kind: "broken", place: String::new(), bytes: 0 }
+            Description { kind: "broken", place: String::new(), bytes: 0, read_only: None }
         }
     }
 
