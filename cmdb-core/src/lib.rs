@@ -5,7 +5,9 @@
 //! snapshot; nothing else writes the store.
 //!
 //! ```text
-//! model ← claim ← {identify, reconcile} ← change ← {store, history, graph} ← engine
+//! model ← claim ← {import, identify, reconcile, store}
+//!                 {identify, reconcile, store} ← change ┐
+//! model ← {graph, query, scenario}                      ├─ engine ← health
 //! ```
 #![warn(missing_docs)]
 
