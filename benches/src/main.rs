@@ -3,6 +3,7 @@
 mod generator;
 mod measure;
 mod micro;
+mod store;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,11 @@ struct Arguments {
 enum Command {
     /// Commits, reports and impact answers on one store (the default)
     Micro(Options),
+    /// The figures that the store has to reach, written into docs/performance.md
+    Store(store::Options),
+    /// Opens a store and dies; what `store` opens afterwards
+    #[command(hide = true)]
+    Killed(store::Killed),
 }
 
 /// What is measured on.
@@ -44,6 +50,8 @@ impl Default for Options {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Some(Command::Micro(options)) => micro::run(&options),
+        Some(Command::Store(options)) => store::run(&options),
+        Some(Command::Killed(killed)) => store::die(&killed),
         None => micro::run(&Options::default()),
     }
 }

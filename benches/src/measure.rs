@@ -36,7 +36,7 @@ pub fn measure(
 }
 
 /// CPU time that this process has used, all threads together.
-fn cpu() -> Duration {
+pub fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).expect("a process has not used negative time");
     let nanoseconds = u32::try_from(time.tv_nsec).expect("less than a second");

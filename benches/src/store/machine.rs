@@ -1,0 +1,36 @@
+//! What Linux says of this process and of the machine.
+
+use anyhow::{Context, Result};
+
+fn field(file: &str, name: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next());
+    number.with_context(|| format!("{file} says nothing of {name}"))?.parse().context("a number")
+}
+
+/// Bytes that this process has sent towards the disk.
+pub fn written() -> Result<u64> {
+    field("/proc/self/io", "write_bytes")
+}
+
+/// The most memory that this process had at once, in bytes.
+pub fn resident_peak() -> Result<u64> {
+    Ok(field("/proc/self/status", "VmHWM")? << 10)
+}
+
+/// From now on the peak is a new one.
+pub fn forget_peak() -> Result<()> {
+    std::fs::write("/proc/self/clear_refs", "5").context("resetting the peak of memory")
+}
+
+/// Model and number of processors, and how busy they are: `model, n cores, load x`.
+pub fn describe() -> Result<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo")?;
+    let model =
+        text.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
+    let cores = std::thread::available_parallelism()?;
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let load = load.split(' ').next().unwrap_or_default().to_owned();
+    Ok(format!("{}, {cores} cores, load {load} when it began", model.unwrap_or("processor unknown")))
+}
