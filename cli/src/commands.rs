@@ -3,11 +3,13 @@
 //! Invariant: a command talks to the server through `connection`, prints through `output`, and fails through
 //! `error`.
 
+mod as_of;
 mod backup;
 mod classes;
 mod completions;
 mod correction;
 mod depends;
+mod diff;
 mod export;
 mod history;
 mod impact;
@@ -67,6 +69,8 @@ commands! {
     Show(show),
     /// What changed on an item, and when
     History(history),
+    /// What differs between two moments, everywhere or around an item
+    Diff(diff),
     /// What is reached when the items fail
     Impact(impact),
     /// Everything the items need

@@ -8,11 +8,13 @@
 pub mod admin;
 pub mod changes;
 pub mod commits;
+pub mod diff;
 mod error;
 mod feed;
 pub mod graph;
 pub mod import;
 pub mod items;
+pub mod moment;
 mod names;
 mod people;
 pub mod reports;
@@ -30,6 +32,7 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 pub use error::Error;
 pub use feed::{Feed, Stream};
+pub use moment::{Beginning, reader_at};
 pub use names::{Names, label_of, labels_of};
 pub use people::{Person, import_source};
 pub use room::Room;

@@ -1,7 +1,6 @@
 //! What depends on what: the live graph asked by `cmdb-impact`, with the names of the store.
 //!
-//! A question sees one snapshot of the graph and one moment of the store beside it. Invariant: an answer that leaves
-//! something out says so.
+//! A question sees the graph and the store of one moment. Invariant: an answer that leaves something out says so.
 
 mod depends;
 mod impact;
@@ -9,7 +8,7 @@ mod neighbours;
 mod trace;
 mod words;
 
-use cmdb_core::engine::{Cmdb, Coverage, Label, Reader};
+use cmdb_core::engine::{Coverage, Label, Reader, When};
 use cmdb_core::graph::{GateIndex, Graph, Index, TypeIndex};
 use cmdb_core::model::{ItemId, Revision, Timestamp};
 
@@ -24,14 +23,14 @@ use super::{Error, labels_of};
 pub const SEEDS_MAX: usize = 10_000;
 /// Items that one answer lists at most, and when nobody says how many.
 pub const LISTED_MAX: usize = 1_000_000;
-/// How often a question waits for the graph and the store to show the same revision.
-const MOMENT_TRIES: usize = 8;
 
 /// A question about what is reached from some items.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The items, as people name them.
     pub items: Vec<String>,
+    /// The moment.
+    pub when: When,
     /// Relationships from a seed at most; `None`: any.
     pub depth: Option<u32>,
     /// Items listed at most; `None`: count only.
@@ -47,6 +46,13 @@ pub struct AsOf {
     pub recorded_at: Timestamp,
 }
 
+impl AsOf {
+    /// The moment that a reader shows.
+    pub fn of(reader: &Reader) -> AsOf {
+        AsOf { revision: reader.revision(), recorded_at: reader.recorded_at() }
+    }
+}
+
 /// What carried something from one item to the next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Carrier {
@@ -60,26 +66,17 @@ pub struct Carrier {
 
 /// The graph and the store at one moment.
 struct Moment<'a> {
-    graph: Graph,
+    graph: &'a Graph,
     reader: &'a Reader,
 }
 
 impl<'a> Moment<'a> {
-    /// The graph follows the store within moments; wait for it a little, so that names and topology agree.
-    fn new(engine: &Cmdb, reader: &'a Reader) -> Moment<'a> {
-        let mut graph = engine.graph();
-        for _ in 0..MOMENT_TRIES {
-            if graph.revision() >= reader.revision() {
-                break;
-            }
-            std::thread::yield_now();
-            graph = engine.graph();
-        }
-        Moment { graph, reader }
+    fn new(reader: &'a Reader) -> Moment<'a> {
+        Moment { graph: reader.graph(), reader }
     }
 
     fn as_of(&self) -> AsOf {
-        AsOf { revision: self.graph.revision(), recorded_at: self.reader.recorded_at() }
+        AsOf::of(self.reader)
     }
 
     /// The items that the question names, each once.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cmdb_core::engine::Direction;
+use cmdb_core::engine::{Direction, When};
 use cmdb_proto::v1;
 use cmdb_proto::v1::graph_service_server::GraphService;
 use tonic::{Request, Response, Status};
@@ -23,7 +23,8 @@ impl GraphService for Graph {
         request: Request<v1::ImpactRequest>,
     ) -> Result<Response<v1::ImpactResponse>, Status> {
         let ask = request.into_inner();
-        let ask = reached(ask.items, ask.depth, ask.limit, ask.count_only)?;
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let ask = reached(ask.items, when, ask.depth, ask.limit, ask.count_only)?;
         Ok(Response::new(impact_to(self.0.impact(ask).await.map_err(refuse)?)))
     }
 
@@ -32,14 +33,16 @@ impl GraphService for Graph {
         request: Request<v1::DependenciesRequest>,
     ) -> Result<Response<v1::DependenciesResponse>, Status> {
         let ask = request.into_inner();
-        let ask = reached(ask.items, ask.depth, ask.limit, ask.count_only)?;
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let ask = reached(ask.items, when, ask.depth, ask.limit, ask.count_only)?;
         Ok(Response::new(depends_to(self.0.depends(ask).await.map_err(refuse)?)))
     }
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<v1::TraceResponse>, Status> {
         let ask = request.into_inner();
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
         let chains_max = limit("chains_max", ask.chains_max, CHAINS_DEFAULT, cmdb_impact::TRACE_CHAINS_MAX)?;
-        let trace = self.0.trace(ask.from, ask.to, chains_max).await.map_err(refuse)?;
+        let trace = self.0.trace(ask.from, ask.to, when, chains_max).await.map_err(refuse)?;
         Ok(Response::new(trace_to(trace)))
     }
 
@@ -50,6 +53,7 @@ impl GraphService for Graph {
         let ask = request.into_inner();
         let ask = NeighboursAsk {
             item: ask.item,
+            when: self.0.when(&ask.as_of).map_err(refuse)?,
             depth: depth(ask.depth)?,
             types: ask.types,
             direction: direction(&ask.direction)?,
@@ -59,9 +63,14 @@ impl GraphService for Graph {
     }
 }
 
-fn reached(items: Vec<String>, depth: u32, listed: u32, count_only: bool) -> Result<Ask, Status> {
+fn reached(items: Vec<String>, when: When, depth: u32, listed: u32, count_only: bool) -> Result<Ask, Status> {
     let listed_max = limit("limit", listed, LISTED_MAX, LISTED_MAX)?;
-    Ok(Ask { items, depth: (depth != 0).then_some(depth), listed_max: (!count_only).then_some(listed_max) })
+    Ok(Ask {
+        items,
+        when,
+        depth: (depth != 0).then_some(depth),
+        listed_max: (!count_only).then_some(listed_max),
+    })
 }
 
 fn direction(text: &str) -> Result<Direction, Status> {

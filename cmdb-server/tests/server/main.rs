@@ -8,4 +8,5 @@ mod graph;
 mod harness;
 mod items;
 mod lifecycle;
+mod time;
 mod transfer;

@@ -49,18 +49,17 @@ impl App {
     /// # Errors
     /// When there is no such item, or several.
     pub async fn depends(&self, ask: Ask) -> Result<DependsAnswer, Error> {
-        let engine = self.engine.clone();
-        self.read(move |reader| answer(&Moment::new(&engine, reader), &ask)).await
+        self.read_at(ask.when, move |reader| answer(&Moment::new(reader), &ask)).await
     }
 }
 
 fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
     let seeds = moment.seeds(&ask.items)?;
-    let found = depends(&moment.graph, &indexes(&seeds), ask.depth);
+    let found = depends(moment.graph, &indexes(&seeds), ask.depth);
     let needed = ask.listed_max.map_or_else(Vec::new, |limit| listed(moment, &found, limit));
     let mut mentioned: BTreeSet<ItemId> = needed.iter().map(|needed| needed.id).collect();
     mentioned.extend(needed.iter().flat_map(|needed| &needed.via).map(|via| via.item));
-    let by_class = found.by_class(&moment.graph).into_iter();
+    let by_class = found.by_class(moment.graph).into_iter();
     Ok(DependsAnswer {
         as_of: moment.as_of(),
         seeds: moment.labels(&ids(&seeds))?,
@@ -75,7 +74,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
 }
 
 fn listed(moment: &Moment<'_>, found: &Dependencies, limit: usize) -> Vec<Needed> {
-    let graph = &moment.graph;
+    let graph = moment.graph;
     let items = found.by_distance_and_id(graph).into_iter().take(limit);
     items
         .map(|needed| {

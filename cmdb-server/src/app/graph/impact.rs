@@ -52,17 +52,16 @@ impl App {
     /// # Errors
     /// When there is no such item, or several.
     pub async fn impact(&self, ask: Ask) -> Result<ImpactAnswer, Error> {
-        let engine = self.engine.clone();
-        self.read(move |reader| answer(&Moment::new(&engine, reader), &ask)).await
+        self.read_at(ask.when, move |reader| answer(&Moment::new(reader), &ask)).await
     }
 }
 
 fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
     let seeds = moment.seeds(&ask.items)?;
-    let found = impact(&moment.graph, &indexes(&seeds), Options { depth: ask.depth });
+    let found = impact(moment.graph, &indexes(&seeds), Options { depth: ask.depth });
     let listed = match ask.listed_max {
         Some(limit) => {
-            let mut listed = found.by_distance_and_id(&moment.graph);
+            let mut listed = found.by_distance_and_id(moment.graph);
             listed.truncate(limit);
             listed
         }
@@ -71,7 +70,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
     let seed_labels = moment.labels(&ids(&seeds))?;
     let assumptions = assumptions(moment, &found, &seed_labels)?;
     let (affected, labels) = explained(moment, &found, &listed)?;
-    let by_class = found.by_class(&moment.graph).into_iter();
+    let by_class = found.by_class(moment.graph).into_iter();
     Ok(ImpactAnswer {
         as_of: moment.as_of(),
         seeds: seed_labels,
@@ -91,7 +90,7 @@ fn explained(
     found: &Impact,
     listed: &[Affected],
 ) -> Result<(Vec<AffectedItem>, BTreeMap<ItemId, Label>), Error> {
-    let graph = &moment.graph;
+    let graph = moment.graph;
     let explainer = Explainer::new(graph, found);
     let explanations: Vec<_> = listed.iter().map(|affected| explainer.explain(*affected)).collect();
     let mut mentioned: BTreeSet<ItemId> = listed.iter().map(|affected| graph.id(affected.item)).collect();
@@ -113,7 +112,7 @@ fn explained(
 
 /// What the answer rests on: seeds that are not there, groups that nobody confirmed, things that are not seen now.
 fn assumptions(moment: &Moment<'_>, found: &Impact, seeds: &[Label]) -> Result<Vec<String>, Error> {
-    let graph = &moment.graph;
+    let graph = moment.graph;
     let mut assumptions: Vec<String> = seeds.iter().filter_map(words::seed).collect();
     let dependents: Vec<ItemId> =
         found.assumptions().iter().map(|gate| graph.id(graph.gate(*gate).dependent())).collect();

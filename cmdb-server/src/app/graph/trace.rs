@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cmdb_core::engine::Label;
+use cmdb_core::engine::{Label, When};
 use cmdb_core::model::ItemId;
 use cmdb_impact::trace::{Extent, Step};
 use cmdb_impact::{Direction, TRACE_STEPS_MAX, Trace, trace};
@@ -46,14 +46,19 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn trace(&self, from: String, to: String, chains_max: usize) -> Result<TraceAnswer, Error> {
-        let engine = self.engine.clone();
-        self.read(move |reader| answer(&Moment::new(&engine, reader), &from, &to, chains_max)).await
+    pub async fn trace(
+        &self,
+        from: String,
+        to: String,
+        when: When,
+        chains_max: usize,
+    ) -> Result<TraceAnswer, Error> {
+        self.read_at(when, move |reader| answer(&Moment::new(reader), &from, &to, chains_max)).await
     }
 }
 
 fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Result<TraceAnswer, Error> {
-    let graph = &moment.graph;
+    let graph = moment.graph;
     let (from, to) = (moment.reader.resolve(from)?, moment.reader.resolve(to)?);
     let found = match (graph.index(from), graph.index(to)) {
         (Some(from), Some(to)) => trace(graph, from, to, chains_max),
