@@ -13,3 +13,4 @@ mod harness;
 mod messages;
 mod round_trip;
 mod scenarios;
+mod time;
