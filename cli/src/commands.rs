@@ -19,6 +19,7 @@ mod neighbours;
 mod relate;
 mod retire;
 mod revert;
+mod scenario;
 mod set;
 mod show;
 mod status;
@@ -100,6 +101,8 @@ commands! {
     Retire(retire),
     /// Undo a commit, where what it set still stands
     Revert(revert),
+    /// What if: edits that were never made, asked and applied
+    Scenario(scenario),
     /// Print the completions for a shell
     Completions(completions),
 }

@@ -19,6 +19,7 @@ mod names;
 mod people;
 pub mod reports;
 mod room;
+pub mod scenarios;
 pub mod schema;
 pub mod sessions;
 mod staging;
@@ -69,6 +70,7 @@ pub struct App {
     /// Long answers, beside the questions: they last as long as their reader likes, within limits.
     answers: Arc<Semaphore>,
     started: Instant,
+    scenario_turn: scenarios::Turn,
 }
 
 /// What the server tells agents, and what it takes from them.
@@ -137,6 +139,7 @@ impl App {
             waiting: Semaphore::new(READS_WAITING_MAX),
             answers: Arc::new(Semaphore::new(feed::ANSWERS_MAX)),
             started: Instant::now(),
+            scenario_turn: scenarios::Turn::default(),
         })
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::as_of::AsOf;
+use super::scenario::InScenario;
 use super::walk::{self, Answer, Step};
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -37,6 +38,8 @@ pub struct Arguments {
     limit: Option<u32>,
     #[command(flatten)]
     as_of: AsOf,
+    #[command(flatten)]
+    scenario: InScenario,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -47,10 +50,12 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         limit: arguments.limit.unwrap_or(0),
         depth: arguments.depth.unwrap_or(0),
         as_of: arguments.as_of.text(),
+        scenario: arguments.scenario.name(),
     };
-    let (count_only, as_of) = (request.count_only, arguments.as_of);
+    let (count_only, as_of, scenario) = (request.count_only, arguments.as_of, arguments.scenario);
     let answer = session.connect().await?.graph().impact(request).await?.into_inner();
-    print(session, &answer, count_only, &as_of)
+    print(session, &answer, count_only, &as_of)?;
+    scenario.note(session, answer.revision)
 }
 
 fn print(

@@ -1,23 +1,29 @@
 //! What depends on what: the live graph asked by `cmdb-impact`, with the names of the store.
 //!
-//! A question sees the graph and the store of one moment. Invariant: an answer that leaves something out says so.
+//! A question sees the graph and the store of one moment, or what a scenario makes of them. Invariant: an answer that
+//! leaves something out says so.
 
 mod depends;
 mod impact;
 mod neighbours;
+mod stage;
 mod trace;
 mod words;
 
-use cmdb_core::engine::{Coverage, Label, Reader, When};
+use std::collections::BTreeMap;
+
+use cmdb_core::engine::{Coverage, Label, Reader};
 use cmdb_core::graph::{GateIndex, Graph, Index, TypeIndex};
 use cmdb_core::model::{ItemId, Revision, Timestamp};
 
 pub use depends::{DependsAnswer, Needed};
 pub use impact::{AffectedItem, ImpactAnswer};
 pub use neighbours::{DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, NeighboursAnswer, NeighboursAsk};
+pub use stage::{Stage, Staged, stage};
 pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer};
 
 use super::{Error, labels_of};
+use stage::Imagined;
 
 /// Items that one question may be about.
 pub const SEEDS_MAX: usize = 10_000;
@@ -29,8 +35,8 @@ pub const LISTED_MAX: usize = 1_000_000;
 pub struct Ask {
     /// The items, as people name them.
     pub items: Vec<String>,
-    /// The moment.
-    pub when: When,
+    /// The graph.
+    pub stage: Stage,
     /// Relationships from a seed at most; `None`: any.
     pub depth: Option<u32>,
     /// Items listed at most; `None`: count only.
@@ -64,17 +70,14 @@ pub struct Carrier {
     pub group: String,
 }
 
-/// The graph and the store at one moment.
+/// The graph and the store at one moment, or in a scenario on it.
 struct Moment<'a> {
     graph: &'a Graph,
     reader: &'a Reader,
+    imagined: Option<&'a Imagined>,
 }
 
-impl<'a> Moment<'a> {
-    fn new(reader: &'a Reader) -> Moment<'a> {
-        Moment { graph: reader.graph(), reader }
-    }
-
+impl Moment<'_> {
     fn as_of(&self) -> AsOf {
         AsOf::of(self.reader)
     }
@@ -91,7 +94,7 @@ impl<'a> Moment<'a> {
         let mut seeds: Vec<Seed> = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
         for text in texts {
-            let id = self.reader.resolve(text)?;
+            let id = self.resolve(text)?;
             if seen.insert(id) {
                 seeds.push(Seed { id, index: self.graph.index(id) });
             }
@@ -99,15 +102,26 @@ impl<'a> Moment<'a> {
         Ok(seeds)
     }
 
-    /// What an item is called; an item that the store does not know (yet) is called by its id.
+    fn resolve(&self, text: &str) -> Result<ItemId, Error> {
+        let imagined = self.imagined.map(|imagined| imagined.resolve(text)).transpose()?.flatten();
+        imagined.map_or_else(|| Ok(self.reader.resolve(text)?), Ok)
+    }
+
     fn label(&self, id: ItemId) -> Result<Label, Error> {
-        let label = self.reader.labels(&[id])?.into_iter().flatten().next();
-        label.ok_or(Error::Internal)
+        self.labels(&[id])?.pop().ok_or(Error::Internal)
     }
 
     fn labels(&self, ids: &[ItemId]) -> Result<Vec<Label>, Error> {
-        let labels = labels_of(self.reader, ids)?;
+        let labels = self.labels_by_id(ids)?;
         Ok(ids.iter().filter_map(|id| labels.get(id).cloned()).collect())
+    }
+
+    fn labels_by_id(&self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, Label>, Error> {
+        let mut labels = labels_of(self.reader, ids)?;
+        if let Some(imagined) = self.imagined {
+            labels.extend(ids.iter().filter_map(|id| Some((*id, imagined.label(*id)?.clone()))));
+        }
+        Ok(labels)
     }
 
     fn group(&self, gate: Option<GateIndex>) -> String {

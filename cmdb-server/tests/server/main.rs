@@ -9,4 +9,5 @@ mod harness;
 mod items;
 mod lifecycle;
 mod time;
+mod scenarios;
 mod transfer;

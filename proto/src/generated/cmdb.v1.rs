@@ -923,6 +923,9 @@ pub struct ImpactRequest {
     /// the moment that is asked, see ItemService; empty: now
     #[prost(string, tag = "5")]
     pub as_of: ::prost::alloc::string::String,
+    /// the scenario that is asked, see ScenarioService; empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImpactResponse {
@@ -1022,6 +1025,9 @@ pub struct DependenciesRequest {
     /// empty: now
     #[prost(string, tag = "5")]
     pub as_of: ::prost::alloc::string::String,
+    /// empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DependenciesResponse {
@@ -1074,6 +1080,9 @@ pub struct TraceRequest {
     /// empty: now
     #[prost(string, tag = "4")]
     pub as_of: ::prost::alloc::string::String,
+    /// empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TraceResponse {
@@ -3814,6 +3823,959 @@ pub mod discovery_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "cmdb.v1.DiscoveryService";
     impl<T> tonic::server::NamedService for DiscoveryServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Scenario {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub base_revision: u64,
+    /// microseconds since the epoch
+    #[prost(int64, tag = "3")]
+    pub created_at_us: i64,
+    #[prost(string, tag = "4")]
+    pub created_by: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// in their order; left out by List
+    #[prost(message, repeated, tag = "6")]
+    pub edits: ::prost::alloc::vec::Vec<ScenarioEdit>,
+    #[prost(uint64, tag = "7")]
+    pub edits_total: u64,
+    /// that the edits speak of, as they are at the base; left out by List
+    #[prost(message, repeated, tag = "8")]
+    pub items: ::prost::alloc::vec::Vec<GraphItem>,
+}
+/// One edit. Of two that contradict each other the later one counts.
+///
+/// An end is ITEM, at the base, or "+NAME": the item of that name that an earlier edit of the scenario adds. Answers
+/// have ids ("@42") and "+NAME".
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScenarioEdit {
+    #[prost(oneof = "scenario_edit::Edit", tags = "1, 2, 3, 4, 5, 6")]
+    pub edit: ::core::option::Option<scenario_edit::Edit>,
+}
+/// Nested message and enum types in `ScenarioEdit`.
+pub mod scenario_edit {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Edit {
+        #[prost(message, tag = "1")]
+        Add(super::ScenarioAdd),
+        #[prost(message, tag = "2")]
+        Remove(super::ScenarioRemove),
+        #[prost(message, tag = "3")]
+        Set(super::ScenarioSet),
+        #[prost(message, tag = "4")]
+        Relate(super::ScenarioRelate),
+        #[prost(message, tag = "5")]
+        Unrelate(super::ScenarioUnrelate),
+        #[prost(message, tag = "6")]
+        Require(super::ScenarioRequire),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScenarioAdd {
+    #[prost(string, tag = "1")]
+    pub class: ::prost::alloc::string::String,
+    /// within the scenario no other added item may have it
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(btree_map = "string, message", tag = "3")]
+    pub attributes: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
+}
+/// The item is taken out, as if it were retired.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScenarioRemove {
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScenarioSet {
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// without a value: the attribute is taken away
+    #[prost(btree_map = "string, message", tag = "2")]
+    pub attributes: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
+}
+/// Adds a relationship, or changes the group and weight of one that there is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScenarioRelate {
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+    /// redundancy group of the dependent end; empty: none
+    #[prost(string, tag = "4")]
+    pub group: ::prost::alloc::string::String,
+    /// 0: 1
+    #[prost(double, tag = "5")]
+    pub weight: f64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScenarioUnrelate {
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScenarioRequire {
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub group: ::prost::alloc::string::String,
+    /// all, any, at_least N, percent P, capacity C
+    #[prost(string, tag = "3")]
+    pub require: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateScenarioRequest {
+    /// letters, digits, '.', '_', '-'
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// the moment whose graph is edited; empty: now
+    #[prost(string, tag = "2")]
+    pub base: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetScenarioRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListScenariosRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListScenariosResponse {
+    /// by name
+    #[prost(message, repeated, tag = "1")]
+    pub scenarios: ::prost::alloc::vec::Vec<Scenario>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteScenarioRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteScenarioResponse {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EditScenarioRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub edits: ::prost::alloc::vec::Vec<ScenarioEdit>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiffScenarioRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DiffScenarioResponse {
+    #[prost(uint64, tag = "1")]
+    pub base_revision: u64,
+    #[prost(uint64, tag = "2")]
+    pub head_revision: u64,
+    /// against the base
+    #[prost(message, repeated, tag = "3")]
+    pub changes: ::prost::alloc::vec::Vec<Change>,
+    #[prost(message, repeated, tag = "4")]
+    pub conflicts: ::prost::alloc::vec::Vec<ScenarioConflict>,
+}
+/// A field that has changed since the base, to something other than the scenario says.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScenarioConflict {
+    /// as it is named to decide: "@42.version", "@1 depends_on @2"
+    #[prost(string, tag = "1")]
+    pub field: ::prost::alloc::string::String,
+    /// the same with names: "Payment.version"
+    #[prost(string, tag = "2")]
+    pub title: ::prost::alloc::string::String,
+    /// what it was
+    #[prost(string, tag = "3")]
+    pub base: ::prost::alloc::string::String,
+    /// what it is now
+    #[prost(string, tag = "4")]
+    pub theirs: ::prost::alloc::string::String,
+    /// what the scenario says
+    #[prost(string, tag = "5")]
+    pub mine: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApplyScenarioRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub dry_run: bool,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// for fields that take does not name: mine, theirs; empty: they must be decided
+    #[prost(string, tag = "4")]
+    pub take_all: ::prost::alloc::string::String,
+    /// by field: mine, theirs
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub take: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApplyScenarioResponse {
+    /// 0: a dry run, a conflict, or nothing changed
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub changes: ::prost::alloc::vec::Vec<Change>,
+    /// to be decided first; then nothing was applied
+    #[prost(message, repeated, tag = "3")]
+    pub conflicts: ::prost::alloc::vec::Vec<ScenarioConflict>,
+    #[prost(string, repeated, tag = "4")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Generated client implementations.
+pub mod scenario_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Scenarios: named lists of edits that were never made. Requests of GraphService are asked on one by its name.
+    #[derive(Debug, Clone)]
+    pub struct ScenarioServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ScenarioServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ScenarioServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ScenarioServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        pub async fn create(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Create",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Create"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn get(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Get",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Get"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListScenariosRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListScenariosResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/List",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "List"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn delete(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteScenarioResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Delete",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Delete"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Adds edits behind those that there are: all of them, or none.
+        pub async fn edit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EditScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Edit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Edit"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// How the scenario differs from its base, and where the graph has moved on since.
+        pub async fn diff(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DiffScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiffScenarioResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Diff",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Diff"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes the edits in one commit of the claims of the person who asks.
+        pub async fn apply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApplyScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApplyScenarioResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Apply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Apply"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod scenario_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ScenarioServiceServer.
+    #[async_trait]
+    pub trait ScenarioService: std::marker::Send + std::marker::Sync + 'static {
+        async fn create(
+            &self,
+            request: tonic::Request<super::CreateScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status>;
+        async fn get(
+            &self,
+            request: tonic::Request<super::GetScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status>;
+        async fn list(
+            &self,
+            request: tonic::Request<super::ListScenariosRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListScenariosResponse>,
+            tonic::Status,
+        >;
+        async fn delete(
+            &self,
+            request: tonic::Request<super::DeleteScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteScenarioResponse>,
+            tonic::Status,
+        >;
+        /// Adds edits behind those that there are: all of them, or none.
+        async fn edit(
+            &self,
+            request: tonic::Request<super::EditScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status>;
+        /// How the scenario differs from its base, and where the graph has moved on since.
+        async fn diff(
+            &self,
+            request: tonic::Request<super::DiffScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiffScenarioResponse>,
+            tonic::Status,
+        >;
+        /// Makes the edits in one commit of the claims of the person who asks.
+        async fn apply(
+            &self,
+            request: tonic::Request<super::ApplyScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApplyScenarioResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Scenarios: named lists of edits that were never made. Requests of GraphService are asked on one by its name.
+    #[derive(Debug)]
+    pub struct ScenarioServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ScenarioServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ScenarioServiceServer<T>
+    where
+        T: ScenarioService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cmdb.v1.ScenarioService/Create" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateSvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::CreateScenarioRequest>
+                    for CreateSvc<T> {
+                        type Response = super::Scenario;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::create(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/Get" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::GetScenarioRequest>
+                    for GetSvc<T> {
+                        type Response = super::Scenario;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::get(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/List" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::ListScenariosRequest>
+                    for ListSvc<T> {
+                        type Response = super::ListScenariosResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListScenariosRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::list(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/Delete" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteSvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::DeleteScenarioRequest>
+                    for DeleteSvc<T> {
+                        type Response = super::DeleteScenarioResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::delete(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/Edit" => {
+                    #[allow(non_camel_case_types)]
+                    struct EditSvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::EditScenarioRequest>
+                    for EditSvc<T> {
+                        type Response = super::Scenario;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EditScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::edit(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EditSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/Diff" => {
+                    #[allow(non_camel_case_types)]
+                    struct DiffSvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::DiffScenarioRequest>
+                    for DiffSvc<T> {
+                        type Response = super::DiffScenarioResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DiffScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::diff(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DiffSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/Apply" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApplySvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::ApplyScenarioRequest>
+                    for ApplySvc<T> {
+                        type Response = super::ApplyScenarioResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApplyScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::apply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ScenarioServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cmdb.v1.ScenarioService";
+    impl<T> tonic::server::NamedService for ScenarioServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -14,3 +14,4 @@ mod messages;
 mod round_trip;
 mod scenarios;
 mod time;
+mod what_if;

@@ -6,8 +6,8 @@ use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::ItemId;
 use cmdb_impact::{Dependencies, Need, depends};
 
-use super::{AsOf, Ask, Carrier, Moment, ids, indexes};
-use crate::app::{App, Error, labels_of};
+use super::{AsOf, Ask, Carrier, Moment, Staged, ids, indexes};
+use crate::app::{App, Error};
 
 /// What is needed.
 pub struct DependsAnswer {
@@ -48,8 +48,8 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn depends(&self, ask: Ask) -> Result<DependsAnswer, Error> {
-        self.read_at(ask.when, move |reader| answer(&Moment::new(reader), &ask)).await
+    pub async fn depends(&self, ask: Ask) -> Result<Staged<DependsAnswer>, Error> {
+        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask)).await
     }
 }
 
@@ -63,7 +63,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
     Ok(DependsAnswer {
         as_of: moment.as_of(),
         seeds: moment.labels(&ids(&seeds))?,
-        labels: labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?,
+        labels: moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?,
         truncated: ask.listed_max.is_some_and(|limit| found.items().len() > limit),
         needed,
         by_class: by_class.map(|(class, count)| (class.to_owned(), count)).collect(),

@@ -7,8 +7,8 @@ use cmdb_core::model::{ItemId, Status};
 use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact};
 
 use super::words::{self, Called};
-use super::{AsOf, Ask, Carrier, Moment, ids, indexes};
-use crate::app::{App, Error, labels_of};
+use super::{AsOf, Ask, Carrier, Moment, Staged, ids, indexes};
+use crate::app::{App, Error};
 
 /// What breaks.
 pub struct ImpactAnswer {
@@ -51,8 +51,8 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn impact(&self, ask: Ask) -> Result<ImpactAnswer, Error> {
-        self.read_at(ask.when, move |reader| answer(&Moment::new(reader), &ask)).await
+    pub async fn impact(&self, ask: Ask) -> Result<Staged<ImpactAnswer>, Error> {
+        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask)).await
     }
 }
 
@@ -98,7 +98,7 @@ fn explained(
         mentioned.extend(explanation.via.iter().map(|via| graph.id(via.provider)));
         mentioned.extend(words::provider(&explanation.reason).map(|provider| graph.id(provider)));
     }
-    let labels = labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?;
+    let labels = moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?;
     let called = Called { graph, labels: &labels };
     let affected = listed.iter().zip(&explanations).map(|(affected, explanation)| AffectedItem {
         id: graph.id(affected.item),
@@ -116,7 +116,7 @@ fn assumptions(moment: &Moment<'_>, found: &Impact, seeds: &[Label]) -> Result<V
     let mut assumptions: Vec<String> = seeds.iter().filter_map(words::seed).collect();
     let dependents: Vec<ItemId> =
         found.assumptions().iter().map(|gate| graph.id(graph.gate(*gate).dependent())).collect();
-    let labels = labels_of(moment.reader, &dependents)?;
+    let labels = moment.labels_by_id(&dependents)?;
     let called = Called { graph, labels: &labels };
     assumptions.extend(found.assumptions().iter().map(|gate| words::unconfirmed(&called, graph.gate(*gate))));
     let unseen = |status| matches!(status, Status::Stopped | Status::Missing);

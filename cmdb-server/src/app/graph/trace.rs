@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cmdb_core::engine::{Label, When};
+use cmdb_core::engine::Label;
 use cmdb_core::model::ItemId;
 use cmdb_impact::trace::{Extent, Step};
 use cmdb_impact::{Direction, TRACE_STEPS_MAX, Trace, trace};
 
-use super::{AsOf, Moment};
-use crate::app::{App, Error, labels_of};
+use super::{AsOf, Moment, Stage, Staged};
+use crate::app::{App, Error};
 
 /// Chains listed when nobody says how many.
 pub const CHAINS_DEFAULT: usize = 10;
@@ -50,16 +50,16 @@ impl App {
         &self,
         from: String,
         to: String,
-        when: When,
+        stage: Stage,
         chains_max: usize,
-    ) -> Result<TraceAnswer, Error> {
-        self.read_at(when, move |reader| answer(&Moment::new(reader), &from, &to, chains_max)).await
+    ) -> Result<Staged<TraceAnswer>, Error> {
+        self.on_stage(stage, move |moment| answer(moment, &from, &to, chains_max)).await
     }
 }
 
 fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Result<TraceAnswer, Error> {
     let graph = moment.graph;
-    let (from, to) = (moment.reader.resolve(from)?, moment.reader.resolve(to)?);
+    let (from, to) = (moment.resolve(from)?, moment.resolve(to)?);
     let found = match (graph.index(from), graph.index(to)) {
         (Some(from), Some(to)) => trace(graph, from, to, chains_max),
         _ => Trace { chains: Vec::new(), extent: Extent::Whole },
@@ -83,7 +83,7 @@ fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Resul
         from: moment.label(from)?,
         to: moment.label(to)?,
         chains,
-        labels: labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?,
+        labels: moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?,
         truncated,
     })
 }
