@@ -41,7 +41,7 @@ enum What {
         #[arg(value_name = "NAME")]
         name: String,
         /// The moment whose graph is edited [default: now]
-        #[arg(long, value_name = "MOMENT", default_value = "", hide_default_value = true)]
+        #[arg(long, value_name = "WHEN", default_value = "", hide_default_value = true)]
         base: String,
         /// What it is for
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]

@@ -8,6 +8,6 @@ mod graph;
 mod harness;
 mod items;
 mod lifecycle;
-mod time;
 mod scenarios;
+mod time;
 mod transfer;

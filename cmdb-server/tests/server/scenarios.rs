@@ -53,6 +53,9 @@ async fn what_is_taken_out_in_a_scenario_is_retired_there_and_nowhere_else() {
     let new = server.graph().impact(ask("+Web 3", "spare")).await.unwrap().into_inner();
     assert_eq!((new.seeds[0].id.as_str(), new.affected.len()), ("+Web 3", 1));
     assert_eq!(new.affected[0].via[0].id, "+Web 3");
+    let both = v1::ImpactRequest { as_of: "1".to_owned(), ..ask("web-1", "spare") };
+    let (code, _, hint) = said(&server.graph().impact(both).await.unwrap_err());
+    assert_eq!((code, hint.contains("--base")), (Code::InvalidArgument, true));
     let here = server.graph().impact(ask("web-1", "")).await.unwrap().into_inner();
     assert_eq!((here.assumptions.len(), here.seeds[0].status.as_str()), (0, "active"));
     let ask = v1::DiffScenarioRequest { name: "spare".to_owned() };

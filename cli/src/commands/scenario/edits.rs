@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 use cmdb_proto::v1::scenario_edit::Edit;
 use cmdb_proto::v1::{
-    EditScenarioRequest, GetItemRequest, GetScenarioRequest, Item, ScenarioAdd, ScenarioEdit, ScenarioRelate, ScenarioRemove,
-    ScenarioRequire, ScenarioSet, ScenarioUnrelate, Value,
+    EditScenarioRequest, GetItemRequest, GetScenarioRequest, Item, ScenarioAdd, ScenarioEdit, ScenarioRelate,
+    ScenarioRemove, ScenarioRequire, ScenarioSet, ScenarioUnrelate, Value,
 };
 
 use super::list;

@@ -96,7 +96,9 @@ fn conflicts() -> Vec<ScenarioConflict> {
 
 #[test]
 fn a_scenario_is_shown_with_its_edits_in_order() {
-    check(|out| one_table(out, &scenario(), now()), expect![[r#"
+    check(
+        |out| one_table(out, &scenario(), now()),
+        expect![[r#"
         scenario spare on revision 42: 7 edits
           made 3 min ago by anna: a second\ndatabase
           + spare-db (database_instance)
@@ -109,36 +111,51 @@ fn a_scenario_is_shown_with_its_edits_in_order() {
               version: 16
           - orders-db (@2) stored_on storage-1 (@1)
           - storage-1 (@1)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_edit_is_answered_with_itself() {
-    check(|out| edited_table(out, &scenario(), 1), expect![[r#"
+    check(
+        |out| edited_table(out, &scenario(), 1),
+        expect![[r#"
         scenario spare on revision 42: 7 edits
           - storage-1 (@1)
-    "#]]);
+    "#]],
+    );
     let empty = Scenario { edits: Vec::new(), edits_total: 0, ..scenario() };
-    check(|out| edited_table(out, &empty, 0), expect![[r#"
+    check(
+        |out| edited_table(out, &empty, 0),
+        expect![[r#"
         scenario spare on revision 42: no edits yet
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn scenarios_are_listed() {
-    check(|out| all_table(out, &[scenario()], now()), expect![[r#"
+    check(
+        |out| all_table(out, &[scenario()], now()),
+        expect![[r#"
         NAME   BASE  EDITS  MADE       BY    REASON
         spare    42      7  3 min ago  anna  a second\ndatabase
-    "#]]);
-    check(|out| all_table(out, &[], now()), expect![[r#"
+    "#]],
+    );
+    check(
+        |out| all_table(out, &[], now()),
+        expect![[r#"
         no scenarios
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_json_object_has_every_edit() {
     let json = serde_json::to_string_pretty(&scenario_json(&scenario())).expect("JSON");
-    check(|out| writeln!(out, "{json}"), expect![[r#"
+    check(
+        |out| writeln!(out, "{json}"),
+        expect![[r#"
         {
           "name": "spare",
           "base_revision": 42,
@@ -217,16 +234,20 @@ fn the_json_object_has_every_edit() {
             }
           ]
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_conflict_names_the_flag_that_decides_it() {
-    check(|out| conflicts_table(out, &conflicts()), expect![[r#"
+    check(
+        |out| conflicts_table(out, &conflicts()),
+        expect![[r#"
         FIELD              BASE     NOW (THEIRS)  SCENARIO (MINE)  DECIDE WITH
         orders-db.version  15       15.4          16               --take-field '@2.version=mine'
         web-1 group it's   nothing  all           at_least 1       --take-field '@3 group it'\''s=mine'
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -237,7 +258,9 @@ fn a_difference_is_followed_by_what_must_be_decided() {
         changes: canned::commit(43).changes,
         conflicts: conflicts(),
     };
-    check(|out| diff_table(out, "spare", &diff), expect![[r#"
+    check(
+        |out| diff_table(out, "spare", &diff),
+        expect![[r#"
         scenario spare on revision 42: 1 item updated, 1 item with a new status, 1 relationship removed
           ~ orders-db (@2, database_instance)
               version: 15.4 → 15.5 (person-anna)
@@ -249,12 +272,16 @@ fn a_difference_is_followed_by_what_must_be_decided() {
         FIELD              BASE     NOW (THEIRS)  SCENARIO (MINE)  DECIDE WITH
         orders-db.version  15       15.4          16               --take-field '@2.version=mine'
         web-1 group it's   nothing  all           at_least 1       --take-field '@3 group it'\''s=mine'
-    "#]]);
+    "#]],
+    );
     let nothing = DiffScenarioResponse { base_revision: 42, head_revision: 42, ..diff };
     let nothing = DiffScenarioResponse { changes: Vec::new(), conflicts: Vec::new(), ..nothing };
-    check(|out| diff_table(out, "spare", &nothing), expect![[r#"
+    check(
+        |out| diff_table(out, "spare", &nothing),
+        expect![[r#"
         scenario spare on revision 42: nothing changed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -104,6 +104,6 @@ pub fn stage(scenario: String, as_of: &str, when: When) -> Result<Stage, Problem
             format!("scenario {scenario}"),
         )
         .expected("a scenario, or a moment", as_of.chars().take(80).collect::<String>())
-        .hint("`cmdb scenario create NAME --base MOMENT` makes one on the graph of that moment")),
+        .hint("`cmdb scenario create NAME --base WHEN` makes one on the graph of that moment")),
     }
 }
