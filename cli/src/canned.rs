@@ -272,6 +272,8 @@ pub fn item() -> Item {
         last_seen_us: NOW_US - 60 * SECOND_US,
         relationships_omitted: 0,
         duplicates: vec!["@77".into()],
+        as_of_revision: REVISION,
+        as_of_us: NOW_US,
     }
 }
 
@@ -350,7 +352,13 @@ pub fn page(token: &str) -> ListItemsResponse {
         "" => (vec![item("orders-db", Status::Active), item("web-1", Status::Stopped)], "second"),
         _ => (vec![item("Shop", Status::Active)], ""),
     };
-    ListItemsResponse { items, next_page_token: next_page_token.into(), total: 3 }
+    ListItemsResponse {
+        items,
+        next_page_token: next_page_token.into(),
+        total: 3,
+        revision: REVISION,
+        as_of_us: NOW_US,
+    }
 }
 
 /// A correction: a version set, and a relationship taken away.
@@ -404,6 +412,35 @@ pub fn history() -> HistoryResponse {
         name: "orders-db".into(),
         commits: vec![commit(REVISION)],
         next_before_revision: 40,
+        revision: REVISION,
+        as_of_us: NOW_US,
+    }
+}
+
+/// A correction, as what differs because of it; one more fact is not listed.
+pub fn diff() -> DiffResponse {
+    let commit = commit(REVISION);
+    let differences = commit.changes.iter().zip([vec![REVISION, 40], vec![REVISION], vec![41]]);
+    DiffResponse {
+        from_revision: 39,
+        from_us: NOW_US - 2 * HOUR_US,
+        to_revision: REVISION,
+        to_us: NOW_US - 180 * SECOND_US,
+        around: Some(graph_item("Shop")),
+        around_items: 5,
+        differences: differences
+            .take(2)
+            .map(|(change, revisions)| Difference { change: Some(change.clone()), revisions })
+            .collect(),
+        commits: vec![Commit { revision: 40, ..commit.clone() }, Commit { changes: Vec::new(), ..commit }],
+        totals: Some(DiffTotals {
+            items_changed: 1,
+            items_removed: 1,
+            relationships_removed: 1,
+            ..DiffTotals::default()
+        }),
+        truncated: true,
+        hidden: 0,
     }
 }
 

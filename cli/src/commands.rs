@@ -3,11 +3,13 @@
 //! Invariant: a command talks to the server through `connection`, prints through `output`, and fails through
 //! `error`.
 
+mod as_of;
 mod backup;
 mod classes;
 mod completions;
 mod correction;
 mod depends;
+mod diff;
 mod export;
 mod history;
 mod impact;
@@ -17,6 +19,7 @@ mod neighbours;
 mod relate;
 mod retire;
 mod revert;
+mod scenario;
 mod set;
 mod show;
 mod status;
@@ -67,6 +70,8 @@ commands! {
     Show(show),
     /// What changed on an item, and when
     History(history),
+    /// What differs between two moments, everywhere or around an item
+    Diff(diff),
     /// What is reached when the items fail
     Impact(impact),
     /// Everything the items need
@@ -96,6 +101,8 @@ commands! {
     Retire(retire),
     /// Undo a commit, where what it set still stands
     Revert(revert),
+    /// What if: edits that were never made, asked and applied
+    Scenario(scenario),
     /// Print the completions for a shell
     Completions(completions),
 }

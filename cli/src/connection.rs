@@ -9,7 +9,8 @@ use std::time::Duration;
 use cmdb_proto::v1::{
     admin_service_client::AdminServiceClient, commit_service_client::CommitServiceClient,
     graph_service_client::GraphServiceClient, item_service_client::ItemServiceClient,
-    schema_service_client::SchemaServiceClient, transfer_service_client::TransferServiceClient,
+    scenario_service_client::ScenarioServiceClient, schema_service_client::SchemaServiceClient,
+    transfer_service_client::TransferServiceClient,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -164,6 +165,8 @@ clients! {
     graph: GraphServiceClient;
     /// Items: get, list, apply, retire, history.
     items: ItemServiceClient;
+    /// Scenarios.
+    scenarios: ScenarioServiceClient;
     /// Classes and relationship types.
     schema: SchemaServiceClient;
     /// Import and export.

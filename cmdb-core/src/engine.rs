@@ -39,7 +39,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 
-pub use read::{Coverage, Diff, Difference, Direction, Neighbours, Reader};
+pub use read::{Coverage, Diff, Difference, Direction, Neighbours, Reader, Totals, Touched};
 pub use request::*;
 pub use scenarios::{Added, ApplyScenario, Conflict, Evaluated, ScenarioApplied, Take, check_scenario_name};
 pub use view::When;

@@ -10,7 +10,7 @@
 
 mod convert;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::relationship::Require;
 use crate::model::value::Attributes;
@@ -111,16 +111,42 @@ pub enum Edit {
 }
 
 impl Scenario {
-    /// The items it adds, by the place of the edit that adds them: class and name.
+    /// The items it adds and does not take out again, by the place of the edit that adds them: class and name.
     #[must_use]
     pub fn added(&self) -> BTreeMap<u32, (&str, &str)> {
-        let edits = (0u32..).zip(&self.edits);
+        let edits = self.standing().into_iter();
         edits
             .filter_map(|(place, edit)| match edit {
                 Edit::Add { class, name, .. } => Some((place, (class.as_str(), name.as_str()))),
                 _ => None,
             })
             .collect()
+    }
+
+    /// The item that it adds under a name.
+    #[must_use]
+    pub fn added_as(&self, wanted: &str) -> Option<Subject> {
+        let added = self.added();
+        let found = added.iter().find(|(_, (_, name))| *name == wanted);
+        found.map(|(place, _)| Subject::Added(*place))
+    }
+
+    /// The edits that count, with their places: none that speaks of an item that is added and taken out again.
+    #[must_use]
+    pub fn standing(&self) -> Vec<(u32, &Edit)> {
+        let gone: BTreeSet<Subject> = self
+            .edits
+            .iter()
+            .filter_map(|edit| match edit {
+                Edit::Remove { item: item @ Subject::Added(_) } => Some(*item),
+                _ => None,
+            })
+            .collect();
+        let counts = |place: u32, edit: &Edit| {
+            let adds = matches!(edit, Edit::Add { .. }).then_some(Subject::Added(place));
+            !adds.into_iter().chain(edit.subjects()).any(|subject| gone.contains(&subject))
+        };
+        (0u32..).zip(&self.edits).filter(|(place, edit)| counts(*place, edit)).collect()
     }
 }
 

@@ -8,15 +8,18 @@
 pub mod admin;
 pub mod changes;
 pub mod commits;
+pub mod diff;
 mod error;
 mod feed;
 pub mod graph;
 pub mod import;
 pub mod items;
+pub mod moment;
 mod names;
 mod people;
 pub mod reports;
 mod room;
+pub mod scenarios;
 pub mod schema;
 pub mod sessions;
 mod staging;
@@ -30,6 +33,7 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 pub use error::Error;
 pub use feed::{Feed, Stream};
+pub use moment::{Beginning, reader_at};
 pub use names::{Names, label_of, labels_of};
 pub use people::{Person, import_source};
 pub use room::Room;
@@ -66,6 +70,7 @@ pub struct App {
     /// Long answers, beside the questions: they last as long as their reader likes, within limits.
     answers: Arc<Semaphore>,
     started: Instant,
+    scenario_turn: scenarios::Turn,
 }
 
 /// What the server tells agents, and what it takes from them.
@@ -134,6 +139,7 @@ impl App {
             waiting: Semaphore::new(READS_WAITING_MAX),
             answers: Arc::new(Semaphore::new(feed::ANSWERS_MAX)),
             started: Instant::now(),
+            scenario_turn: scenarios::Turn::default(),
         })
     }
 

@@ -6,6 +6,7 @@ pub mod claim;
 pub mod graph;
 pub mod item;
 pub mod report;
+pub mod scenario;
 pub mod schema;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ mod commit;
 mod discovery;
 mod graph;
 mod item;
+mod scenario;
 mod schema;
 mod transfer;
 
@@ -61,6 +62,11 @@ pub fn routes(app: &Arc<App>) -> Routes {
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
         .add_service(
+            v1::scenario_service_server::ScenarioServiceServer::new(scenario::Scenarios(app()))
+                .max_decoding_message_size(QUESTION_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
+        )
+        .add_service(
             v1::transfer_service_server::TransferServiceServer::new(transfer::Transfers(app()))
                 .max_decoding_message_size(QUESTION_BYTES_MAX)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
@@ -74,12 +80,13 @@ pub fn routes(app: &Arc<App>) -> Routes {
 }
 
 /// The names of the services, for the health check.
-pub const SERVICES: [&str; 7] = [
+pub const SERVICES: [&str; 8] = [
     <v1::discovery_service_server::DiscoveryServiceServer<discovery::Discovery> as tonic::server::NamedService>::NAME,
     <v1::item_service_server::ItemServiceServer<item::Items> as tonic::server::NamedService>::NAME,
     <v1::graph_service_server::GraphServiceServer<graph::Graph> as tonic::server::NamedService>::NAME,
     <v1::commit_service_server::CommitServiceServer<commit::Commits> as tonic::server::NamedService>::NAME,
     <v1::schema_service_server::SchemaServiceServer<schema::Schemas> as tonic::server::NamedService>::NAME,
+    <v1::scenario_service_server::ScenarioServiceServer<scenario::Scenarios> as tonic::server::NamedService>::NAME,
     <v1::transfer_service_server::TransferServiceServer<transfer::Transfers> as tonic::server::NamedService>::NAME,
     <v1::admin_service_server::AdminServiceServer<admin::Admin> as tonic::server::NamedService>::NAME,
 ];

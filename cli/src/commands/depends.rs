@@ -7,6 +7,8 @@ use cmdb_proto::v1::{DependenciesRequest, DependenciesResponse, Dependency};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::as_of::AsOf;
+use super::scenario::InScenario;
 use super::walk::{self, Answer, Step};
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -31,6 +33,10 @@ pub struct Arguments {
     /// List at most this many items
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    #[command(flatten)]
+    as_of: AsOf,
+    #[command(flatten)]
+    scenario: InScenario,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -40,21 +46,33 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         limit: arguments.limit.unwrap_or(0),
         depth: arguments.depth.unwrap_or(0),
         count_only: arguments.count,
+        as_of: arguments.as_of.text(),
+        scenario: arguments.scenario.name(),
     };
-    let count_only = request.count_only;
+    let (count_only, as_of, scenario) = (request.count_only, arguments.as_of, arguments.scenario);
     let answer = session.connect().await?.graph().dependencies(request).await?.into_inner();
-    print(session, &answer, count_only)
+    print(session, &answer, count_only, &as_of)?;
+    scenario.note(session, answer.revision)
 }
 
-fn print(session: &mut Session, answer: &DependenciesResponse, count_only: bool) -> Result<(), CommandError> {
+fn print(
+    session: &mut Session,
+    answer: &DependenciesResponse,
+    count_only: bool,
+    as_of: &AsOf,
+) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
-        Format::Table => return Ok(table(out, answer, count_only, session.now)?),
+        Format::Table => {
+            table(out, answer, count_only, as_of.now(answer.as_of_us, session.now))?;
+            return Ok(as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
+        }
         Format::Json => return Ok(object(out, answer, count_only)?),
         Format::Jsonl => lines(out, answer)?,
         Format::Tree => tree(out, answer)?,
         Format::Dot => graph(out, answer)?,
     }
+    as_of.note(session, answer.revision, answer.as_of_us);
     walk::note_omissions(session, &omissions(answer));
     Ok(())
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use cmdb_proto::v1::ExportRequest;
 use flate2::write::GzEncoder;
 
+use super::as_of::AsOf;
 use crate::error::CommandError;
 use crate::file::{Existing, PartFile};
 use crate::message::Progress;
@@ -25,11 +26,13 @@ pub struct Arguments {
     /// Retired items too
     #[arg(long)]
     retired: bool,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
     let connection = session.connect().await?;
-    let request = ExportRequest { retired: arguments.retired };
+    let request = ExportRequest { retired: arguments.retired, as_of: arguments.as_of.text() };
     let mut chunks = connection.transfer().export(request).await?.into_inner();
     let Some(path) = arguments.file else {
         while let Some(chunk) = chunks.message().await? {

@@ -6,11 +6,13 @@ use clap::Args;
 use cmdb_proto::v1::{HistoryRequest, HistoryResponse};
 use jiff::Timestamp;
 
+use super::as_of::AsOf;
 use crate::error::CommandError;
 use crate::output::json::{self, Object};
 use crate::output::table::{FAINT, NAME};
 use crate::output::{Format, change, escape};
 use crate::session::Session;
+use crate::time;
 
 pub const FORMATS: &[Format] = &[Format::Table, Format::Json, Format::Jsonl];
 
@@ -24,6 +26,8 @@ pub struct Arguments {
     /// Only commits before this revision
     #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(u64).range(1..))]
     before: Option<u64>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -31,6 +35,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         item: arguments.item,
         limit: arguments.limit,
         before_revision: arguments.before.unwrap_or(0),
+        as_of: arguments.as_of.text(),
     };
     let answer = session.connect().await?.items().history(request).await?.into_inner();
     let out = session.out.as_mut();
@@ -41,11 +46,15 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
                 json::write_line(out, &json::commit(commit))?;
             }
             session.flush()?;
+            arguments.as_of.note(session, answer.revision, answer.as_of_us);
             if let Some(older) = older(&answer) {
                 session.messages.note(&older);
             }
         }
-        _ => table(out, &answer, session.now)?,
+        _ => {
+            table(out, &answer, session.now)?;
+            arguments.as_of.write(out, answer.revision, answer.as_of_us, session.now)?;
+        }
     }
     Ok(())
 }
@@ -74,6 +83,8 @@ fn table(out: &mut dyn Write, answer: &HistoryResponse, now: Timestamp) -> io::R
 
 fn object(out: &mut dyn Write, answer: &HistoryResponse) -> io::Result<()> {
     let mut object = Object::open(out)?;
+    object.field("revision", answer.revision)?;
+    object.field("as_of", time::rfc3339(answer.as_of_us))?;
     object.field("item", answer.item.as_str())?;
     object.field("name", answer.name.as_str())?;
     object.list("commits", answer.commits.iter().map(json::commit))?;

@@ -6,6 +6,7 @@ use clap::Args;
 use cmdb_proto::v1::{Item, ListItemsRequest, ListItemsResponse};
 use jiff::Timestamp;
 
+use super::as_of::AsOf;
 use crate::error::CommandError;
 use crate::output::json::{self, Object, Place};
 use crate::output::table::{Cell, NAME, Table, WARN};
@@ -52,6 +53,8 @@ pub struct Arguments {
     /// Retired items too
     #[arg(long)]
     retired: bool,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -63,11 +66,12 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         page_token: String::new(),
         retired: arguments.retired,
         count_only: arguments.count,
+        as_of: arguments.as_of.text(),
     };
     let mut client = session.connect().await?.items();
     if arguments.count {
-        let total = client.list(request).await?.into_inner().total;
-        return Ok(count(session.out.as_mut(), session.format, total)?);
+        let answer = client.list(request).await?.into_inner();
+        return Ok(count(session.out.as_mut(), session.format, answer.total)?);
     }
     let limit = if arguments.all { u64::MAX } else { arguments.limit.unwrap_or(LIMIT) };
     let mut listing = Listing::new(session.format, session.now);
@@ -81,10 +85,18 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         let is_last = page.next_page_token.is_empty() || listed >= limit || page.items.is_empty();
         listing.write(session.out.as_mut(), &page)?;
         if is_last {
-            listing.end(session.out.as_mut(), listed, page.total)?;
+            listing.end(session.out.as_mut(), listed, &page)?;
+            if session.format == Format::Table {
+                arguments.as_of.write(session.out.as_mut(), page.revision, page.as_of_us, session.now)?;
+            }
+            arguments.as_of.note(session, page.revision, page.as_of_us);
             break;
         }
         request.page_token = page.next_page_token;
+        if !request.as_of.is_empty() {
+            // Time goes on from page to page; the moment does not.
+            request.as_of = page.revision.to_string();
+        }
     }
     if session.format == Format::Jsonl {
         session.flush()?;
@@ -165,13 +177,16 @@ impl Listing {
         if self.rows.is_empty() { Ok(()) } else { self.rows.write(out) }
     }
 
-    fn end(&self, out: &mut dyn Write, listed: u64, total: u64) -> io::Result<()> {
+    fn end(&self, out: &mut dyn Write, listed: u64, page: &ListItemsResponse) -> io::Result<()> {
+        let total = page.total;
         match self.format {
             Format::Jsonl => Ok(()),
             Format::Json => {
                 let place = self.object.expect("a first page was written, be it empty");
                 let mut object = Object::resume(out, place);
                 object.close_list()?;
+                object.field("revision", page.revision)?;
+                object.field("as_of", time::rfc3339(page.as_of_us))?;
                 object.field("total", total)?;
                 object.field("truncated", listed < total)?;
                 object.close()

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use cmdb_proto::v1::{Edge, GraphItem, NeighboursRequest, NeighboursResponse};
 use serde_json::{Value as Json, json};
 
+use super::as_of::AsOf;
 use super::walk;
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -35,6 +36,8 @@ pub struct Arguments {
     /// List at most this many relationships
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -61,16 +64,21 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         types: arguments.types,
         direction: arguments.direction.name().to_owned(),
         limit: arguments.limit.unwrap_or(0),
+        as_of: arguments.as_of.text(),
     };
     let answer = session.connect().await?.graph().neighbours(request).await?.into_inner();
     let out = session.out.as_mut();
     match session.format {
-        Format::Table => return Ok(table(out, &answer)?),
+        Format::Table => {
+            table(out, &answer)?;
+            return Ok(arguments.as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
+        }
         Format::Json => return Ok(object(out, &answer)?),
         Format::Jsonl => answer.edges.iter().try_for_each(|edge| json::write_line(out, &edge_json(edge)))?,
         Format::Tree => tree(out, &answer)?,
         Format::Dot => graph(out, &answer)?,
     }
+    arguments.as_of.note(session, answer.revision, answer.as_of_us);
     walk::note_omissions(session, &omissions(&answer));
     Ok(())
 }

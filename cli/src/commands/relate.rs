@@ -30,7 +30,7 @@ pub struct Arguments {
     options: Options,
 }
 
-fn weight(text: &str) -> Result<f64, String> {
+pub fn weight(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(weight) if f64::is_finite(weight) && weight > 0.0 => Ok(weight),
         _ => Err("a weight is a number above 0".to_owned()),

@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::value::Type;
 
 /// The one assignment that is no attribute.
-const NAME: &str = "name";
+pub const NAME: &str = "name";
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  cmdb set orders-db version=15.5 --reason 'upgraded last night'\n  \
@@ -28,7 +28,7 @@ pub struct Arguments {
     options: Options,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         None => Err("there is no = in it; write ATTRIBUTE=VALUE, such as version=15.5".to_owned()),
         Some(("", _)) => Err("there is no attribute before the =".to_owned()),
@@ -47,7 +47,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
 }
 
 /// The attributes that the item's class declares.
-async fn declarations(
+pub async fn declarations(
     connection: &Connection,
     item: &Item,
 ) -> Result<Vec<AttributeDeclaration>, CommandError> {
@@ -79,7 +79,7 @@ fn claim(
 }
 
 /// A value of the declared type; text where nothing is declared; no value for an empty text.
-fn read(
+pub fn read(
     item: &Item,
     declared: &[AttributeDeclaration],
     name: &str,

@@ -8,6 +8,7 @@ use cmdb_proto::v1::{GetItemRequest, Identification, Item, Relationship, SourceC
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use super::as_of::AsOf;
 use crate::error::CommandError;
 use crate::output::table::{Cell, FAINT, HEADING, NAME, Table, WARN};
 use crate::output::{Format, change, escape, json, words};
@@ -26,6 +27,8 @@ pub struct Arguments {
     /// List at most this many relationships [default: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -34,18 +37,24 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         claims: arguments.sources,
         relationships: true,
         relationships_max: arguments.limit.unwrap_or(0),
+        as_of: arguments.as_of.text(),
     };
     let item = session.connect().await?.items().get(request).await?.into_inner();
     let out = session.out.as_mut();
     match session.format {
         Format::Json => json::write(out, &object(&item, arguments.sources))?,
-        _ => table(out, &item, session.now)?,
+        _ => {
+            table(out, &item, session.now)?;
+            arguments.as_of.write(out, item.as_of_revision, item.as_of_us, session.now)?;
+        }
     }
     Ok(())
 }
 
 fn object(item: &Item, with_sources: bool) -> Json {
     let mut object = json::item(item);
+    object["as_of_revision"] = item.as_of_revision.into();
+    object["as_of"] = time::rfc3339(item.as_of_us).into();
     object["relationships"] = item.relationships.iter().map(json::relationship).collect();
     object["relationships_omitted"] = item.relationships_omitted.into();
     object["groups"] = item.groups.iter().map(json::redundancy).collect();

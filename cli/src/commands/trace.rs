@@ -6,6 +6,8 @@ use clap::Args;
 use cmdb_proto::v1::{Chain, GraphItem, Step, TraceRequest, TraceResponse};
 use serde_json::{Value as Json, json};
 
+use super::as_of::AsOf;
+use super::scenario::InScenario;
 use super::walk;
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -26,21 +28,40 @@ pub struct Arguments {
     /// List at most this many chains
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     max: u32,
+    #[command(flatten)]
+    as_of: AsOf,
+    #[command(flatten)]
+    scenario: InScenario,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
-    let request = TraceRequest { from: arguments.from, to: arguments.to, chains_max: arguments.max };
+    let request = TraceRequest {
+        from: arguments.from,
+        to: arguments.to,
+        chains_max: arguments.max,
+        as_of: arguments.as_of.text(),
+        scenario: arguments.scenario.name(),
+    };
     let answer = session.connect().await?.graph().trace(request).await?.into_inner();
+    print(session, &answer, &arguments.as_of)?;
+    arguments.scenario.note(session, answer.revision)
+}
+
+fn print(session: &mut Session, answer: &TraceResponse, as_of: &AsOf) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
-        Format::Json => object(out, &answer)?,
+        Format::Json => object(out, answer)?,
         Format::Jsonl => {
             answer.chains.iter().try_for_each(|chain| json::write_line(out, &chain_json(chain)))?
         }
-        Format::Dot => graph(out, &answer)?,
-        Format::Table | Format::Tree => return Ok(table(out, &answer)?),
+        Format::Dot => graph(out, answer)?,
+        Format::Table | Format::Tree => {
+            table(out, answer)?;
+            return Ok(as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
+        }
     }
-    walk::note_omissions(session, &omissions(&answer));
+    as_of.note(session, answer.revision, answer.as_of_us);
+    walk::note_omissions(session, &omissions(answer));
     Ok(())
 }
 

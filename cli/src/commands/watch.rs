@@ -25,6 +25,12 @@ pub struct Arguments {
     /// End with the commit that is the newest now
     #[arg(long, requires = "after")]
     once: bool,
+    /// Only what changes items of this class and the classes below it, and relationships with an end in one
+    #[arg(long, value_name = "CLASS", default_value = "", hide_default_value = true)]
+    class: String,
+    /// Only what changes this item, and relationships with an end in it
+    #[arg(long, value_name = "ITEM", default_value = "", hide_default_value = true)]
+    item: String,
     /// List at most this many changes of a commit [default: 20, in jsonl 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     changes: Option<u32>,
@@ -42,6 +48,9 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         after_revision: arguments.after.unwrap_or(0),
         from_now: arguments.after.is_none(),
         changes_max: arguments.changes.unwrap_or(default),
+        class: arguments.class,
+        item: arguments.item,
+        until_revision: last.unwrap_or(0),
     };
     let mut commits = connection.commits().watch(request).await?.into_inner();
     let mut interrupt = pin!(tokio::signal::ctrl_c());
@@ -53,6 +62,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         };
         let commit = match commit {
             Ok(Some(commit)) => commit,
+            Ok(None) if last.is_some() => return Ok(()),
             Ok(None) => break Err(CommandError::failure("the server ended the watch")),
             Err(status) => break Err(CommandError::from(status)),
         };

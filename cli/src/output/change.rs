@@ -89,16 +89,22 @@ fn write_one(out: &mut dyn Write, change: &Change) -> io::Result<()> {
         Kind::RelationshipUpdated => relationship(out, &format!("{WARN}~{WARN:#}"), change)?,
         Kind::RelationshipRemoved => relationship(out, &format!("{BAD}-{BAD:#}"), change)?,
     }
+    write_details(out, change, 6)
+}
+
+/// The attributes that changed, before and after, and what else there is to say; a line each.
+pub fn write_details(out: &mut dyn Write, change: &Change, indent: usize) -> io::Result<()> {
     for changed in &change.attributes {
-        writeln!(out, "      {}", attribute(changed))?;
+        writeln!(out, "{:indent$}{}", "", attribute(changed))?;
     }
     for note in &change.notes {
-        writeln!(out, "      {FAINT}{}{FAINT:#}", escape::line(note))?;
+        writeln!(out, "{:indent$}{FAINT}{}{FAINT:#}", "", escape::line(note))?;
     }
     Ok(())
 }
 
-fn item(change: &Change) -> String {
+/// `orders-db (@2, database_instance)`.
+pub fn item(change: &Change) -> String {
     format!(
         "{} ({}, {})",
         escape::line(&change.item_name),

@@ -218,7 +218,8 @@ pub fn changes(changes: &[Change]) -> Json {
     changes.iter().map(change).collect()
 }
 
-fn change(change: &Change) -> Json {
+/// One change.
+pub fn change(change: &Change) -> Json {
     let attributes: Vec<Json> = change
         .attributes
         .iter()

@@ -199,9 +199,21 @@ impl CommitService for Services {
     async fn watch(&self, request: Request<WatchRequest>) -> Answer<Self::WatchStream> {
         let request = request.into_inner();
         let first = if request.from_now { canned::REVISION } else { request.after_revision } + 1;
+        let until = request.until_revision;
         let commits = self.stream((first..=canned::REVISION).map(canned::commit).collect()).into_inner();
+        if until != 0 {
+            return Ok(Response::new(commits));
+        }
         // A watch has no end of its own.
         Ok(Response::new(Box::pin(commits.chain(tokio_stream::pending()))))
+    }
+
+    async fn diff(&self, request: Request<DiffRequest>) -> Answer<DiffResponse> {
+        let around = request.into_inner().around;
+        if !around.is_empty() {
+            find(&around)?;
+        }
+        Ok(Response::new(canned::diff()))
     }
 
     async fn revert(&self, request: Request<RevertRequest>) -> Answer<RevertResponse> {
@@ -273,6 +285,7 @@ impl ItemService for Services {
                     items,
                     next_page_token: "more".into(),
                     total: u64::MAX,
+                    ..ListItemsResponse::default()
                 }))
             }
             "servr" => Err(failure(

@@ -15,6 +15,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["items"], &["table", "json", "jsonl"]),
     (&["show", "orders-db", "--sources"], &["table", "json"]),
     (&["history", "orders-db"], &["table", "json", "jsonl"]),
+    (&["diff", "--from", "yesterday", "--around", "Shop"], &["table", "json", "jsonl"]),
     (&["impact", "orders-db", "web-1"], &["table", "json", "jsonl", "tree", "dot"]),
     (&["depends", "Shop"], &["table", "json", "jsonl", "tree", "dot"]),
     (&["trace", "Shop", "orders-db"], &["table", "json", "jsonl", "dot"]),

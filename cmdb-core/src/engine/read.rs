@@ -24,7 +24,8 @@ use crate::model::{Item, ItemId, Relationship, Revision, SourceId, Timestamp};
 use crate::store::record::{self, EndRecord, HeadRecord, MatchRecord, ScopeRecord};
 use crate::store::{self, Range, Snapshot, StoreError, Table, key};
 
-pub use diff::{Diff, Difference};
+pub use diff::{Diff, Difference, Totals};
+pub use log::Touched;
 
 /// The deepest that neighbours are followed.
 pub const NEIGHBOURS_DEPTH_MAX: u32 = 10;
@@ -131,6 +132,14 @@ impl Reader {
         mut row: impl FnMut(&[u8], &[u8]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         store::for_each(self.snapshot(), table, Range::all(), &mut row)
+    }
+
+    /// The revision that a moment shows.
+    ///
+    /// # Errors
+    /// When it is not to be had, or the store cannot be read.
+    pub fn revision_at(&self, when: When) -> Result<Revision, EngineError> {
+        view::revision_of(self.snapshot(), when)
     }
 
     /// Whether an item exists at the moment that is read; a retired one does.

@@ -208,6 +208,7 @@ impl Reader {
         Ok(match edit {
             Edit::Add { class, name, attributes } => {
                 check_new(schema, &class, &name)?;
+                check_unused(scenario, &name)?;
                 let attributes = fit(schema, &class, attributes)?;
                 Edit::Add { class, name, attributes }
             }
@@ -223,17 +224,14 @@ impl Reader {
                     )
                     .into());
                 }
-                if schema.relationship_type(&kind).is_none() {
-                    let near = schema.nearest_relationship_type(&kind);
-                    let hint = near.map_or_else(String::new, |near| format!("did you mean {near}?"));
-                    let message = format!("there is no relationship type \"{kind}\"");
-                    return Err(Problem::new(Reason::RelationshipTypeUnknown, message, kind)
-                        .hint(hint)
-                        .into());
-                }
+                check_type(schema, &kind)?;
                 Edit::Relate { from, kind, to, group, weight }
             }
-            other @ (Edit::Remove { .. } | Edit::Unrelate { .. } | Edit::Require { .. }) => other,
+            Edit::Unrelate { from, kind, to } => {
+                check_type(schema, &kind)?;
+                Edit::Unrelate { from, kind, to }
+            }
+            other @ (Edit::Remove { .. } | Edit::Require { .. }) => other,
         })
     }
 
@@ -243,7 +241,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn evaluate(&self, scenario: &Scenario) -> Result<Evaluated, EngineError> {
         let mut world = World::new(self, scenario)?;
-        for (place, edit) in (0u32..).zip(&scenario.edits) {
+        for (place, edit) in scenario.standing() {
             world.make(place, edit)?;
         }
         world.finish()
@@ -272,6 +270,25 @@ fn check_new(schema: &Schema, class: &str, name: &str) -> Result<(), Problem> {
         Some(_) if name.is_empty() => Err(Problem::new(Reason::KeyInvalid, "a new item needs a name", class)),
         Some(_) => Ok(()),
     }
+}
+
+/// Within a scenario an added item is known by its name alone.
+fn check_unused(scenario: &Scenario, name: &str) -> Result<(), Problem> {
+    if scenario.added_as(name).is_none() {
+        return Ok(());
+    }
+    let message = format!("scenario {} adds an item of that name already", scenario.name);
+    Err(Problem::new(Reason::KeyRepeated, message, format!("+{name}")).hint("give the item another name"))
+}
+
+fn check_type(schema: &Schema, kind: &str) -> Result<(), Problem> {
+    if schema.relationship_type(kind).is_some() {
+        return Ok(());
+    }
+    let near = schema.nearest_relationship_type(kind);
+    let hint = near.map_or_else(String::new, |near| format!("did you mean {near}?"));
+    let message = format!("there is no relationship type \"{kind}\"");
+    Err(Problem::new(Reason::RelationshipTypeUnknown, message, kind).hint(hint))
 }
 
 fn fit(schema: &Schema, class: &str, attributes: Attributes) -> Result<Attributes, Problem> {
@@ -653,9 +670,14 @@ pub(super) fn apply(
 
 /// One claim for each item that the scenario speaks of: later edits win.
 fn claims(scenario: &Scenario, skip: &[String]) -> Vec<Claim> {
+    let added = scenario.added();
     let key = |subject: Subject| match subject {
         Subject::Item(id) => id.to_string(),
-        Subject::Added(place) => format!("scenario {} {place}", scenario.name),
+        // Not the place: another scenario of this name must not find this one's items by it.
+        Subject::Added(place) => {
+            let name = added.get(&place).map_or("", |(_, name)| name);
+            format!("{}@{}+{name}", scenario.name, scenario.base)
+        }
     };
     let reference = |subject: Subject| match subject {
         Subject::Item(id) => Reference::Id(id),
@@ -677,7 +699,7 @@ fn claims(scenario: &Scenario, skip: &[String]) -> Vec<Claim> {
         });
         with(claim);
     };
-    for (place, edit) in (0u32..).zip(&scenario.edits) {
+    for (place, edit) in scenario.standing() {
         match edit {
             Edit::Add { class, name, attributes } => claim_of(Subject::Added(place), &mut |claim| {
                 claim.item = Some(ItemClaim {
@@ -687,16 +709,21 @@ fn claims(scenario: &Scenario, skip: &[String]) -> Vec<Claim> {
                     ..ItemClaim::default()
                 });
             }),
-            Edit::Set { item, attributes, cleared } => claim_of(*item, &mut |claim| {
+            Edit::Set { item, attributes, cleared } => {
                 let kept = |name: &String| match item {
                     Subject::Item(id) => !skip.contains(&format!("{id}.{name}")),
                     Subject::Added(_) => true,
                 };
-                let said = claim.item.get_or_insert_with(ItemClaim::default);
-                let wanted = attributes.iter().filter(|(name, _)| kept(name));
-                said.attributes.extend(wanted.map(|(name, value)| (name.clone(), value.clone())));
-                said.cleared.extend(cleared.iter().filter(|name| kept(name)).cloned());
-            }),
+                if !attributes.keys().chain(cleared).any(kept) {
+                    continue;
+                }
+                claim_of(*item, &mut |claim| {
+                    let said = claim.item.get_or_insert_with(ItemClaim::default);
+                    let wanted = attributes.iter().filter(|(name, _)| kept(name));
+                    said.attributes.extend(wanted.map(|(name, value)| (name.clone(), value.clone())));
+                    said.cleared.extend(cleared.iter().filter(|name| kept(name)).cloned());
+                });
+            }
             Edit::Relate { from, kind, to, .. } | Edit::Unrelate { from, kind, to } => {
                 if skip.contains(&field_of(*from, kind, *to)) {
                     continue;

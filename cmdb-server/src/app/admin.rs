@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
-use cmdb_core::engine::{Figures, SourceState, Verified, VerifyEvent};
+use cmdb_core::engine::{Figures, SourceState, Verified, VerifyEvent, When};
 use cmdb_core::store::Description;
 
 use super::feed::{Feed, interrupted};
-use super::{App, Error, Stream};
+use super::{App, Beginning, Error, Stream, reader_at};
 
 /// Bytes of a backup or an export that are sent at a time.
 pub const PIECE_BYTES: usize = 64 << 10;
@@ -79,10 +79,10 @@ impl App {
         })
     }
 
-    /// Every item with its id, sources and claims, as JSON Lines.
-    pub fn export(self: &Arc<Self>, retired: bool) -> Stream<Vec<u8>> {
+    /// Every item of a moment with its id, sources and claims, as JSON Lines.
+    pub fn export(self: &Arc<Self>, when: When, retired: bool) -> Stream<Vec<u8>> {
         self.stream(move |app, feed| {
-            let reader = app.engine.reader()?;
+            let reader = reader_at(&app.engine, when, Beginning::Refused)?;
             let mut sender = Sender { feed, piece: Vec::with_capacity(PIECE_BYTES), failed: None };
             let exported = reader.export(retired, &mut |line| {
                 let written = sender.write_all(line.as_bytes()).and_then(|()| sender.write_all(b"\n"));

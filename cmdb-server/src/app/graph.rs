@@ -1,37 +1,42 @@
 //! What depends on what: the live graph asked by `cmdb-impact`, with the names of the store.
 //!
-//! A question sees one snapshot of the graph and one moment of the store beside it. Invariant: an answer that leaves
-//! something out says so.
+//! A question sees the graph and the store of one moment, or what a scenario makes of them. Invariant: an answer that
+//! leaves something out says so.
 
 mod depends;
 mod impact;
 mod neighbours;
+mod stage;
 mod trace;
 mod words;
 
-use cmdb_core::engine::{Cmdb, Coverage, Label, Reader};
+use std::collections::BTreeMap;
+
+use cmdb_core::engine::{Coverage, Label, Reader};
 use cmdb_core::graph::{GateIndex, Graph, Index, TypeIndex};
 use cmdb_core::model::{ItemId, Revision, Timestamp};
 
 pub use depends::{DependsAnswer, Needed};
 pub use impact::{AffectedItem, ImpactAnswer};
 pub use neighbours::{DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, NeighboursAnswer, NeighboursAsk};
+pub use stage::{Stage, Staged, stage};
 pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer};
 
 use super::{Error, labels_of};
+use stage::Imagined;
 
 /// Items that one question may be about.
 pub const SEEDS_MAX: usize = 10_000;
 /// Items that one answer lists at most, and when nobody says how many.
 pub const LISTED_MAX: usize = 1_000_000;
-/// How often a question waits for the graph and the store to show the same revision.
-const MOMENT_TRIES: usize = 8;
 
 /// A question about what is reached from some items.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The items, as people name them.
     pub items: Vec<String>,
+    /// The graph.
+    pub stage: Stage,
     /// Relationships from a seed at most; `None`: any.
     pub depth: Option<u32>,
     /// Items listed at most; `None`: count only.
@@ -47,6 +52,13 @@ pub struct AsOf {
     pub recorded_at: Timestamp,
 }
 
+impl AsOf {
+    /// The moment that a reader shows.
+    pub fn of(reader: &Reader) -> AsOf {
+        AsOf { revision: reader.revision(), recorded_at: reader.recorded_at() }
+    }
+}
+
 /// What carried something from one item to the next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Carrier {
@@ -58,28 +70,16 @@ pub struct Carrier {
     pub group: String,
 }
 
-/// The graph and the store at one moment.
+/// The graph and the store at one moment, or in a scenario on it.
 struct Moment<'a> {
-    graph: Graph,
+    graph: &'a Graph,
     reader: &'a Reader,
+    imagined: Option<&'a Imagined>,
 }
 
-impl<'a> Moment<'a> {
-    /// The graph follows the store within moments; wait for it a little, so that names and topology agree.
-    fn new(engine: &Cmdb, reader: &'a Reader) -> Moment<'a> {
-        let mut graph = engine.graph();
-        for _ in 0..MOMENT_TRIES {
-            if graph.revision() >= reader.revision() {
-                break;
-            }
-            std::thread::yield_now();
-            graph = engine.graph();
-        }
-        Moment { graph, reader }
-    }
-
+impl Moment<'_> {
     fn as_of(&self) -> AsOf {
-        AsOf { revision: self.graph.revision(), recorded_at: self.reader.recorded_at() }
+        AsOf::of(self.reader)
     }
 
     /// The items that the question names, each once.
@@ -94,7 +94,7 @@ impl<'a> Moment<'a> {
         let mut seeds: Vec<Seed> = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
         for text in texts {
-            let id = self.reader.resolve(text)?;
+            let id = self.resolve(text)?;
             if seen.insert(id) {
                 seeds.push(Seed { id, index: self.graph.index(id) });
             }
@@ -102,15 +102,26 @@ impl<'a> Moment<'a> {
         Ok(seeds)
     }
 
-    /// What an item is called; an item that the store does not know (yet) is called by its id.
+    fn resolve(&self, text: &str) -> Result<ItemId, Error> {
+        let imagined = self.imagined.map(|imagined| imagined.resolve(text)).transpose()?.flatten();
+        imagined.map_or_else(|| Ok(self.reader.resolve(text)?), Ok)
+    }
+
     fn label(&self, id: ItemId) -> Result<Label, Error> {
-        let label = self.reader.labels(&[id])?.into_iter().flatten().next();
-        label.ok_or(Error::Internal)
+        self.labels(&[id])?.pop().ok_or(Error::Internal)
     }
 
     fn labels(&self, ids: &[ItemId]) -> Result<Vec<Label>, Error> {
-        let labels = labels_of(self.reader, ids)?;
+        let labels = self.labels_by_id(ids)?;
         Ok(ids.iter().filter_map(|id| labels.get(id).cloned()).collect())
+    }
+
+    fn labels_by_id(&self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, Label>, Error> {
+        let mut labels = labels_of(self.reader, ids)?;
+        if let Some(imagined) = self.imagined {
+            labels.extend(ids.iter().filter_map(|id| Some((*id, imagined.label(*id)?.clone()))));
+        }
+        Ok(labels)
     }
 
     fn group(&self, gate: Option<GateIndex>) -> String {

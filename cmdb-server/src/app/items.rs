@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cmdb_core::engine::{List, Reader};
+use cmdb_core::engine::{List, Reader, When};
 use cmdb_core::model::schema::{Failure, Schema};
 use cmdb_core::model::{Item, ItemId, Relationship, Revision, Timestamp};
 
+use super::graph::AsOf;
 use super::names::Mentioned;
 use super::{App, Error, Names};
 
@@ -27,6 +28,15 @@ pub enum Claims {
     Shown,
     /// Without.
     Left,
+}
+
+/// An item at the moment that was asked.
+#[derive(Clone, Debug)]
+pub struct OneAnswer {
+    /// The moment.
+    pub as_of: AsOf,
+    /// The item.
+    pub item: ItemAnswer,
 }
 
 /// An item with everything that was asked for.
@@ -53,6 +63,8 @@ pub struct ItemAnswer {
 /// A page of items.
 #[derive(Clone, Debug)]
 pub struct PageAnswer {
+    /// The moment.
+    pub as_of: AsOf,
     /// The items.
     pub items: Vec<ItemAnswer>,
     /// Where the next page begins; empty: the end.
@@ -69,10 +81,11 @@ impl App {
     pub async fn item(
         &self,
         text: String,
+        when: When,
         claims: Claims,
         relationships_max: Option<usize>,
-    ) -> Result<ItemAnswer, Error> {
-        self.read(move |reader| {
+    ) -> Result<OneAnswer, Error> {
+        self.read_at(when, move |reader| {
             let id = reader.resolve(&text)?;
             let item = reader.item(id)?.ok_or(Error::Internal)?;
             let mut answer = dressed(reader, item)?;
@@ -91,7 +104,7 @@ impl App {
                 .flatten()
                 .for_each(|relationship| mentioned.relationship(relationship));
             answer.names = mentioned.names(reader)?;
-            Ok(answer)
+            Ok(OneAnswer { as_of: AsOf::of(reader), item: answer })
         })
         .await
     }
@@ -100,8 +113,8 @@ impl App {
     ///
     /// # Errors
     /// When the class, the filter, the order or the page's beginning is wrong.
-    pub async fn items(&self, list: List) -> Result<PageAnswer, Error> {
-        self.read(move |reader| {
+    pub async fn items(&self, when: When, list: List) -> Result<PageAnswer, Error> {
+        self.read_at(when, move |reader| {
             let page = reader.list(&list)?;
             let mut items = Vec::with_capacity(page.items.len());
             for item in page.items {
@@ -111,7 +124,12 @@ impl App {
                 answer.names = mentioned.names(reader)?;
                 items.push(answer);
             }
-            Ok(PageAnswer { items, next_page_token: page.next_page_token, total: page.total })
+            Ok(PageAnswer {
+                as_of: AsOf::of(reader),
+                items,
+                next_page_token: page.next_page_token,
+                total: page.total,
+            })
         })
         .await
     }

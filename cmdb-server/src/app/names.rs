@@ -73,6 +73,11 @@ impl Mentioned {
         }
     }
 
+    /// Items that only their names are shown of.
+    pub fn items(&mut self, ids: impl IntoIterator<Item = ItemId>) {
+        self.items.extend(ids);
+    }
+
     /// The source that asks: in a dry run of its first words, the store does not know it yet.
     pub fn asking(&mut self, source: &str) {
         self.asking = Some(source.to_owned());

@@ -8,9 +8,11 @@ use cmdb_core::model::{Item, Relationship, Status, Value};
 use cmdb_proto::v1;
 use cmdb_proto::v1::change::Kind;
 
+use super::graph::labelled;
 use super::item::{identification_to, relationship_to, status_to};
 use super::value::value_to;
 use crate::app::Names;
+use crate::app::diff::DiffAnswer;
 use crate::status::problem_of;
 
 /// A commit with those of its changes that are shown.
@@ -29,6 +31,35 @@ pub fn commit_to(header: &CommitHeader, changes: &[Change], names: &Names) -> v1
 /// Changes.
 pub fn changes_to(changes: &[Change], names: &Names) -> Vec<v1::Change> {
     changes.iter().map(|change| change_to(change, names)).collect()
+}
+
+/// What differs between two moments.
+pub fn diff_to(answer: &DiffAnswer) -> v1::DiffResponse {
+    let (names, totals) = (&answer.names, &answer.totals);
+    let differences = answer.differences.iter().map(|difference| v1::Difference {
+        change: Some(change_to(&difference.change, names)),
+        revisions: difference.revisions.iter().map(|revision| revision.0).collect(),
+    });
+    v1::DiffResponse {
+        from_revision: answer.from.revision.0,
+        from_us: answer.from.recorded_at.0,
+        to_revision: answer.to.revision.0,
+        to_us: answer.to.recorded_at.0,
+        around: answer.around.as_ref().map(|(label, _)| labelled(label)),
+        around_items: answer.around.as_ref().map_or(0, |(_, items)| *items as u64),
+        differences: differences.collect(),
+        commits: answer.commits.iter().map(|header| commit_to(header, &[], names)).collect(),
+        totals: Some(v1::DiffTotals {
+            items_added: totals.items_added,
+            items_changed: totals.items_changed,
+            items_removed: totals.items_removed,
+            relationships_added: totals.relationships_added,
+            relationships_changed: totals.relationships_changed,
+            relationships_removed: totals.relationships_removed,
+        }),
+        truncated: answer.truncated,
+        hidden: 0,
+    }
 }
 
 /// What became of each claim of a batch.

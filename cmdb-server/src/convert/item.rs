@@ -26,6 +26,8 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
     let (source, key) = item.key().map_or(("", ""), |(source, key)| (names.source(source), key));
     let relationships = answer.relationships.as_deref().unwrap_or_default();
     v1::Item {
+        as_of_revision: 0,
+        as_of_us: 0,
         id: item.id.to_string(),
         key: key.to_owned(),
         source: source.to_owned(),

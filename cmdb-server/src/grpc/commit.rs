@@ -10,8 +10,9 @@ use tonic::{Request, Response, Status};
 use super::{Answer, answer, limit, person, refuse};
 use crate::app::App;
 use crate::app::changes::Run;
-use crate::app::commits::{CHANGES_DEFAULT, CHANGES_MAX, CommitAnswer};
-use crate::convert::change::{changes_to, commit_to};
+use crate::app::commits::{CHANGES_DEFAULT, CHANGES_MAX, CommitAnswer, WatchAsk};
+use crate::app::diff::{self, DiffAsk};
+use crate::convert::change::{changes_to, commit_to, diff_to};
 
 pub struct Commits(pub Arc<App>);
 
@@ -33,9 +34,28 @@ impl CommitService for Commits {
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let ask = request.into_inner();
         let changes_max = limit("changes_max", ask.changes_max, CHANGES_DEFAULT, CHANGES_MAX)?;
-        let after = (!ask.from_now).then_some(Revision(ask.after_revision));
-        let commits = self.0.watch(after, changes_max).await.map_err(refuse)?;
+        let ask = WatchAsk {
+            after: (!ask.from_now).then_some(Revision(ask.after_revision)),
+            until: (ask.until_revision != 0).then_some(Revision(ask.until_revision)),
+            changes_max,
+            class: ask.class,
+            item: (!ask.item.is_empty()).then_some(ask.item),
+        };
+        let commits = self.0.watch(ask).await.map_err(refuse)?;
         Ok(Response::new(answer(commits, |commit| shown(&commit))))
+    }
+
+    async fn diff(&self, request: Request<v1::DiffRequest>) -> Result<Response<v1::DiffResponse>, Status> {
+        let ask = request.into_inner();
+        let from = if ask.from.is_empty() { diff::FROM_DEFAULT } else { &ask.from };
+        let ask = DiffAsk {
+            from: self.0.when(from).map_err(refuse)?,
+            to: self.0.when(&ask.to).map_err(refuse)?,
+            around: (!ask.around.is_empty()).then_some(ask.around),
+            depth: (ask.depth != 0).then_some(ask.depth),
+            listed_max: limit("limit", ask.limit, diff::LISTED_DEFAULT, diff::LISTED_MAX)?,
+        };
+        Ok(Response::new(diff_to(&self.0.diff(ask).await.map_err(refuse)?)))
     }
 
     async fn revert(

@@ -9,10 +9,11 @@ use tonic::{Request, Response, Status};
 
 use super::{limit, refuse};
 use crate::app::graph::{
-    Ask, CHAINS_DEFAULT, DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, NeighboursAsk,
+    Ask, CHAINS_DEFAULT, DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, NeighboursAsk, Stage, Staged, stage,
 };
 use crate::app::{App, Error};
 use crate::convert::graph::{depends_to, impact_to, neighbours_to, trace_to};
+use crate::convert::scenario::Provisional;
 
 pub struct Graph(pub Arc<App>);
 
@@ -23,8 +24,10 @@ impl GraphService for Graph {
         request: Request<v1::ImpactRequest>,
     ) -> Result<Response<v1::ImpactResponse>, Status> {
         let ask = request.into_inner();
-        let ask = reached(ask.items, ask.depth, ask.limit, ask.count_only)?;
-        Ok(Response::new(impact_to(self.0.impact(ask).await.map_err(refuse)?)))
+        let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
+        let Staged { answer, added } = self.0.impact(ask).await.map_err(refuse)?;
+        Ok(Response::new(Provisional::new(&added).in_impact(impact_to(answer))))
     }
 
     async fn dependencies(
@@ -32,15 +35,19 @@ impl GraphService for Graph {
         request: Request<v1::DependenciesRequest>,
     ) -> Result<Response<v1::DependenciesResponse>, Status> {
         let ask = request.into_inner();
-        let ask = reached(ask.items, ask.depth, ask.limit, ask.count_only)?;
-        Ok(Response::new(depends_to(self.0.depends(ask).await.map_err(refuse)?)))
+        let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
+        let Staged { answer, added } = self.0.depends(ask).await.map_err(refuse)?;
+        Ok(Response::new(Provisional::new(&added).in_dependencies(depends_to(answer))))
     }
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<v1::TraceResponse>, Status> {
         let ask = request.into_inner();
         let chains_max = limit("chains_max", ask.chains_max, CHAINS_DEFAULT, cmdb_impact::TRACE_CHAINS_MAX)?;
-        let trace = self.0.trace(ask.from, ask.to, chains_max).await.map_err(refuse)?;
-        Ok(Response::new(trace_to(trace)))
+        let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let trace = self.0.trace(ask.from, ask.to, stage, chains_max).await;
+        let Staged { answer, added } = trace.map_err(refuse)?;
+        Ok(Response::new(Provisional::new(&added).in_trace(trace_to(answer))))
     }
 
     async fn neighbours(
@@ -50,6 +57,7 @@ impl GraphService for Graph {
         let ask = request.into_inner();
         let ask = NeighboursAsk {
             item: ask.item,
+            when: self.0.when(&ask.as_of).map_err(refuse)?,
             depth: depth(ask.depth)?,
             types: ask.types,
             direction: direction(&ask.direction)?,
@@ -59,9 +67,23 @@ impl GraphService for Graph {
     }
 }
 
-fn reached(items: Vec<String>, depth: u32, listed: u32, count_only: bool) -> Result<Ask, Status> {
+impl Graph {
+    fn stage(&self, scenario: String, as_of: &str) -> Result<Stage, Status> {
+        let when = self.0.when(as_of).map_err(refuse)?;
+        stage(scenario, as_of, when).map_err(|problem| refuse(problem.into()))
+    }
+}
+
+fn reached(
+    items: Vec<String>,
+    stage: Stage,
+    depth: u32,
+    listed: u32,
+    count_only: bool,
+) -> Result<Ask, Status> {
     let listed_max = limit("limit", listed, LISTED_MAX, LISTED_MAX)?;
-    Ok(Ask { items, depth: (depth != 0).then_some(depth), listed_max: (!count_only).then_some(listed_max) })
+    let depth = (depth != 0).then_some(depth);
+    Ok(Ask { items, stage, depth, listed_max: (!count_only).then_some(listed_max) })
 }
 
 fn direction(text: &str) -> Result<Direction, Status> {

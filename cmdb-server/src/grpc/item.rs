@@ -29,8 +29,14 @@ impl ItemService for Items {
         let max =
             limit("relationships_max", ask.relationships_max, RELATIONSHIPS_DEFAULT, RELATIONSHIPS_MAX)?;
         let claims = if ask.claims { Claims::Shown } else { Claims::Left };
-        let item = self.0.item(ask.item, claims, ask.relationships.then_some(max)).await.map_err(refuse)?;
-        Ok(Response::new(item_to(&item)))
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let one =
+            self.0.item(ask.item, when, claims, ask.relationships.then_some(max)).await.map_err(refuse)?;
+        Ok(Response::new(v1::Item {
+            as_of_revision: one.as_of.revision.0,
+            as_of_us: one.as_of.recorded_at.0,
+            ..item_to(&one.item)
+        }))
     }
 
     async fn list(
@@ -47,11 +53,14 @@ impl ItemService for Items {
             retired: ask.retired,
             count_only: ask.count_only,
         };
-        let page = self.0.items(list).await.map_err(refuse)?;
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let page = self.0.items(when, list).await.map_err(refuse)?;
         Ok(Response::new(v1::ListItemsResponse {
             items: page.items.iter().map(item_to).collect(),
             next_page_token: page.next_page_token,
             total: page.total,
+            revision: page.as_of.revision.0,
+            as_of_us: page.as_of.recorded_at.0,
         }))
     }
 
@@ -109,7 +118,8 @@ impl ItemService for Items {
         let ask = request.into_inner();
         let limit = limit("limit", ask.limit, HISTORY_DEFAULT, HISTORY_MAX)?;
         let before = (ask.before_revision != 0).then_some(Revision(ask.before_revision));
-        let history = self.0.history(ask.item, before, limit).await.map_err(refuse)?;
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let history = self.0.history(ask.item, when, before, limit).await.map_err(refuse)?;
         let commits = history.commits.iter();
         Ok(Response::new(v1::HistoryResponse {
             item: history.id.to_string(),
@@ -118,6 +128,8 @@ impl ItemService for Items {
                 .map(|commit| commit_to(&commit.header, &commit.changes, &commit.names))
                 .collect(),
             next_before_revision: history.next_before.map_or(0, |revision| revision.0),
+            revision: history.as_of.revision.0,
+            as_of_us: history.as_of.recorded_at.0,
         }))
     }
 }

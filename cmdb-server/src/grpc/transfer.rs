@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Answer, answer, person};
+use super::{Answer, answer, person, refuse};
 use crate::app::changes::Run;
 use crate::app::import::{ImportAnswer, ImportAsk, Progress};
 use crate::app::{App, Error, Feed, Person, Upload, import_source};
@@ -54,7 +54,9 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::ExportRequest>,
     ) -> Result<Response<Self::ExportStream>, Status> {
-        let lines = self.0.export(request.into_inner().retired);
+        let ask = request.into_inner();
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let lines = self.0.export(when, ask.retired);
         Ok(Response::new(answer(lines, |data| v1::ExportChunk { data })))
     }
 }

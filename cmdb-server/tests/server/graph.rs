@@ -81,6 +81,7 @@ async fn chains_lead_from_the_one_to_the_other() {
         from: from.to_owned(),
         to: to.to_owned(),
         chains_max,
+        ..Default::default()
     };
     let answer = server.graph().trace(ask("lb", "db", 0)).await.unwrap().into_inner();
     let chains: Vec<Vec<_>> = answer

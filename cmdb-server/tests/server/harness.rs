@@ -66,6 +66,10 @@ impl Server {
         v1::commit_service_client::CommitServiceClient::new(self.channel.clone())
     }
 
+    pub fn scenarios(&self) -> v1::scenario_service_client::ScenarioServiceClient<Channel> {
+        v1::scenario_service_client::ScenarioServiceClient::new(self.channel.clone())
+    }
+
     pub fn transfer(&self) -> v1::transfer_service_client::TransferServiceClient<Channel> {
         v1::transfer_service_client::TransferServiceClient::new(self.channel.clone())
     }

@@ -8,4 +8,6 @@ mod graph;
 mod harness;
 mod items;
 mod lifecycle;
+mod scenarios;
+mod time;
 mod transfer;

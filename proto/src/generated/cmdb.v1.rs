@@ -894,6 +894,802 @@ pub struct Problem {
     #[prost(string, tag = "6")]
     pub hint: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GraphItem {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub class: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    /// active, stopped, missing, retired
+    #[prost(string, tag = "5")]
+    pub status: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImpactRequest {
+    #[prost(string, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "2")]
+    pub count_only: bool,
+    /// listed items at most; 0: 1,000,000
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+    /// relationships from a seed at most; 0: any
+    #[prost(uint32, tag = "4")]
+    pub depth: u32,
+    /// the moment that is asked, see ItemService; empty: now
+    #[prost(string, tag = "5")]
+    pub as_of: ::prost::alloc::string::String,
+    /// the scenario that is asked, see ScenarioService; empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImpactResponse {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// microseconds since the epoch
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    #[prost(message, repeated, tag = "3")]
+    pub seeds: ::prost::alloc::vec::Vec<GraphItem>,
+    #[prost(message, repeated, tag = "4")]
+    pub affected: ::prost::alloc::vec::Vec<Affected>,
+    #[prost(message, optional, tag = "5")]
+    pub counts: ::core::option::Option<Counts>,
+    #[prost(bool, tag = "6")]
+    pub truncated: bool,
+    /// affected items that the asker may not see
+    #[prost(uint64, tag = "7")]
+    pub hidden: u64,
+    #[prost(message, optional, tag = "8")]
+    pub coverage: ::core::option::Option<Coverage>,
+    #[prost(string, repeated, tag = "9")]
+    pub assumptions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Affected {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    /// failed, degraded, at_risk
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    /// fewest relationships from a seed
+    #[prost(uint32, tag = "3")]
+    pub distance: u32,
+    /// what carried it here, one step back; at most 8
+    #[prost(message, repeated, tag = "4")]
+    pub via: ::prost::alloc::vec::Vec<Via>,
+    /// in words
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Via {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub group: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Counts {
+    #[prost(uint64, tag = "1")]
+    pub failed: u64,
+    #[prost(uint64, tag = "2")]
+    pub degraded: u64,
+    #[prost(uint64, tag = "3")]
+    pub at_risk: u64,
+    #[prost(btree_map = "string, uint64", tag = "4")]
+    pub by_class: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u64,
+    >,
+    /// affected items left out by depth
+    #[prost(uint64, tag = "5")]
+    pub beyond_depth: u64,
+}
+/// How far the graph behind an answer is known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Coverage {
+    /// microseconds since the epoch; 0: nothing was ever observed
+    #[prost(int64, tag = "1")]
+    pub observed_since_us: i64,
+    #[prost(uint64, tag = "2")]
+    pub hosts_without_agent: u64,
+    #[prost(uint64, tag = "3")]
+    pub external_endpoints: u64,
+    #[prost(uint64, tag = "4")]
+    pub stale_relationships: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DependenciesRequest {
+    #[prost(string, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// listed items at most; 0: 1,000,000
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+    /// 0: any
+    #[prost(uint32, tag = "3")]
+    pub depth: u32,
+    #[prost(bool, tag = "4")]
+    pub count_only: bool,
+    /// empty: now
+    #[prost(string, tag = "5")]
+    pub as_of: ::prost::alloc::string::String,
+    /// empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DependenciesResponse {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    #[prost(message, repeated, tag = "3")]
+    pub seeds: ::prost::alloc::vec::Vec<GraphItem>,
+    #[prost(message, repeated, tag = "4")]
+    pub dependencies: ::prost::alloc::vec::Vec<Dependency>,
+    #[prost(btree_map = "string, uint64", tag = "5")]
+    pub by_class: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u64,
+    >,
+    #[prost(uint64, tag = "6")]
+    pub total: u64,
+    #[prost(bool, tag = "7")]
+    pub truncated: bool,
+    #[prost(uint64, tag = "8")]
+    pub hidden: u64,
+    #[prost(message, optional, tag = "9")]
+    pub coverage: ::core::option::Option<Coverage>,
+    #[prost(uint64, tag = "10")]
+    pub beyond_depth: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Dependency {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    #[prost(uint32, tag = "2")]
+    pub distance: u32,
+    /// who needs it, one step back; at most 8
+    #[prost(message, repeated, tag = "3")]
+    pub via: ::prost::alloc::vec::Vec<Via>,
+    /// reached only through redundancy groups that can spare it
+    #[prost(bool, tag = "4")]
+    pub redundant: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TraceRequest {
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    /// 0: 10; at most 1,000
+    #[prost(uint32, tag = "3")]
+    pub chains_max: u32,
+    /// empty: now
+    #[prost(string, tag = "4")]
+    pub as_of: ::prost::alloc::string::String,
+    /// empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TraceResponse {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    #[prost(message, optional, tag = "3")]
+    pub from: ::core::option::Option<GraphItem>,
+    #[prost(message, optional, tag = "4")]
+    pub to: ::core::option::Option<GraphItem>,
+    /// shortest first
+    #[prost(message, repeated, tag = "5")]
+    pub chains: ::prost::alloc::vec::Vec<Chain>,
+    #[prost(bool, tag = "6")]
+    pub truncated: bool,
+    #[prost(string, tag = "7")]
+    pub truncated_reason: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "8")]
+    pub hidden: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Chain {
+    /// from_needs_to: every step is needed by the step before; to_needs_from: the other way round.
+    #[prost(string, tag = "1")]
+    pub direction: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub steps: ::prost::alloc::vec::Vec<Step>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Step {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    /// the relationship to the next step; empty on the last
+    #[prost(string, tag = "2")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub group: ::prost::alloc::string::String,
+    /// the relationship is written from this step to the next
+    #[prost(bool, tag = "4")]
+    pub forward: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NeighboursRequest {
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// 0: 1; at most 10
+    #[prost(uint32, tag = "2")]
+    pub depth: u32,
+    /// empty: all
+    #[prost(string, repeated, tag = "3")]
+    pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// out, in, both; empty: both
+    #[prost(string, tag = "4")]
+    pub direction: ::prost::alloc::string::String,
+    /// relationships at most; 0: 1,000
+    #[prost(uint32, tag = "5")]
+    pub limit: u32,
+    /// empty: now
+    #[prost(string, tag = "6")]
+    pub as_of: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NeighboursResponse {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    #[prost(message, optional, tag = "3")]
+    pub item: ::core::option::Option<GraphItem>,
+    #[prost(message, repeated, tag = "4")]
+    pub items: ::prost::alloc::vec::Vec<GraphItem>,
+    #[prost(message, repeated, tag = "5")]
+    pub edges: ::prost::alloc::vec::Vec<Edge>,
+    #[prost(bool, tag = "6")]
+    pub truncated: bool,
+    #[prost(uint64, tag = "7")]
+    pub hidden: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Edge {
+    /// id
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub r#type: ::prost::alloc::string::String,
+    /// id
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub status: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod graph_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What depends on what.
+    #[derive(Debug, Clone)]
+    pub struct GraphServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> GraphServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> GraphServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            GraphServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// What is reached when the items fail, redundancy included.
+        pub async fn impact(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImpactRequest>,
+        ) -> std::result::Result<tonic::Response<super::ImpactResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.GraphService/Impact",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Impact"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Everything the items need.
+        pub async fn dependencies(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DependenciesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DependenciesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.GraphService/Dependencies",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Dependencies"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The dependency chains between two items.
+        pub async fn trace(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TraceRequest>,
+        ) -> std::result::Result<tonic::Response<super::TraceResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.GraphService/Trace",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Trace"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What is directly related, in both directions, up to a depth.
+        pub async fn neighbours(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NeighboursRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NeighboursResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.GraphService/Neighbours",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Neighbours"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod graph_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with GraphServiceServer.
+    #[async_trait]
+    pub trait GraphService: std::marker::Send + std::marker::Sync + 'static {
+        /// What is reached when the items fail, redundancy included.
+        async fn impact(
+            &self,
+            request: tonic::Request<super::ImpactRequest>,
+        ) -> std::result::Result<tonic::Response<super::ImpactResponse>, tonic::Status>;
+        /// Everything the items need.
+        async fn dependencies(
+            &self,
+            request: tonic::Request<super::DependenciesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DependenciesResponse>,
+            tonic::Status,
+        >;
+        /// The dependency chains between two items.
+        async fn trace(
+            &self,
+            request: tonic::Request<super::TraceRequest>,
+        ) -> std::result::Result<tonic::Response<super::TraceResponse>, tonic::Status>;
+        /// What is directly related, in both directions, up to a depth.
+        async fn neighbours(
+            &self,
+            request: tonic::Request<super::NeighboursRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NeighboursResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What depends on what.
+    #[derive(Debug)]
+    pub struct GraphServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> GraphServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for GraphServiceServer<T>
+    where
+        T: GraphService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cmdb.v1.GraphService/Impact" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImpactSvc<T: GraphService>(pub Arc<T>);
+                    impl<
+                        T: GraphService,
+                    > tonic::server::UnaryService<super::ImpactRequest>
+                    for ImpactSvc<T> {
+                        type Response = super::ImpactResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImpactRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GraphService>::impact(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImpactSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.GraphService/Dependencies" => {
+                    #[allow(non_camel_case_types)]
+                    struct DependenciesSvc<T: GraphService>(pub Arc<T>);
+                    impl<
+                        T: GraphService,
+                    > tonic::server::UnaryService<super::DependenciesRequest>
+                    for DependenciesSvc<T> {
+                        type Response = super::DependenciesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DependenciesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GraphService>::dependencies(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DependenciesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.GraphService/Trace" => {
+                    #[allow(non_camel_case_types)]
+                    struct TraceSvc<T: GraphService>(pub Arc<T>);
+                    impl<
+                        T: GraphService,
+                    > tonic::server::UnaryService<super::TraceRequest> for TraceSvc<T> {
+                        type Response = super::TraceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TraceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GraphService>::trace(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TraceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.GraphService/Neighbours" => {
+                    #[allow(non_camel_case_types)]
+                    struct NeighboursSvc<T: GraphService>(pub Arc<T>);
+                    impl<
+                        T: GraphService,
+                    > tonic::server::UnaryService<super::NeighboursRequest>
+                    for NeighboursSvc<T> {
+                        type Response = super::NeighboursResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NeighboursRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GraphService>::neighbours(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NeighboursSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for GraphServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cmdb.v1.GraphService";
+    impl<T> tonic::server::NamedService for GraphServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Item {
     #[prost(string, tag = "1")]
@@ -938,6 +1734,12 @@ pub struct Item {
     /// ids of items that may be the same
     #[prost(string, repeated, tag = "15")]
     pub duplicates: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// the revision that is shown; in answers of ItemService.Get
+    #[prost(uint64, tag = "20")]
+    pub as_of_revision: u64,
+    /// when that was recorded; microseconds since the epoch
+    #[prost(int64, tag = "21")]
+    pub as_of_us: i64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EffectiveValue {
@@ -1053,6 +1855,9 @@ pub struct GetItemRequest {
     /// 0: 1,000
     #[prost(uint32, tag = "4")]
     pub relationships_max: u32,
+    /// empty: now
+    #[prost(string, tag = "5")]
+    pub as_of: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListItemsRequest {
@@ -1075,6 +1880,9 @@ pub struct ListItemsRequest {
     pub retired: bool,
     #[prost(bool, tag = "7")]
     pub count_only: bool,
+    /// empty: now; for further pages the revision of the first
+    #[prost(string, tag = "8")]
+    pub as_of: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListItemsResponse {
@@ -1086,6 +1894,12 @@ pub struct ListItemsResponse {
     /// matching items, whatever the page
     #[prost(uint64, tag = "3")]
     pub total: u64,
+    /// that is shown
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "5")]
+    pub as_of_us: i64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ApplyRequest {
@@ -1252,6 +2066,9 @@ pub struct HistoryRequest {
     /// 0: from the newest
     #[prost(uint64, tag = "3")]
     pub before_revision: u64,
+    /// only what was recorded by then; empty: now
+    #[prost(string, tag = "4")]
+    pub as_of: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HistoryResponse {
@@ -1259,12 +2076,18 @@ pub struct HistoryResponse {
     pub item: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// newest first, each with the changes on this item only
+    /// Newest first, each with the changes on this item only: its versions, and relationships with an end in it.
     #[prost(message, repeated, tag = "3")]
     pub commits: ::prost::alloc::vec::Vec<Commit>,
     /// 0: the end
     #[prost(uint64, tag = "4")]
     pub next_before_revision: u64,
+    /// that is shown
+    #[prost(uint64, tag = "5")]
+    pub revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "6")]
+    pub as_of_us: i64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1876,7 +2699,7 @@ pub struct GetCommitRequest {
     #[prost(uint32, tag = "2")]
     pub changes_max: u32,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {
     /// the first commit sent is the one after it
     #[prost(uint64, tag = "1")]
@@ -1887,6 +2710,94 @@ pub struct WatchRequest {
     /// per commit; 0: 1,000
     #[prost(uint32, tag = "3")]
     pub changes_max: u32,
+    /// With class or item, a commit is sent when it changes such an item, or a relationship with an end in one; its
+    /// changes are those alone, and so is changes_total.
+    ///
+    /// this class and its children; empty: any
+    #[prost(string, tag = "4")]
+    pub class: ::prost::alloc::string::String,
+    /// ITEM; empty: any
+    #[prost(string, tag = "5")]
+    pub item: ::prost::alloc::string::String,
+    /// the answer ends when this one has been looked at; 0: it goes on
+    #[prost(uint64, tag = "6")]
+    pub until_revision: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiffRequest {
+    /// a moment, as as_of of ItemService; empty: "1 day ago"
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    /// empty: now
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    /// ITEM: only that item and what it needs at either moment; empty: everything
+    #[prost(string, tag = "3")]
+    pub around: ::prost::alloc::string::String,
+    /// relationships from that item at most; 0: any
+    #[prost(uint32, tag = "4")]
+    pub depth: u32,
+    /// facts listed at most; 0: 1,000; at most 100,000
+    #[prost(uint32, tag = "5")]
+    pub limit: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DiffResponse {
+    /// 0: before the first commit
+    #[prost(uint64, tag = "1")]
+    pub from_revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "2")]
+    pub from_us: i64,
+    #[prost(uint64, tag = "3")]
+    pub to_revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "4")]
+    pub to_us: i64,
+    /// when asked for
+    #[prost(message, optional, tag = "5")]
+    pub around: ::core::option::Option<GraphItem>,
+    /// items that were compared, that one included; 0: all there are
+    #[prost(uint64, tag = "6")]
+    pub around_items: u64,
+    /// items in order of their ids, then relationships
+    #[prost(message, repeated, tag = "7")]
+    pub differences: ::prost::alloc::vec::Vec<Difference>,
+    /// that the differences name, oldest first, without their changes
+    #[prost(message, repeated, tag = "8")]
+    pub commits: ::prost::alloc::vec::Vec<Commit>,
+    /// of everything that differs, listed or not
+    #[prost(message, optional, tag = "9")]
+    pub totals: ::core::option::Option<DiffTotals>,
+    #[prost(bool, tag = "10")]
+    pub truncated: bool,
+    /// differences on items that the asker may not see
+    #[prost(uint64, tag = "11")]
+    pub hidden: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Difference {
+    #[prost(message, optional, tag = "1")]
+    pub change: ::core::option::Option<Change>,
+    /// of the commits that touched it, newest first; at most 8
+    #[prost(uint64, repeated, tag = "2")]
+    pub revisions: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiffTotals {
+    #[prost(uint64, tag = "1")]
+    pub items_added: u64,
+    #[prost(uint64, tag = "2")]
+    pub items_changed: u64,
+    /// retired
+    #[prost(uint64, tag = "3")]
+    pub items_removed: u64,
+    #[prost(uint64, tag = "4")]
+    pub relationships_added: u64,
+    #[prost(uint64, tag = "5")]
+    pub relationships_changed: u64,
+    #[prost(uint64, tag = "6")]
+    pub relationships_removed: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevertRequest {
@@ -2034,6 +2945,28 @@ pub mod commit_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.CommitService", "Watch"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// What differs between two moments: each fact once, as it was and as it became, with the commits that touched it.
+        pub async fn diff(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DiffRequest>,
+        ) -> std::result::Result<tonic::Response<super::DiffResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.CommitService/Diff",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.CommitService", "Diff"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Undoes a commit by a new one, where what it set still stands.
         pub async fn revert(
             &mut self,
@@ -2086,6 +3019,11 @@ pub mod commit_service_server {
             &self,
             request: tonic::Request<super::WatchRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
+        /// What differs between two moments: each fact once, as it was and as it became, with the commits that touched it.
+        async fn diff(
+            &self,
+            request: tonic::Request<super::DiffRequest>,
+        ) -> std::result::Result<tonic::Response<super::DiffResponse>, tonic::Status>;
         /// Undoes a commit by a new one, where what it set still stands.
         async fn revert(
             &self,
@@ -2256,6 +3194,50 @@ pub mod commit_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.CommitService/Diff" => {
+                    #[allow(non_camel_case_types)]
+                    struct DiffSvc<T: CommitService>(pub Arc<T>);
+                    impl<
+                        T: CommitService,
+                    > tonic::server::UnaryService<super::DiffRequest> for DiffSvc<T> {
+                        type Response = super::DiffResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DiffRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CommitService>::diff(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DiffSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -2844,270 +3826,227 @@ pub mod discovery_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GraphItem {
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Scenario {
     #[prost(string, tag = "1")]
-    pub id: ::prost::alloc::string::String,
-    #[prost(string, tag = "2")]
-    pub key: ::prost::alloc::string::String,
-    #[prost(string, tag = "3")]
-    pub class: ::prost::alloc::string::String,
-    #[prost(string, tag = "4")]
     pub name: ::prost::alloc::string::String,
-    /// active, stopped, missing, retired
+    #[prost(uint64, tag = "2")]
+    pub base_revision: u64,
+    /// microseconds since the epoch
+    #[prost(int64, tag = "3")]
+    pub created_at_us: i64,
+    #[prost(string, tag = "4")]
+    pub created_by: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
-    pub status: ::prost::alloc::string::String,
+    pub reason: ::prost::alloc::string::String,
+    /// in their order; left out by List
+    #[prost(message, repeated, tag = "6")]
+    pub edits: ::prost::alloc::vec::Vec<ScenarioEdit>,
+    #[prost(uint64, tag = "7")]
+    pub edits_total: u64,
+    /// that the edits speak of, as they are at the base; left out by List
+    #[prost(message, repeated, tag = "8")]
+    pub items: ::prost::alloc::vec::Vec<GraphItem>,
+}
+/// One edit. Of two that contradict each other the later one counts.
+///
+/// An end is ITEM, at the base, or "+NAME": the item of that name that an earlier edit of the scenario adds. Answers
+/// have ids ("@42") and "+NAME".
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScenarioEdit {
+    #[prost(oneof = "scenario_edit::Edit", tags = "1, 2, 3, 4, 5, 6")]
+    pub edit: ::core::option::Option<scenario_edit::Edit>,
+}
+/// Nested message and enum types in `ScenarioEdit`.
+pub mod scenario_edit {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Edit {
+        #[prost(message, tag = "1")]
+        Add(super::ScenarioAdd),
+        #[prost(message, tag = "2")]
+        Remove(super::ScenarioRemove),
+        #[prost(message, tag = "3")]
+        Set(super::ScenarioSet),
+        #[prost(message, tag = "4")]
+        Relate(super::ScenarioRelate),
+        #[prost(message, tag = "5")]
+        Unrelate(super::ScenarioUnrelate),
+        #[prost(message, tag = "6")]
+        Require(super::ScenarioRequire),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScenarioAdd {
+    #[prost(string, tag = "1")]
+    pub class: ::prost::alloc::string::String,
+    /// within the scenario no other added item may have it
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(btree_map = "string, message", tag = "3")]
+    pub attributes: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
+}
+/// The item is taken out, as if it were retired.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScenarioRemove {
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScenarioSet {
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// without a value: the attribute is taken away
+    #[prost(btree_map = "string, message", tag = "2")]
+    pub attributes: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
+}
+/// Adds a relationship, or changes the group and weight of one that there is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScenarioRelate {
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+    /// redundancy group of the dependent end; empty: none
+    #[prost(string, tag = "4")]
+    pub group: ::prost::alloc::string::String,
+    /// 0: 1
+    #[prost(double, tag = "5")]
+    pub weight: f64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ImpactRequest {
-    #[prost(string, repeated, tag = "1")]
-    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    #[prost(bool, tag = "2")]
-    pub count_only: bool,
-    /// listed items at most; 0: 1,000,000
-    #[prost(uint32, tag = "3")]
-    pub limit: u32,
-    /// relationships from a seed at most; 0: any
-    #[prost(uint32, tag = "4")]
-    pub depth: u32,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ImpactResponse {
-    #[prost(uint64, tag = "1")]
-    pub revision: u64,
-    /// microseconds since the epoch
-    #[prost(int64, tag = "2")]
-    pub as_of_us: i64,
-    #[prost(message, repeated, tag = "3")]
-    pub seeds: ::prost::alloc::vec::Vec<GraphItem>,
-    #[prost(message, repeated, tag = "4")]
-    pub affected: ::prost::alloc::vec::Vec<Affected>,
-    #[prost(message, optional, tag = "5")]
-    pub counts: ::core::option::Option<Counts>,
-    #[prost(bool, tag = "6")]
-    pub truncated: bool,
-    /// affected items that the asker may not see
-    #[prost(uint64, tag = "7")]
-    pub hidden: u64,
-    #[prost(message, optional, tag = "8")]
-    pub coverage: ::core::option::Option<Coverage>,
-    #[prost(string, repeated, tag = "9")]
-    pub assumptions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Affected {
-    #[prost(message, optional, tag = "1")]
-    pub item: ::core::option::Option<GraphItem>,
-    /// failed, degraded, at_risk
+pub struct ScenarioUnrelate {
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
-    pub state: ::prost::alloc::string::String,
-    /// fewest relationships from a seed
-    #[prost(uint32, tag = "3")]
-    pub distance: u32,
-    /// what carried it here, one step back; at most 8
-    #[prost(message, repeated, tag = "4")]
-    pub via: ::prost::alloc::vec::Vec<Via>,
-    /// in words
-    #[prost(string, tag = "5")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScenarioRequire {
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub group: ::prost::alloc::string::String,
+    /// all, any, at_least N, percent P, capacity C
+    #[prost(string, tag = "3")]
+    pub require: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateScenarioRequest {
+    /// letters, digits, '.', '_', '-'
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// the moment whose graph is edited; empty: now
+    #[prost(string, tag = "2")]
+    pub base: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Via {
+pub struct GetScenarioRequest {
     #[prost(string, tag = "1")]
-    pub id: ::prost::alloc::string::String,
-    #[prost(string, tag = "2")]
-    pub key: ::prost::alloc::string::String,
-    #[prost(string, tag = "3")]
     pub name: ::prost::alloc::string::String,
-    #[prost(string, tag = "4")]
-    pub r#type: ::prost::alloc::string::String,
-    #[prost(string, tag = "5")]
-    pub group: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Counts {
-    #[prost(uint64, tag = "1")]
-    pub failed: u64,
-    #[prost(uint64, tag = "2")]
-    pub degraded: u64,
-    #[prost(uint64, tag = "3")]
-    pub at_risk: u64,
-    #[prost(btree_map = "string, uint64", tag = "4")]
-    pub by_class: ::prost::alloc::collections::BTreeMap<
-        ::prost::alloc::string::String,
-        u64,
-    >,
-    /// affected items left out by depth
-    #[prost(uint64, tag = "5")]
-    pub beyond_depth: u64,
-}
-/// How far the graph behind an answer is known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Coverage {
-    /// microseconds since the epoch; 0: nothing was ever observed
-    #[prost(int64, tag = "1")]
-    pub observed_since_us: i64,
-    #[prost(uint64, tag = "2")]
-    pub hosts_without_agent: u64,
-    #[prost(uint64, tag = "3")]
-    pub external_endpoints: u64,
-    #[prost(uint64, tag = "4")]
-    pub stale_relationships: u64,
+pub struct ListScenariosRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListScenariosResponse {
+    /// by name
+    #[prost(message, repeated, tag = "1")]
+    pub scenarios: ::prost::alloc::vec::Vec<Scenario>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DependenciesRequest {
-    #[prost(string, repeated, tag = "1")]
-    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// listed items at most; 0: 1,000,000
-    #[prost(uint32, tag = "2")]
-    pub limit: u32,
-    /// 0: any
-    #[prost(uint32, tag = "3")]
-    pub depth: u32,
-    #[prost(bool, tag = "4")]
-    pub count_only: bool,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct DependenciesResponse {
-    #[prost(uint64, tag = "1")]
-    pub revision: u64,
-    #[prost(int64, tag = "2")]
-    pub as_of_us: i64,
-    #[prost(message, repeated, tag = "3")]
-    pub seeds: ::prost::alloc::vec::Vec<GraphItem>,
-    #[prost(message, repeated, tag = "4")]
-    pub dependencies: ::prost::alloc::vec::Vec<Dependency>,
-    #[prost(btree_map = "string, uint64", tag = "5")]
-    pub by_class: ::prost::alloc::collections::BTreeMap<
-        ::prost::alloc::string::String,
-        u64,
-    >,
-    #[prost(uint64, tag = "6")]
-    pub total: u64,
-    #[prost(bool, tag = "7")]
-    pub truncated: bool,
-    #[prost(uint64, tag = "8")]
-    pub hidden: u64,
-    #[prost(message, optional, tag = "9")]
-    pub coverage: ::core::option::Option<Coverage>,
-    #[prost(uint64, tag = "10")]
-    pub beyond_depth: u64,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Dependency {
-    #[prost(message, optional, tag = "1")]
-    pub item: ::core::option::Option<GraphItem>,
-    #[prost(uint32, tag = "2")]
-    pub distance: u32,
-    /// who needs it, one step back; at most 8
-    #[prost(message, repeated, tag = "3")]
-    pub via: ::prost::alloc::vec::Vec<Via>,
-    /// reached only through redundancy groups that can spare it
-    #[prost(bool, tag = "4")]
-    pub redundant: bool,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct TraceRequest {
+pub struct DeleteScenarioRequest {
     #[prost(string, tag = "1")]
-    pub from: ::prost::alloc::string::String,
-    #[prost(string, tag = "2")]
-    pub to: ::prost::alloc::string::String,
-    /// 0: 10; at most 1,000
-    #[prost(uint32, tag = "3")]
-    pub chains_max: u32,
+    pub name: ::prost::alloc::string::String,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteScenarioResponse {}
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct TraceResponse {
-    #[prost(uint64, tag = "1")]
-    pub revision: u64,
-    #[prost(int64, tag = "2")]
-    pub as_of_us: i64,
-    #[prost(message, optional, tag = "3")]
-    pub from: ::core::option::Option<GraphItem>,
-    #[prost(message, optional, tag = "4")]
-    pub to: ::core::option::Option<GraphItem>,
-    /// shortest first
-    #[prost(message, repeated, tag = "5")]
-    pub chains: ::prost::alloc::vec::Vec<Chain>,
-    #[prost(bool, tag = "6")]
-    pub truncated: bool,
-    #[prost(string, tag = "7")]
-    pub truncated_reason: ::prost::alloc::string::String,
-    #[prost(uint64, tag = "8")]
-    pub hidden: u64,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Chain {
-    /// from_needs_to: every step is needed by the step before; to_needs_from: the other way round.
+pub struct EditScenarioRequest {
     #[prost(string, tag = "1")]
-    pub direction: ::prost::alloc::string::String,
+    pub name: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "2")]
-    pub steps: ::prost::alloc::vec::Vec<Step>,
+    pub edits: ::prost::alloc::vec::Vec<ScenarioEdit>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Step {
-    #[prost(message, optional, tag = "1")]
-    pub item: ::core::option::Option<GraphItem>,
-    /// the relationship to the next step; empty on the last
-    #[prost(string, tag = "2")]
-    pub r#type: ::prost::alloc::string::String,
-    #[prost(string, tag = "3")]
-    pub group: ::prost::alloc::string::String,
-    /// the relationship is written from this step to the next
-    #[prost(bool, tag = "4")]
-    pub forward: bool,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct NeighboursRequest {
+pub struct DiffScenarioRequest {
     #[prost(string, tag = "1")]
-    pub item: ::prost::alloc::string::String,
-    /// 0: 1; at most 10
-    #[prost(uint32, tag = "2")]
-    pub depth: u32,
-    /// empty: all
-    #[prost(string, repeated, tag = "3")]
-    pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// out, in, both; empty: both
-    #[prost(string, tag = "4")]
-    pub direction: ::prost::alloc::string::String,
-    /// relationships at most; 0: 1,000
-    #[prost(uint32, tag = "5")]
-    pub limit: u32,
+    pub name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct NeighboursResponse {
+pub struct DiffScenarioResponse {
+    #[prost(uint64, tag = "1")]
+    pub base_revision: u64,
+    #[prost(uint64, tag = "2")]
+    pub head_revision: u64,
+    /// against the base
+    #[prost(message, repeated, tag = "3")]
+    pub changes: ::prost::alloc::vec::Vec<Change>,
+    #[prost(message, repeated, tag = "4")]
+    pub conflicts: ::prost::alloc::vec::Vec<ScenarioConflict>,
+}
+/// A field that has changed since the base, to something other than the scenario says.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScenarioConflict {
+    /// as it is named to decide: "@42.version", "@1 depends_on @2"
+    #[prost(string, tag = "1")]
+    pub field: ::prost::alloc::string::String,
+    /// the same with names: "Payment.version"
+    #[prost(string, tag = "2")]
+    pub title: ::prost::alloc::string::String,
+    /// what it was
+    #[prost(string, tag = "3")]
+    pub base: ::prost::alloc::string::String,
+    /// what it is now
+    #[prost(string, tag = "4")]
+    pub theirs: ::prost::alloc::string::String,
+    /// what the scenario says
+    #[prost(string, tag = "5")]
+    pub mine: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApplyScenarioRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub dry_run: bool,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// for fields that take does not name: mine, theirs; empty: they must be decided
+    #[prost(string, tag = "4")]
+    pub take_all: ::prost::alloc::string::String,
+    /// by field: mine, theirs
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub take: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApplyScenarioResponse {
+    /// 0: a dry run, a conflict, or nothing changed
     #[prost(uint64, tag = "1")]
     pub revision: u64,
-    #[prost(int64, tag = "2")]
-    pub as_of_us: i64,
-    #[prost(message, optional, tag = "3")]
-    pub item: ::core::option::Option<GraphItem>,
-    #[prost(message, repeated, tag = "4")]
-    pub items: ::prost::alloc::vec::Vec<GraphItem>,
-    #[prost(message, repeated, tag = "5")]
-    pub edges: ::prost::alloc::vec::Vec<Edge>,
-    #[prost(bool, tag = "6")]
-    pub truncated: bool,
-    #[prost(uint64, tag = "7")]
-    pub hidden: u64,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Edge {
-    /// id
-    #[prost(string, tag = "1")]
-    pub from: ::prost::alloc::string::String,
-    #[prost(string, tag = "2")]
-    pub r#type: ::prost::alloc::string::String,
-    /// id
-    #[prost(string, tag = "3")]
-    pub to: ::prost::alloc::string::String,
-    #[prost(string, tag = "4")]
-    pub group: ::prost::alloc::string::String,
-    #[prost(string, tag = "5")]
-    pub status: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub changes: ::prost::alloc::vec::Vec<Change>,
+    /// to be decided first; then nothing was applied
+    #[prost(message, repeated, tag = "3")]
+    pub conflicts: ::prost::alloc::vec::Vec<ScenarioConflict>,
+    #[prost(string, repeated, tag = "4")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Generated client implementations.
-pub mod graph_service_client {
+pub mod scenario_service_client {
     #![allow(
         unused_variables,
         dead_code,
@@ -3117,12 +4056,12 @@ pub mod graph_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// What depends on what.
+    /// Scenarios: named lists of edits that were never made. Requests of GraphService are asked on one by its name.
     #[derive(Debug, Clone)]
-    pub struct GraphServiceClient<T> {
+    pub struct ScenarioServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl<T> GraphServiceClient<T>
+    impl<T> ScenarioServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
         T::Error: Into<StdError>,
@@ -3140,7 +4079,7 @@ pub mod graph_service_client {
         pub fn with_interceptor<F>(
             inner: T,
             interceptor: F,
-        ) -> GraphServiceClient<InterceptedService<T, F>>
+        ) -> ScenarioServiceClient<InterceptedService<T, F>>
         where
             F: tonic::service::Interceptor,
             T::ResponseBody: Default,
@@ -3154,7 +4093,7 @@ pub mod graph_service_client {
                 http::Request<tonic::body::Body>,
             >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
         {
-            GraphServiceClient::new(InterceptedService::new(inner, interceptor))
+            ScenarioServiceClient::new(InterceptedService::new(inner, interceptor))
         }
         /// Compress requests with the given encoding.
         ///
@@ -3187,11 +4126,10 @@ pub mod graph_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// What is reached when the items fail, redundancy included.
-        pub async fn impact(
+        pub async fn create(
             &mut self,
-            request: impl tonic::IntoRequest<super::ImpactRequest>,
-        ) -> std::result::Result<tonic::Response<super::ImpactResponse>, tonic::Status> {
+            request: impl tonic::IntoRequest<super::CreateScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -3202,19 +4140,39 @@ pub mod graph_service_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/cmdb.v1.GraphService/Impact",
+                "/cmdb.v1.ScenarioService/Create",
             );
             let mut req = request.into_request();
             req.extensions_mut()
-                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Impact"));
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Create"));
             self.inner.unary(req, path, codec).await
         }
-        /// Everything the items need.
-        pub async fn dependencies(
+        pub async fn get(
             &mut self,
-            request: impl tonic::IntoRequest<super::DependenciesRequest>,
+            request: impl tonic::IntoRequest<super::GetScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Get",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Get"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListScenariosRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::DependenciesResponse>,
+            tonic::Response<super::ListScenariosResponse>,
             tonic::Status,
         > {
             self.inner
@@ -3227,41 +4185,18 @@ pub mod graph_service_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/cmdb.v1.GraphService/Dependencies",
+                "/cmdb.v1.ScenarioService/List",
             );
             let mut req = request.into_request();
             req.extensions_mut()
-                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Dependencies"));
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "List"));
             self.inner.unary(req, path, codec).await
         }
-        /// The dependency chains between two items.
-        pub async fn trace(
+        pub async fn delete(
             &mut self,
-            request: impl tonic::IntoRequest<super::TraceRequest>,
-        ) -> std::result::Result<tonic::Response<super::TraceResponse>, tonic::Status> {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/cmdb.v1.GraphService/Trace",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Trace"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// What is directly related, in both directions, up to a depth.
-        pub async fn neighbours(
-            &mut self,
-            request: impl tonic::IntoRequest<super::NeighboursRequest>,
+            request: impl tonic::IntoRequest<super::DeleteScenarioRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::NeighboursResponse>,
+            tonic::Response<super::DeleteScenarioResponse>,
             tonic::Status,
         > {
             self.inner
@@ -3274,17 +4209,89 @@ pub mod graph_service_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/cmdb.v1.GraphService/Neighbours",
+                "/cmdb.v1.ScenarioService/Delete",
             );
             let mut req = request.into_request();
             req.extensions_mut()
-                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Neighbours"));
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Delete"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Adds edits behind those that there are: all of them, or none.
+        pub async fn edit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EditScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Edit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Edit"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// How the scenario differs from its base, and where the graph has moved on since.
+        pub async fn diff(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DiffScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiffScenarioResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Diff",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Diff"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes the edits in one commit of the claims of the person who asks.
+        pub async fn apply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApplyScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApplyScenarioResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ScenarioService/Apply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.ScenarioService", "Apply"));
             self.inner.unary(req, path, codec).await
         }
     }
 }
 /// Generated server implementations.
-pub mod graph_service_server {
+pub mod scenario_service_server {
     #![allow(
         unused_variables,
         dead_code,
@@ -3293,46 +4300,63 @@ pub mod graph_service_server {
         clippy::let_unit_value,
     )]
     use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with GraphServiceServer.
+    /// Generated trait containing gRPC methods that should be implemented for use with ScenarioServiceServer.
     #[async_trait]
-    pub trait GraphService: std::marker::Send + std::marker::Sync + 'static {
-        /// What is reached when the items fail, redundancy included.
-        async fn impact(
+    pub trait ScenarioService: std::marker::Send + std::marker::Sync + 'static {
+        async fn create(
             &self,
-            request: tonic::Request<super::ImpactRequest>,
-        ) -> std::result::Result<tonic::Response<super::ImpactResponse>, tonic::Status>;
-        /// Everything the items need.
-        async fn dependencies(
+            request: tonic::Request<super::CreateScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status>;
+        async fn get(
             &self,
-            request: tonic::Request<super::DependenciesRequest>,
+            request: tonic::Request<super::GetScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status>;
+        async fn list(
+            &self,
+            request: tonic::Request<super::ListScenariosRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::DependenciesResponse>,
+            tonic::Response<super::ListScenariosResponse>,
             tonic::Status,
         >;
-        /// The dependency chains between two items.
-        async fn trace(
+        async fn delete(
             &self,
-            request: tonic::Request<super::TraceRequest>,
-        ) -> std::result::Result<tonic::Response<super::TraceResponse>, tonic::Status>;
-        /// What is directly related, in both directions, up to a depth.
-        async fn neighbours(
-            &self,
-            request: tonic::Request<super::NeighboursRequest>,
+            request: tonic::Request<super::DeleteScenarioRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::NeighboursResponse>,
+            tonic::Response<super::DeleteScenarioResponse>,
+            tonic::Status,
+        >;
+        /// Adds edits behind those that there are: all of them, or none.
+        async fn edit(
+            &self,
+            request: tonic::Request<super::EditScenarioRequest>,
+        ) -> std::result::Result<tonic::Response<super::Scenario>, tonic::Status>;
+        /// How the scenario differs from its base, and where the graph has moved on since.
+        async fn diff(
+            &self,
+            request: tonic::Request<super::DiffScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiffScenarioResponse>,
+            tonic::Status,
+        >;
+        /// Makes the edits in one commit of the claims of the person who asks.
+        async fn apply(
+            &self,
+            request: tonic::Request<super::ApplyScenarioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApplyScenarioResponse>,
             tonic::Status,
         >;
     }
-    /// What depends on what.
+    /// Scenarios: named lists of edits that were never made. Requests of GraphService are asked on one by its name.
     #[derive(Debug)]
-    pub struct GraphServiceServer<T> {
+    pub struct ScenarioServiceServer<T> {
         inner: Arc<T>,
         accept_compression_encodings: EnabledCompressionEncodings,
         send_compression_encodings: EnabledCompressionEncodings,
         max_decoding_message_size: Option<usize>,
         max_encoding_message_size: Option<usize>,
     }
-    impl<T> GraphServiceServer<T> {
+    impl<T> ScenarioServiceServer<T> {
         pub fn new(inner: T) -> Self {
             Self::from_arc(Arc::new(inner))
         }
@@ -3383,9 +4407,9 @@ pub mod graph_service_server {
             self
         }
     }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for GraphServiceServer<T>
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ScenarioServiceServer<T>
     where
-        T: GraphService,
+        T: ScenarioService,
         B: Body + std::marker::Send + 'static,
         B::Error: Into<StdError> + std::marker::Send + 'static,
     {
@@ -3400,25 +4424,25 @@ pub mod graph_service_server {
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
             match req.uri().path() {
-                "/cmdb.v1.GraphService/Impact" => {
+                "/cmdb.v1.ScenarioService/Create" => {
                     #[allow(non_camel_case_types)]
-                    struct ImpactSvc<T: GraphService>(pub Arc<T>);
+                    struct CreateSvc<T: ScenarioService>(pub Arc<T>);
                     impl<
-                        T: GraphService,
-                    > tonic::server::UnaryService<super::ImpactRequest>
-                    for ImpactSvc<T> {
-                        type Response = super::ImpactResponse;
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::CreateScenarioRequest>
+                    for CreateSvc<T> {
+                        type Response = super::Scenario;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ImpactRequest>,
+                            request: tonic::Request<super::CreateScenarioRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as GraphService>::impact(&inner, request).await
+                                <T as ScenarioService>::create(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -3429,7 +4453,7 @@ pub mod graph_service_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = ImpactSvc(inner);
+                        let method = CreateSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3445,25 +4469,25 @@ pub mod graph_service_server {
                     };
                     Box::pin(fut)
                 }
-                "/cmdb.v1.GraphService/Dependencies" => {
+                "/cmdb.v1.ScenarioService/Get" => {
                     #[allow(non_camel_case_types)]
-                    struct DependenciesSvc<T: GraphService>(pub Arc<T>);
+                    struct GetSvc<T: ScenarioService>(pub Arc<T>);
                     impl<
-                        T: GraphService,
-                    > tonic::server::UnaryService<super::DependenciesRequest>
-                    for DependenciesSvc<T> {
-                        type Response = super::DependenciesResponse;
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::GetScenarioRequest>
+                    for GetSvc<T> {
+                        type Response = super::Scenario;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::DependenciesRequest>,
+                            request: tonic::Request<super::GetScenarioRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as GraphService>::dependencies(&inner, request).await
+                                <T as ScenarioService>::get(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -3474,7 +4498,7 @@ pub mod graph_service_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = DependenciesSvc(inner);
+                        let method = GetSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3490,24 +4514,25 @@ pub mod graph_service_server {
                     };
                     Box::pin(fut)
                 }
-                "/cmdb.v1.GraphService/Trace" => {
+                "/cmdb.v1.ScenarioService/List" => {
                     #[allow(non_camel_case_types)]
-                    struct TraceSvc<T: GraphService>(pub Arc<T>);
+                    struct ListSvc<T: ScenarioService>(pub Arc<T>);
                     impl<
-                        T: GraphService,
-                    > tonic::server::UnaryService<super::TraceRequest> for TraceSvc<T> {
-                        type Response = super::TraceResponse;
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::ListScenariosRequest>
+                    for ListSvc<T> {
+                        type Response = super::ListScenariosResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::TraceRequest>,
+                            request: tonic::Request<super::ListScenariosRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as GraphService>::trace(&inner, request).await
+                                <T as ScenarioService>::list(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -3518,7 +4543,7 @@ pub mod graph_service_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = TraceSvc(inner);
+                        let method = ListSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3534,25 +4559,25 @@ pub mod graph_service_server {
                     };
                     Box::pin(fut)
                 }
-                "/cmdb.v1.GraphService/Neighbours" => {
+                "/cmdb.v1.ScenarioService/Delete" => {
                     #[allow(non_camel_case_types)]
-                    struct NeighboursSvc<T: GraphService>(pub Arc<T>);
+                    struct DeleteSvc<T: ScenarioService>(pub Arc<T>);
                     impl<
-                        T: GraphService,
-                    > tonic::server::UnaryService<super::NeighboursRequest>
-                    for NeighboursSvc<T> {
-                        type Response = super::NeighboursResponse;
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::DeleteScenarioRequest>
+                    for DeleteSvc<T> {
+                        type Response = super::DeleteScenarioResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::NeighboursRequest>,
+                            request: tonic::Request<super::DeleteScenarioRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as GraphService>::neighbours(&inner, request).await
+                                <T as ScenarioService>::delete(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -3563,7 +4588,142 @@ pub mod graph_service_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = NeighboursSvc(inner);
+                        let method = DeleteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/Edit" => {
+                    #[allow(non_camel_case_types)]
+                    struct EditSvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::EditScenarioRequest>
+                    for EditSvc<T> {
+                        type Response = super::Scenario;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EditScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::edit(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EditSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/Diff" => {
+                    #[allow(non_camel_case_types)]
+                    struct DiffSvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::DiffScenarioRequest>
+                    for DiffSvc<T> {
+                        type Response = super::DiffScenarioResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DiffScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::diff(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DiffSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ScenarioService/Apply" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApplySvc<T: ScenarioService>(pub Arc<T>);
+                    impl<
+                        T: ScenarioService,
+                    > tonic::server::UnaryService<super::ApplyScenarioRequest>
+                    for ApplySvc<T> {
+                        type Response = super::ApplyScenarioResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApplyScenarioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScenarioService>::apply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApplySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3601,7 +4761,7 @@ pub mod graph_service_server {
             }
         }
     }
-    impl<T> Clone for GraphServiceServer<T> {
+    impl<T> Clone for ScenarioServiceServer<T> {
         fn clone(&self) -> Self {
             let inner = self.inner.clone();
             Self {
@@ -3614,8 +4774,8 @@ pub mod graph_service_server {
         }
     }
     /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "cmdb.v1.GraphService";
-    impl<T> tonic::server::NamedService for GraphServiceServer<T> {
+    pub const SERVICE_NAME: &str = "cmdb.v1.ScenarioService";
+    impl<T> tonic::server::NamedService for ScenarioServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
@@ -4249,10 +5409,13 @@ pub struct ImportResult {
     #[prost(string, repeated, tag = "11")]
     pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportRequest {
     #[prost(bool, tag = "1")]
     pub retired: bool,
+    /// the moment that is exported, see ItemService; empty: now
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportChunk {

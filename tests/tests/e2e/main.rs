@@ -13,3 +13,5 @@ mod harness;
 mod messages;
 mod round_trip;
 mod scenarios;
+mod time;
+mod what_if;

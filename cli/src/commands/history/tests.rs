@@ -38,14 +38,16 @@ fn the_json_object_has_the_promised_fields() {
     check(
         |out| object(out, &canned::history()),
         expect![[r#"
-        {
-          "item": "@2",
-          "name": "orders-db",
-          "commits": [
-            {"revision":42,"recorded_at":"2026-11-03T14:02:11Z","actor":"anna","reason":"upgraded last night","changes":[{"kind":"item_updated","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[{"name":"version","before":"15.4","after":"15.5","source":"person-anna"}],"relationship":null,"status_before":null,"status_after":null,"notes":[]},{"kind":"relationship_removed","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[],"relationship":{"from":{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},"type":"stored_on","to":{"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1"},"group":null,"weight":1.0,"inferred":false,"confidence":1.0,"denied":false,"status":"active","attributes":{},"sources":["webshop"],"first_seen":"2026-11-03T12:05:11Z","last_seen":"2026-11-03T14:04:11Z"},"status_before":null,"status_after":null,"notes":[]},{"kind":"item_status","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[],"relationship":null,"status_before":"active","status_after":"stopped","notes":["not seen for 5 min"]}],"changes_total":3,"hash":"abababababababababababababababababababababababababababababababab"}
-          ],
-          "next_before_revision": 40
-        }
-    "#]],
+            {
+              "revision": 42,
+              "as_of": "2026-11-03T14:05:11Z",
+              "item": "@2",
+              "name": "orders-db",
+              "commits": [
+                {"revision":42,"recorded_at":"2026-11-03T14:02:11Z","actor":"anna","reason":"upgraded last night","changes":[{"kind":"item_updated","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[{"name":"version","before":"15.4","after":"15.5","source":"person-anna"}],"relationship":null,"status_before":null,"status_after":null,"notes":[]},{"kind":"relationship_removed","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[],"relationship":{"from":{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},"type":"stored_on","to":{"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1"},"group":null,"weight":1.0,"inferred":false,"confidence":1.0,"denied":false,"status":"active","attributes":{},"sources":["webshop"],"first_seen":"2026-11-03T12:05:11Z","last_seen":"2026-11-03T14:04:11Z"},"status_before":null,"status_after":null,"notes":[]},{"kind":"item_status","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[],"relationship":null,"status_before":"active","status_after":"stopped","notes":["not seen for 5 min"]}],"changes_total":3,"hash":"abababababababababababababababababababababababababababababababab"}
+              ],
+              "next_before_revision": 40
+            }
+        "#]],
     );
 }

@@ -13,7 +13,7 @@ fn listed(format: Format) -> String {
     for token in ["", "second"] {
         listing.write(&mut out, &canned::page(token)).expect("memory takes it");
     }
-    listing.end(&mut out, 3, 3).expect("memory takes it");
+    listing.end(&mut out, 3, &canned::page("second")).expect("memory takes it");
     anstream::adapter::strip_str(&String::from_utf8(out).expect("text")).to_string()
 }
 
@@ -39,6 +39,8 @@ fn pages_become_one_object() {
             {"id":"@3","key":"web-1","source":"webshop","class":"web_server","name":"web-1","status":"stopped","attributes":{},"revision":0,"first_seen":null,"last_seen":"2026-11-03T14:04:11Z","duplicates":[]},
             {"id":"@5","key":"shop","source":"webshop","class":"business_service","name":"Shop","status":"active","attributes":{},"revision":0,"first_seen":null,"last_seen":"2026-11-03T14:04:11Z","duplicates":[]}
           ],
+          "revision": 42,
+          "as_of": "2026-11-03T14:05:11Z",
           "total": 3,
           "truncated": false
         }
@@ -50,10 +52,9 @@ fn an_empty_page_is_still_an_object_and_a_sentence() {
     let check = |format, listed, total, expected: Expect| {
         let mut out = Vec::new();
         let mut listing = Listing::new(format, now());
-        listing
-            .write(&mut out, &ListItemsResponse { total, ..ListItemsResponse::default() })
-            .expect("memory takes it");
-        listing.end(&mut out, listed, total).expect("memory takes it");
+        let page = ListItemsResponse { total, ..ListItemsResponse::default() };
+        listing.write(&mut out, &page).expect("memory takes it");
+        listing.end(&mut out, listed, &page).expect("memory takes it");
         expected.assert_eq(&anstream::adapter::strip_str(&String::from_utf8(out).expect("text")).to_string());
     };
     check(
@@ -61,12 +62,14 @@ fn an_empty_page_is_still_an_object_and_a_sentence() {
         0,
         0,
         expect![[r#"
-        {
-          "items": [],
-          "total": 0,
-          "truncated": false
-        }
-    "#]],
+            {
+              "items": [],
+              "revision": 0,
+              "as_of": null,
+              "total": 0,
+              "truncated": false
+            }
+        "#]],
     );
     check(
         Format::Table,

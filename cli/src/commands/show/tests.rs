@@ -55,155 +55,157 @@ fn the_json_object_has_the_promised_fields() {
     check(
         |out| json::write(out, &super::object(&canned::item(), true)),
         expect![[r#"
-        {
-          "id": "@2",
-          "key": "orders-db",
-          "source": "webshop",
-          "class": "database_instance",
-          "name": "orders-db",
-          "status": "active",
-          "attributes": {
-            "port": {
-              "value": 5432,
+            {
+              "id": "@2",
+              "key": "orders-db",
               "source": "webshop",
-              "observed_at": "2026-11-03T14:04:11Z"
-            },
-            "version": {
-              "value": "15.4",
-              "source": "agent-0b6f3c1e",
-              "observed_at": "2026-11-03T14:04:11Z"
-            }
-          },
-          "revision": 40,
-          "first_seen": "2026-11-03T12:05:11Z",
-          "last_seen": "2026-11-03T14:04:11Z",
-          "duplicates": [
-            "@77"
-          ],
-          "relationships": [
-            {
-              "from": {
-                "id": "@2",
-                "key": "orders-db",
-                "class": "database_instance",
-                "name": "orders-db"
-              },
-              "type": "stored_on",
-              "to": {
-                "id": "@1",
-                "key": "storage-1",
-                "class": "storage_array",
-                "name": "storage-1"
-              },
-              "group": null,
-              "weight": 1.0,
-              "inferred": false,
-              "confidence": 1.0,
-              "denied": false,
-              "status": "active",
-              "attributes": {},
-              "sources": [
-                "webshop"
-              ],
-              "first_seen": "2026-11-03T12:05:11Z",
-              "last_seen": "2026-11-03T14:04:11Z"
-            },
-            {
-              "from": {
-                "id": "@3",
-                "key": "web-1",
-                "class": "web_server",
-                "name": "web-1"
-              },
-              "type": "depends_on",
-              "to": {
-                "id": "@2",
-                "key": "orders-db",
-                "class": "database_instance",
-                "name": "orders-db"
-              },
-              "group": null,
-              "weight": 1.0,
-              "inferred": false,
-              "confidence": 1.0,
-              "denied": false,
-              "status": "active",
-              "attributes": {},
-              "sources": [
-                "webshop"
-              ],
-              "first_seen": "2026-11-03T12:05:11Z",
-              "last_seen": "2026-11-03T14:04:11Z"
-            },
-            {
-              "from": {
-                "id": "@4",
-                "key": "web-2",
-                "class": "web_server",
-                "name": "web-2"
-              },
-              "type": "depends_on",
-              "to": {
-                "id": "@2",
-                "key": "orders-db",
-                "class": "database_instance",
-                "name": "orders-db"
-              },
-              "group": "db",
-              "weight": 1.0,
-              "inferred": true,
-              "confidence": 0.9,
-              "denied": false,
-              "status": "stopped",
-              "attributes": {},
-              "sources": [
-                "agent-0b6f3c1e"
-              ],
-              "first_seen": "2026-11-03T12:05:11Z",
-              "last_seen": "2026-11-03T14:04:11Z"
-            }
-          ],
-          "relationships_omitted": 0,
-          "groups": [
-            {
-              "group": "disks",
-              "require": "at_least 1",
-              "members": 2,
-              "inferred": true,
-              "confidence": 0.8,
-              "source": "agent-0b6f3c1e"
-            }
-          ],
-          "claims": [
-            {
-              "source": "agent-0b6f3c1e",
-              "key": "postgresql:5432",
               "class": "database_instance",
-              "name": "PostgreSQL",
+              "name": "orders-db",
+              "status": "active",
               "attributes": {
-                "version": "15.4"
-              },
-              "first_seen": "2026-11-03T12:05:11Z",
-              "observed_at": "2026-11-03T14:04:11Z",
-              "withdrawn_at": null,
-              "identification": {
-                "method": "rule",
-                "rule": [
-                  "host_name",
-                  "port"
-                ],
-                "values": {
-                  "host_name": "db-1",
-                  "port": "5432"
+                "port": {
+                  "value": 5432,
+                  "source": "webshop",
+                  "observed_at": "2026-11-03T14:04:11Z"
                 },
-                "candidates": [],
-                "skipped": [
-                  "serial_number: not given"
-                ]
-              }
+                "version": {
+                  "value": "15.4",
+                  "source": "agent-0b6f3c1e",
+                  "observed_at": "2026-11-03T14:04:11Z"
+                }
+              },
+              "revision": 40,
+              "first_seen": "2026-11-03T12:05:11Z",
+              "last_seen": "2026-11-03T14:04:11Z",
+              "duplicates": [
+                "@77"
+              ],
+              "as_of_revision": 42,
+              "as_of": "2026-11-03T14:05:11Z",
+              "relationships": [
+                {
+                  "from": {
+                    "id": "@2",
+                    "key": "orders-db",
+                    "class": "database_instance",
+                    "name": "orders-db"
+                  },
+                  "type": "stored_on",
+                  "to": {
+                    "id": "@1",
+                    "key": "storage-1",
+                    "class": "storage_array",
+                    "name": "storage-1"
+                  },
+                  "group": null,
+                  "weight": 1.0,
+                  "inferred": false,
+                  "confidence": 1.0,
+                  "denied": false,
+                  "status": "active",
+                  "attributes": {},
+                  "sources": [
+                    "webshop"
+                  ],
+                  "first_seen": "2026-11-03T12:05:11Z",
+                  "last_seen": "2026-11-03T14:04:11Z"
+                },
+                {
+                  "from": {
+                    "id": "@3",
+                    "key": "web-1",
+                    "class": "web_server",
+                    "name": "web-1"
+                  },
+                  "type": "depends_on",
+                  "to": {
+                    "id": "@2",
+                    "key": "orders-db",
+                    "class": "database_instance",
+                    "name": "orders-db"
+                  },
+                  "group": null,
+                  "weight": 1.0,
+                  "inferred": false,
+                  "confidence": 1.0,
+                  "denied": false,
+                  "status": "active",
+                  "attributes": {},
+                  "sources": [
+                    "webshop"
+                  ],
+                  "first_seen": "2026-11-03T12:05:11Z",
+                  "last_seen": "2026-11-03T14:04:11Z"
+                },
+                {
+                  "from": {
+                    "id": "@4",
+                    "key": "web-2",
+                    "class": "web_server",
+                    "name": "web-2"
+                  },
+                  "type": "depends_on",
+                  "to": {
+                    "id": "@2",
+                    "key": "orders-db",
+                    "class": "database_instance",
+                    "name": "orders-db"
+                  },
+                  "group": "db",
+                  "weight": 1.0,
+                  "inferred": true,
+                  "confidence": 0.9,
+                  "denied": false,
+                  "status": "stopped",
+                  "attributes": {},
+                  "sources": [
+                    "agent-0b6f3c1e"
+                  ],
+                  "first_seen": "2026-11-03T12:05:11Z",
+                  "last_seen": "2026-11-03T14:04:11Z"
+                }
+              ],
+              "relationships_omitted": 0,
+              "groups": [
+                {
+                  "group": "disks",
+                  "require": "at_least 1",
+                  "members": 2,
+                  "inferred": true,
+                  "confidence": 0.8,
+                  "source": "agent-0b6f3c1e"
+                }
+              ],
+              "claims": [
+                {
+                  "source": "agent-0b6f3c1e",
+                  "key": "postgresql:5432",
+                  "class": "database_instance",
+                  "name": "PostgreSQL",
+                  "attributes": {
+                    "version": "15.4"
+                  },
+                  "first_seen": "2026-11-03T12:05:11Z",
+                  "observed_at": "2026-11-03T14:04:11Z",
+                  "withdrawn_at": null,
+                  "identification": {
+                    "method": "rule",
+                    "rule": [
+                      "host_name",
+                      "port"
+                    ],
+                    "values": {
+                      "host_name": "db-1",
+                      "port": "5432"
+                    },
+                    "candidates": [],
+                    "skipped": [
+                      "serial_number: not given"
+                    ]
+                  }
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }

@@ -6,7 +6,7 @@ use super::Reader;
 use crate::change::{self, Change, CommitHeader};
 use crate::engine::request::EngineError;
 use crate::engine::view::{self, When, place_of_row};
-use crate::model::{ItemId, Problem, Reason, Relationship, Revision};
+use crate::model::{ItemId, Problem, Reason, Relationship, Revision, Status};
 use crate::store::key::Place;
 use crate::store::record::{self, ChangeRecord};
 use crate::store::{self, Range, Table};
@@ -27,8 +27,53 @@ pub struct Diff {
     pub differences: Vec<Difference>,
     /// All that differ, listed or not.
     pub total: u64,
+    /// The same by what became of them.
+    pub totals: Totals,
     /// The heads of the commits that are named.
     pub commits: BTreeMap<Revision, CommitHeader>,
+}
+
+/// How many facts differ, by what became of them. A retired item is removed, and so is a denied relationship.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct Totals {
+    pub items_added: u64,
+    pub items_changed: u64,
+    pub items_removed: u64,
+    pub relationships_added: u64,
+    pub relationships_changed: u64,
+    pub relationships_removed: u64,
+}
+
+impl Totals {
+    fn count(&mut self, change: &Change) {
+        let (stood, stands) = match change {
+            Change::Item { before, after } => {
+                let live = |status: Status| status != Status::Retired;
+                // What came and went in between is still something that came.
+                let stands = before.is_none() || live(after.status);
+                (before.as_ref().is_some_and(|before| live(before.status)), stands)
+            }
+            Change::Relationship { before, after } => {
+                let stands =
+                    |side: &Option<Box<Relationship>>| side.as_ref().is_some_and(|side| side.stands());
+                (stands(before), stands(after))
+            }
+        };
+        let (added, changed, removed) = match change {
+            Change::Item { .. } => (&mut self.items_added, &mut self.items_changed, &mut self.items_removed),
+            Change::Relationship { .. } => (
+                &mut self.relationships_added,
+                &mut self.relationships_changed,
+                &mut self.relationships_removed,
+            ),
+        };
+        *match (stood, stands) {
+            (false, true) => added,
+            (true, false) => removed,
+            _ => changed,
+        } += 1;
+    }
 }
 
 /// One fact that differs.
@@ -168,6 +213,7 @@ impl Reader {
         mut revisions: Vec<Revision>,
     ) -> Result<(), EngineError> {
         diff.total += 1;
+        diff.totals.count(&change);
         if diff.differences.len() == limit {
             return Ok(());
         }

@@ -6,7 +6,15 @@ use crate::engine::request::{EngineError, History};
 use crate::model::{ItemId, Revision};
 use crate::store::key::Place;
 use crate::store::record::{self, ChangeRecord, HeadRecord};
-use crate::store::{Range, SCAN_ROWS_MAX, StoreError, Table, key};
+use crate::store::{self, Range, SCAN_ROWS_MAX, StoreError, Table, key};
+
+/// What a change is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Touched<'a> {
+    Item { id: ItemId, class: &'a str },
+    Relationship { from: ItemId, to: ItemId },
+}
 
 impl Reader {
     /// A commit with at most `changes_max` of its changes.
@@ -26,6 +34,37 @@ impl Reader {
             changes.push(self.change(record::decode(Table::Changes, &row)?)?);
         }
         Ok(Some((header, changes)))
+    }
+
+    /// Those changes of a commit that are wanted, at most `changes_max` of them, and how many they are in all.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn changes_where(
+        &self,
+        revision: Revision,
+        wanted: &mut dyn FnMut(Touched<'_>) -> bool,
+        changes_max: usize,
+    ) -> Result<(Vec<Change>, u64), EngineError> {
+        let (mut changes, mut total) = (Vec::new(), 0);
+        let range = Range::prefix(revision.0.to_be_bytes().to_vec());
+        store::for_each(self.snapshot(), Table::Changes, range, |_, row| {
+            let row: ChangeRecord = record::decode(Table::Changes, row)?;
+            let edge = row.relationship_after.as_ref().or(row.relationship_before.as_ref());
+            let touched = match (&row.item, edge) {
+                (Some(item), _) => Touched::Item { id: ItemId(item.id), class: &item.class },
+                (None, Some(edge)) => Touched::Relationship { from: ItemId(edge.from), to: ItemId(edge.to) },
+                (None, None) => return Ok(()),
+            };
+            if wanted(touched) {
+                total += 1;
+                if changes.len() < changes_max {
+                    changes.push(self.change(row)?);
+                }
+            }
+            Ok::<(), EngineError>(())
+        })?;
+        Ok((changes, total))
     }
 
     /// The heads of at most `limit` commits after a revision, in order.

@@ -170,3 +170,39 @@ fn scenarios_are_kept_beside_the_log() {
     told.recv().expect("answered").expect("deleted");
     assert!(bench.cmdb.reader().expect("readable").scenario("spare").is_err());
 }
+
+#[test]
+fn what_is_added_and_taken_out_again_never_was() {
+    let bench = estate();
+    let mut edits = spare(&bench).edits;
+    edits.push(Edit::Remove { item: Subject::Added(0) });
+    edits.push(Edit::Add {
+        class: "database_instance".to_owned(),
+        name: "db-3".to_owned(),
+        attributes: [].into(),
+    });
+    let again = scenario(&bench, edits);
+    assert_eq!(again.added_as("db-3"), Some(Subject::Added(7)));
+    let evaluated = evaluate(&bench, &again);
+    assert_eq!((evaluated.added.len(), needs(&evaluated, id(&bench, "app")).len()), (1, 2));
+    assert!(apply(&bench, asked(&again)).revision.is_some());
+    assert_eq!(bench.relationships("app"), ["app depends_on db-1 active", "app depends_on db-2 active"]);
+    bench.check();
+}
+
+#[test]
+fn another_scenario_of_the_same_name_adds_items_of_its_own() {
+    let bench = estate();
+    apply(&bench, asked(&spare(&bench)));
+    let add = |name: &str| Edit::Add {
+        class: "database_instance".to_owned(),
+        name: name.to_owned(),
+        attributes: [].into(),
+    };
+    let other = scenario(&bench, vec![add("db-4")]);
+    apply(&bench, asked(&other));
+    assert_ne!(id(&bench, "db-3"), id(&bench, "db-4"));
+    let reader = bench.cmdb.reader().expect("readable");
+    let refused = reader.check_edit(&other, add("db-4")).expect_err("there is one");
+    assert!(refused.to_string().contains("of that name"), "{refused}");
+}

@@ -6,8 +6,8 @@ use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::ItemId;
 use cmdb_impact::{Dependencies, Need, depends};
 
-use super::{AsOf, Ask, Carrier, Moment, ids, indexes};
-use crate::app::{App, Error, labels_of};
+use super::{AsOf, Ask, Carrier, Moment, Staged, ids, indexes};
+use crate::app::{App, Error};
 
 /// What is needed.
 pub struct DependsAnswer {
@@ -48,23 +48,22 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn depends(&self, ask: Ask) -> Result<DependsAnswer, Error> {
-        let engine = self.engine.clone();
-        self.read(move |reader| answer(&Moment::new(&engine, reader), &ask)).await
+    pub async fn depends(&self, ask: Ask) -> Result<Staged<DependsAnswer>, Error> {
+        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask)).await
     }
 }
 
 fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
     let seeds = moment.seeds(&ask.items)?;
-    let found = depends(&moment.graph, &indexes(&seeds), ask.depth);
+    let found = depends(moment.graph, &indexes(&seeds), ask.depth);
     let needed = ask.listed_max.map_or_else(Vec::new, |limit| listed(moment, &found, limit));
     let mut mentioned: BTreeSet<ItemId> = needed.iter().map(|needed| needed.id).collect();
     mentioned.extend(needed.iter().flat_map(|needed| &needed.via).map(|via| via.item));
-    let by_class = found.by_class(&moment.graph).into_iter();
+    let by_class = found.by_class(moment.graph).into_iter();
     Ok(DependsAnswer {
         as_of: moment.as_of(),
         seeds: moment.labels(&ids(&seeds))?,
-        labels: labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?,
+        labels: moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?,
         truncated: ask.listed_max.is_some_and(|limit| found.items().len() > limit),
         needed,
         by_class: by_class.map(|(class, count)| (class.to_owned(), count)).collect(),
@@ -75,7 +74,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
 }
 
 fn listed(moment: &Moment<'_>, found: &Dependencies, limit: usize) -> Vec<Needed> {
-    let graph = &moment.graph;
+    let graph = moment.graph;
     let items = found.by_distance_and_id(graph).into_iter().take(limit);
     items
         .map(|needed| {

@@ -7,8 +7,8 @@ use cmdb_core::model::{ItemId, Status};
 use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact};
 
 use super::words::{self, Called};
-use super::{AsOf, Ask, Carrier, Moment, ids, indexes};
-use crate::app::{App, Error, labels_of};
+use super::{AsOf, Ask, Carrier, Moment, Staged, ids, indexes};
+use crate::app::{App, Error};
 
 /// What breaks.
 pub struct ImpactAnswer {
@@ -51,18 +51,17 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn impact(&self, ask: Ask) -> Result<ImpactAnswer, Error> {
-        let engine = self.engine.clone();
-        self.read(move |reader| answer(&Moment::new(&engine, reader), &ask)).await
+    pub async fn impact(&self, ask: Ask) -> Result<Staged<ImpactAnswer>, Error> {
+        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask)).await
     }
 }
 
 fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
     let seeds = moment.seeds(&ask.items)?;
-    let found = impact(&moment.graph, &indexes(&seeds), Options { depth: ask.depth });
+    let found = impact(moment.graph, &indexes(&seeds), Options { depth: ask.depth });
     let listed = match ask.listed_max {
         Some(limit) => {
-            let mut listed = found.by_distance_and_id(&moment.graph);
+            let mut listed = found.by_distance_and_id(moment.graph);
             listed.truncate(limit);
             listed
         }
@@ -71,7 +70,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
     let seed_labels = moment.labels(&ids(&seeds))?;
     let assumptions = assumptions(moment, &found, &seed_labels)?;
     let (affected, labels) = explained(moment, &found, &listed)?;
-    let by_class = found.by_class(&moment.graph).into_iter();
+    let by_class = found.by_class(moment.graph).into_iter();
     Ok(ImpactAnswer {
         as_of: moment.as_of(),
         seeds: seed_labels,
@@ -91,7 +90,7 @@ fn explained(
     found: &Impact,
     listed: &[Affected],
 ) -> Result<(Vec<AffectedItem>, BTreeMap<ItemId, Label>), Error> {
-    let graph = &moment.graph;
+    let graph = moment.graph;
     let explainer = Explainer::new(graph, found);
     let explanations: Vec<_> = listed.iter().map(|affected| explainer.explain(*affected)).collect();
     let mut mentioned: BTreeSet<ItemId> = listed.iter().map(|affected| graph.id(affected.item)).collect();
@@ -99,7 +98,7 @@ fn explained(
         mentioned.extend(explanation.via.iter().map(|via| graph.id(via.provider)));
         mentioned.extend(words::provider(&explanation.reason).map(|provider| graph.id(provider)));
     }
-    let labels = labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?;
+    let labels = moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?;
     let called = Called { graph, labels: &labels };
     let affected = listed.iter().zip(&explanations).map(|(affected, explanation)| AffectedItem {
         id: graph.id(affected.item),
@@ -113,11 +112,11 @@ fn explained(
 
 /// What the answer rests on: seeds that are not there, groups that nobody confirmed, things that are not seen now.
 fn assumptions(moment: &Moment<'_>, found: &Impact, seeds: &[Label]) -> Result<Vec<String>, Error> {
-    let graph = &moment.graph;
+    let graph = moment.graph;
     let mut assumptions: Vec<String> = seeds.iter().filter_map(words::seed).collect();
     let dependents: Vec<ItemId> =
         found.assumptions().iter().map(|gate| graph.id(graph.gate(*gate).dependent())).collect();
-    let labels = labels_of(moment.reader, &dependents)?;
+    let labels = moment.labels_by_id(&dependents)?;
     let called = Called { graph, labels: &labels };
     assumptions.extend(found.assumptions().iter().map(|gate| words::unconfirmed(&called, graph.gate(*gate))));
     let unseen = |status| matches!(status, Status::Stopped | Status::Missing);

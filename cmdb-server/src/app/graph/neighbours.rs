@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cmdb_core::engine::{Direction, Label};
+use cmdb_core::engine::{Direction, Label, When};
 use cmdb_core::model::{ItemId, Problem, Reason, Relationship};
 
 use super::AsOf;
@@ -19,6 +19,8 @@ pub const EDGES_MAX: usize = 100_000;
 pub struct NeighboursAsk {
     /// The item, as people name it.
     pub item: String,
+    /// The moment.
+    pub when: When,
     /// Relationships from it at most.
     pub depth: u32,
     /// Types of relationships; empty: all.
@@ -61,12 +63,12 @@ impl App {
             }
             return Err(problem.into());
         }
-        self.read(move |reader| {
+        self.read_at(ask.when, move |reader| {
             let id = reader.resolve(&ask.item)?;
             let found = reader.neighbours(id, ask.depth, ask.direction, &ask.types, ask.limit)?;
             let labels = labels_of(reader, &found.items)?;
             Ok(NeighboursAnswer {
-                as_of: AsOf { revision: reader.revision(), recorded_at: reader.recorded_at() },
+                as_of: AsOf::of(reader),
                 item: labels.get(&id).cloned().ok_or(Error::Internal)?,
                 items: found.items.into_iter().filter(|other| *other != id).collect(),
                 labels,

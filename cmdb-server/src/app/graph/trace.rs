@@ -7,8 +7,8 @@ use cmdb_core::model::ItemId;
 use cmdb_impact::trace::{Extent, Step};
 use cmdb_impact::{Direction, TRACE_STEPS_MAX, Trace, trace};
 
-use super::{AsOf, Moment};
-use crate::app::{App, Error, labels_of};
+use super::{AsOf, Moment, Stage, Staged};
+use crate::app::{App, Error};
 
 /// Chains listed when nobody says how many.
 pub const CHAINS_DEFAULT: usize = 10;
@@ -46,15 +46,20 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn trace(&self, from: String, to: String, chains_max: usize) -> Result<TraceAnswer, Error> {
-        let engine = self.engine.clone();
-        self.read(move |reader| answer(&Moment::new(&engine, reader), &from, &to, chains_max)).await
+    pub async fn trace(
+        &self,
+        from: String,
+        to: String,
+        stage: Stage,
+        chains_max: usize,
+    ) -> Result<Staged<TraceAnswer>, Error> {
+        self.on_stage(stage, move |moment| answer(moment, &from, &to, chains_max)).await
     }
 }
 
 fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Result<TraceAnswer, Error> {
-    let graph = &moment.graph;
-    let (from, to) = (moment.reader.resolve(from)?, moment.reader.resolve(to)?);
+    let graph = moment.graph;
+    let (from, to) = (moment.resolve(from)?, moment.resolve(to)?);
     let found = match (graph.index(from), graph.index(to)) {
         (Some(from), Some(to)) => trace(graph, from, to, chains_max),
         _ => Trace { chains: Vec::new(), extent: Extent::Whole },
@@ -78,7 +83,7 @@ fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Resul
         from: moment.label(from)?,
         to: moment.label(to)?,
         chains,
-        labels: labels_of(moment.reader, &mentioned.into_iter().collect::<Vec<_>>())?,
+        labels: moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?,
         truncated,
     })
 }
