@@ -11,6 +11,7 @@ pub mod commits;
 mod error;
 mod feed;
 pub mod graph;
+pub mod identity;
 pub mod import;
 pub mod items;
 mod names;

@@ -129,7 +129,8 @@ fn item(labels: &Labels, id: ItemId) -> v1::GraphItem {
     }
 }
 
-fn labelled(label: &Label) -> v1::GraphItem {
+/// An item as the graph's answers name it.
+pub fn labelled(label: &Label) -> v1::GraphItem {
     v1::GraphItem {
         id: label.id.to_string(),
         key: label.key.clone(),
