@@ -274,6 +274,56 @@ pub fn item() -> Item {
         duplicates: vec!["@77".into()],
         as_of_revision: REVISION,
         as_of_us: NOW_US,
+        merged_into: String::new(),
+        redirected_from: String::new(),
+        distinct_from: vec![],
+    }
+}
+
+fn evidence() -> IdentifierEvidence {
+    let said = |item: &str, source: &str| StatedIdentifier {
+        item: item.into(),
+        values: vec!["j6p5nq2".into()],
+        said_by: vec![ClaimName { source: source.into(), key: "host".into() }],
+    };
+    IdentifierEvidence {
+        attributes: vec!["serial_number".into()],
+        strong: true,
+        agrees: true,
+        stated: vec![said("@2", "agent.db1"), said("@3", "webshop")],
+    }
+}
+
+/// Two items that may be one.
+pub fn duplicate_set() -> DuplicateSet {
+    DuplicateSet {
+        kind: duplicate_set::Kind::Duplicate.into(),
+        items: vec![graph_item("orders-db"), graph_item("web-1")],
+        items_total: 2,
+        evidence: vec![evidence()],
+    }
+}
+
+/// Why orders-db is what it is.
+pub fn explanation() -> ExplainResponse {
+    let bid = |value: &str, source: &str, effective: bool| AttributeBid {
+        source: source.into(),
+        key: "db".into(),
+        value: Some(text(value)),
+        effective,
+        why: "agent agent-0b6f3c1e goes before import webshop".into(),
+        observed_at_us: NOW_US,
+    };
+    ExplainResponse {
+        item: Some(item()),
+        identifiers: vec![evidence()],
+        attributes: vec![AttributeContest {
+            name: "version".into(),
+            bids: vec![bid("15.4", "agent-0b6f3c1e", true), bid("15.1", "webshop", false)],
+        }],
+        merged: vec![graph_item("web-1")],
+        distinct_from: vec![],
+        duplicates: vec![],
     }
 }
 

@@ -10,11 +10,14 @@ mod completions;
 mod correction;
 mod depends;
 mod diff;
+mod duplicates;
+mod explain;
 mod export;
 mod history;
 mod impact;
 mod import;
 mod items;
+mod merge;
 mod neighbours;
 mod relate;
 mod retire;
@@ -22,6 +25,7 @@ mod revert;
 mod scenario;
 mod set;
 mod show;
+mod split;
 mod status;
 mod trace;
 mod unrelate;
@@ -99,6 +103,14 @@ commands! {
     Unrelate(unrelate),
     /// Take an item out of use; its history stays
     Retire(retire),
+    /// Make one item of two that are the same
+    Merge(merge),
+    /// Undo a merge, claim by claim
+    Split(split),
+    /// Items that may be the same, with the evidence
+    Duplicates(duplicates),
+    /// Why an item is what it is: how it was identified, and what wins each attribute
+    Explain(explain),
     /// Undo a commit, where what it set still stands
     Revert(revert),
     /// What if: edits that were never made, asked and applied

@@ -23,7 +23,7 @@ pub(crate) use adjacency::{all as all_edges, find_edge};
 pub(crate) use draft::edge_record;
 pub use draft::{CHANGES_KEPT_MAX, Draft, Sealed, Start};
 pub(crate) use index::index_rows;
-pub use index::item_identifiers;
+pub use index::{claim_identifiers, item_identifiers};
 pub(crate) use write::{commit_hash, commit_header, hash_change, place_of, read_change, read_version};
 
 use crate::model::{Item, Relationship, Revision, Timestamp};

@@ -18,6 +18,7 @@ mod import;
 mod ingest;
 mod inner;
 mod live;
+mod merge;
 mod presence;
 mod read;
 mod report;
@@ -39,7 +40,10 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 
-pub use read::{Coverage, Diff, Difference, Direction, Neighbours, Reader, Totals, Touched};
+pub use read::{
+    Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Explanation,
+    IdentifierEvidence, Neighbours, Reader, Resolved, StatedIdentifier, Totals, Touched,
+};
 pub use request::*;
 pub use scenarios::{Added, ApplyScenario, Conflict, Evaluated, ScenarioApplied, Take, check_scenario_name};
 pub use view::When;
@@ -155,6 +159,16 @@ impl Cmdb {
         self.send(Work::Retire { item, actor, dry_run, reply });
     }
 
+    /// Makes one item of two: everything that hangs on `item` moves to `into`, and its id leads there.
+    pub fn merge(&self, into: ItemId, item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied>) {
+        self.send(Work::Merge { into, item, actor, dry_run, reply });
+    }
+
+    /// Undoes a merge, claim by claim.
+    pub fn split(&self, split: Split, reply: Reply<Applied>) {
+        self.send(Work::Split(split, reply));
+    }
+
     /// Undoes a commit by a new one, where what it set still stands.
     pub fn revert(&self, revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied>) {
         self.send(Work::Revert { revision, actor, dry_run, reply });
@@ -265,7 +279,7 @@ fn schema_number(read: &dyn Read, schema: &Schema) -> Result<(u32, bool), Engine
     let Some((row, bytes)) = last.first() else { return Ok((1, true)) };
     let kept: SchemaRecord = record::decode(Table::Schemas, bytes)?;
     let number = row.as_slice().try_into().map_or(0, u32::from_be_bytes);
-    Ok(if kept.digest == schema.digest() { (number, false) } else { (number + 1, true) })
+    Ok(if kept.digest == reschema::digest(schema) { (number, false) } else { (number + 1, true) })
 }
 
 /// What the first draft begins with, and whether the schema is another one than before.

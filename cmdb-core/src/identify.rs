@@ -60,6 +60,12 @@ pub trait Index {
     /// # Errors
     /// When the index cannot be read.
     fn strong_identifiers(&self, item: ItemId) -> Result<Vec<Identifier>, Self::Error>;
+
+    /// The items that a person told apart from an item.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    fn distinct_from(&self, item: ItemId) -> Result<Vec<ItemId>, Self::Error>;
 }
 
 /// Which item it is.
@@ -109,6 +115,9 @@ pub fn decide<I: Index>(evidence: &Evidence, known: Option<ItemId>, index: &I) -
 fn decide_known<I: Index>(evidence: &Evidence, item: ItemId, index: &I) -> Result<Verdict, I::Error> {
     let (mut others, by) = strong_matches(evidence, index)?;
     let confirmed = others.remove(&item);
+    for distinct in index.distinct_from(item)? {
+        others.remove(&distinct);
+    }
     let mut identification = Identification {
         method: Method::Key,
         skipped: evidence.skipped.clone(),

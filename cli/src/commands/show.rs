@@ -57,6 +57,9 @@ fn object(item: &Item, with_sources: bool) -> Json {
     object["as_of"] = time::rfc3339(item.as_of_us).into();
     object["relationships"] = item.relationships.iter().map(json::relationship).collect();
     object["relationships_omitted"] = item.relationships_omitted.into();
+    if !item.redirected_from.is_empty() {
+        object["redirected_from"] = item.redirected_from.as_str().into();
+    }
     object["groups"] = item.groups.iter().map(json::redundancy).collect();
     if with_sources {
         object["claims"] = item.claims.iter().map(json::claim).collect();
@@ -88,6 +91,9 @@ fn facts(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()> {
         fact("last seen", seen);
     }
     fact("last change", format!("revision {}", item.revision));
+    if !item.redirected_from.is_empty() {
+        fact("merged into it", format!("{}, which was asked for", item.redirected_from));
+    }
     if !item.duplicates.is_empty() {
         fact("may be the same as", item.duplicates.join(", "));
     }
@@ -212,6 +218,7 @@ fn identified(identification: &Identification) -> String {
         Method::New => "as a new item: nothing matched".to_owned(),
         Method::Named => "by its id".to_owned(),
         Method::Duplicate => format!("not surely: several items have {values}"),
+        Method::Clone => format!("as another machine that states the same {values}"),
         Method::Unspecified => "not said".to_owned(),
     }
 }

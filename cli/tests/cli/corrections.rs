@@ -81,6 +81,8 @@ fn a_dry_run_says_what_would_change() {
         &["set", "orders-db", "version=15.5", "--dry-run"][..],
         &["retire", "orders-db", "--dry-run"],
         &["revert", "42", "--dry-run"],
+        &["merge", "web-1", "orders-db", "--dry-run"],
+        &["split", "orders-db", "--dry-run"],
     ] {
         let ran = run(&fake.url, arguments).must_end_with(0);
         assert!(ran.out.starts_with("would change: 1 item updated"), "{arguments:?}\n{}", ran.out);
@@ -115,4 +117,31 @@ fn the_server_is_told_who_asks() {
     let actors: Vec<Option<String>> = fake.recorded().actors.clone();
     let actors: Vec<Option<&str>> = actors.iter().map(Option::as_deref).collect();
     assert_eq!(actors, [Some("anna"), Some("ben@example.org"), Some("carl"), None]);
+}
+
+#[test]
+fn a_merge_says_what_was_dropped_and_a_split_what_is_left_to_decide() {
+    let fake = Fake::start();
+    let ran = run(&fake.url, &["merge", "web-1", "orders-db"]).must_end_with(0).says(&["@2 leads to @3"]);
+    assert!(ran.out.contains("left as it is: @3 depends_on @2 would relate"), "{}", ran.out);
+    let ran = run(&fake.url, &["split", "orders-db"]).must_end_with(0);
+    assert!(ran.out.contains("scan:s-1 came after the merge: --claim scan:s-1=@2"), "{}", ran.out);
+    let ran = run(&fake.url, &["split", "orders-db", "--claim", "scan:s-1=@2"]).must_end_with(0);
+    assert!(!ran.out.contains("scan:s-1"), "{}", ran.out);
+    run(&fake.url, &["split", "orders-db", "--claim", "scan"]).must_end_with(2);
+}
+
+#[test]
+fn duplicates_and_explain_show_who_says_what() {
+    let fake = Fake::start();
+    let ran = run(&fake.url, &["duplicates"]).must_end_with(0);
+    for expected in ["orders-db (@2,", "serial_number agree", "agent.db1:host", "2 more sets"] {
+        assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
+    }
+    let ran = run(&fake.url, &["explain", "orders-db"]).must_end_with(0);
+    for expected in
+        ["merged into it: web-1 (@3)", "rule by host_name db-1 + port 5432", "= 15.4 ", "goes before"]
+    {
+        assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
+    }
 }

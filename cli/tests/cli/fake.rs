@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use cmdb_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use cmdb_proto::v1::commit_service_server::{CommitService, CommitServiceServer};
 use cmdb_proto::v1::graph_service_server::{GraphService, GraphServiceServer};
+use cmdb_proto::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use cmdb_proto::v1::import_event::Event as ImportEventKind;
 use cmdb_proto::v1::import_request::Part;
 use cmdb_proto::v1::item_service_server::{ItemService, ItemServiceServer};
@@ -95,6 +96,7 @@ impl Fake {
             .add_service(AdminServiceServer::new(services.clone()))
             .add_service(CommitServiceServer::new(services.clone()))
             .add_service(GraphServiceServer::new(services.clone()))
+            .add_service(IdentityServiceServer::new(services.clone()))
             .add_service(ItemServiceServer::new(services.clone()))
             .add_service(SchemaServiceServer::new(services.clone()))
             .add_service(TransferServiceServer::new(services));
@@ -262,6 +264,48 @@ impl GraphService for Services {
     async fn neighbours(&self, request: Request<NeighboursRequest>) -> Answer<NeighboursResponse> {
         find(&request.into_inner().item)?;
         Ok(Response::new(canned::neighbours()))
+    }
+}
+
+#[tonic::async_trait]
+impl IdentityService for Services {
+    async fn merge(&self, request: Request<MergeRequest>) -> Answer<MergeResponse> {
+        let request = request.into_inner();
+        let (into, item) = (find(&request.into)?, find(&request.item)?);
+        Ok(Response::new(MergeResponse {
+            revision: if request.dry_run { 0 } else { canned::REVISION + 1 },
+            changes: canned::commit(43).changes,
+            dropped: vec![format!("{} depends_on {}", into.id, item.id)],
+            into: into.id,
+            item: item.id,
+        }))
+    }
+
+    async fn split(&self, request: Request<SplitRequest>) -> Answer<SplitResponse> {
+        let request = request.into_inner();
+        let item = find(&request.item)?;
+        let undecided = vec![ClaimName { source: "scan".into(), key: "s-1".into() }];
+        Ok(Response::new(SplitResponse {
+            revision: if request.dry_run { 0 } else { canned::REVISION + 1 },
+            changes: canned::commit(43).changes,
+            undecided: if request.choices.is_empty() { undecided } else { vec![] },
+            notes: vec![],
+            item: item.id,
+            from: "@1".into(),
+        }))
+    }
+
+    async fn duplicates(&self, request: Request<DuplicatesRequest>) -> Answer<DuplicatesResponse> {
+        let item = request.into_inner().item;
+        if !item.is_empty() {
+            find(&item)?;
+        }
+        Ok(Response::new(DuplicatesResponse { sets: vec![canned::duplicate_set()], total: 3 }))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
+        find(&request.into_inner().item)?;
+        Ok(Response::new(canned::explanation()))
     }
 }
 

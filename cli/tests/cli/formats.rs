@@ -28,6 +28,10 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["unrelate", "web-1", "depends_on", "orders-db"], &["table", "json"]),
     (&["retire", "orders-db"], &["table", "json"]),
     (&["revert", "42"], &["table", "json"]),
+    (&["merge", "web-1", "orders-db"], &["table", "json"]),
+    (&["split", "orders-db"], &["table", "json"]),
+    (&["duplicates"], &["table", "json"]),
+    (&["explain", "orders-db"], &["table", "json"]),
     (&["completions", "bash"], &[]),
 ];
 

@@ -11,6 +11,7 @@ use super::index::{index_rows, indexed_values, item_identifiers};
 use super::rows::Rows;
 use super::{Actor, Change, CommitHeader};
 use crate::identify::{Identifier, Index};
+use crate::model::item::REDIRECTS_MAX;
 use crate::model::schema::{Schema, Strength};
 use crate::model::source::Source;
 use crate::model::unit::UnitKind;
@@ -22,6 +23,9 @@ use crate::store::{Batch, Row, StoreError, Table, Transaction, key};
 
 /// The most changes that are handed on to whoever follows; beyond, followers read the log.
 pub const CHANGES_KEPT_MAX: usize = 20_000;
+
+/// The most items within one host that follow it when it is merged.
+pub const HOSTED_MAX: usize = 1_000_000;
 
 /// What a draft begins with.
 #[derive(Clone)]
@@ -130,6 +134,30 @@ impl<'s> Draft<'s> {
         let current = slot.current.clone();
         self.items.borrow_mut().insert(id, slot);
         Ok(current)
+    }
+
+    /// The item itself, or the one that it was merged into.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn followed(&self, id: ItemId) -> Result<ItemId, StoreError> {
+        let mut at = id;
+        for _ in 0..REDIRECTS_MAX {
+            match self.item(at)?.and_then(|item| item.merged_into) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        Ok(at)
+    }
+
+    /// The items of which a claim says that they are within this one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn hosted(&self, host: ItemId) -> Result<Vec<ItemId>, StoreError> {
+        let rows = self.rows(Table::Attributes, &key::hosted_by(host), HOSTED_MAX)?;
+        Ok(rows.iter().filter_map(|(row, _)| key::item_at_end(row)).collect())
     }
 
     fn load(&self, id: ItemId) -> Result<Slot, StoreError> {
@@ -601,6 +629,10 @@ impl Index for Draft<'_> {
         let mut identifiers = item_identifiers(&item, &self.start.schema);
         identifiers.retain(|identifier| identifier.strength == Strength::Strong);
         Ok(identifiers)
+    }
+
+    fn distinct_from(&self, item: ItemId) -> Result<Vec<ItemId>, StoreError> {
+        Ok(self.item(item)?.map(|item| item.distinct_from.clone()).unwrap_or_default())
     }
 }
 

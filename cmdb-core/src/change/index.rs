@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::identify::{self, Identifier};
+use crate::model::item::ItemClaimState;
 use crate::model::schema::Schema;
 use crate::model::{Item, Status, Value};
 use crate::reconcile;
@@ -16,10 +17,7 @@ pub const INDEXED_ELEMENTS_MAX: usize = 256;
 pub fn item_identifiers(item: &Item, schema: &Schema) -> Vec<Identifier> {
     let mut identifiers: Vec<Identifier> = Vec::new();
     for claim in item.standing() {
-        let class = if claim.class.is_empty() { &item.class } else { &claim.class };
-        let attribute =
-            |name: &str| -> Option<&Value> { claim.attributes.get(name).map(|stated| &stated.value) };
-        for identifier in identify::evidence(schema, class, attribute, claim.within).identifiers {
+        for identifier in claim_identifiers(item, claim, schema) {
             if !identifiers.iter().any(|known| known.digest == identifier.digest) {
                 identifiers.push(identifier);
             }
@@ -28,14 +26,26 @@ pub fn item_identifiers(item: &Item, schema: &Schema) -> Vec<Identifier> {
     identifiers
 }
 
+/// The identifiers that one claim on an item offers.
+#[must_use]
+pub fn claim_identifiers(item: &Item, claim: &ItemClaimState, schema: &Schema) -> Vec<Identifier> {
+    let class = if claim.class.is_empty() { &item.class } else { &claim.class };
+    let attribute = |name: &str| -> Option<&Value> { claim.attributes.get(name).map(|stated| &stated.value) };
+    identify::evidence(schema, class, attribute, claim.within).identifiers
+}
+
 /// The (attribute, value) pairs under which an item is found; its name is one of them.
 pub(crate) fn indexed_values(item: &Item, schema: &Schema) -> BTreeSet<(String, String)> {
     let mut values = BTreeSet::new();
-    if item.status == Status::Retired {
+    if item.status == Status::Retired && item.merged_into.is_none() {
         return values;
     }
     if !item.name.is_empty() {
         values.insert(("name".to_owned(), item.name.to_lowercase()));
+    }
+    if item.merged_into.is_some() {
+        // Its name leads to the item that it was merged into.
+        return values;
     }
     for (name, effective) in item.effective() {
         if schema.is_indexed(name) {
@@ -52,6 +62,16 @@ pub(crate) fn index_rows(item: &Item, schema: &Schema) -> BTreeSet<(Table, Vec<u
     rows.insert((Table::Classes, key::class_item(&item.class, item.id)));
     for (attribute, value) in indexed_values(item, schema) {
         rows.insert((Table::Attributes, key::attribute(&attribute, &value, item.id)));
+    }
+    let mut marks: Vec<Vec<u8>> =
+        item.claims.iter().filter_map(|claim| claim.within).map(key::hosted_by).collect();
+    marks.extend(item.merged_into.map(key::merged_into));
+    if !item.duplicates.is_empty() && item.status != Status::Retired {
+        marks.push(key::with_duplicates());
+    }
+    for mut row in marks {
+        row.extend_from_slice(&item.id.0.to_be_bytes());
+        rows.insert((Table::Attributes, row));
     }
     if item.status != Status::Retired {
         for identifier in item_identifiers(item, schema) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::store::{Batch, Range, Read, Row, StoreError, Table};
+use crate::store::{Batch, Range, Read, Row, SCAN_ROWS_MAX, StoreError, Table};
 
 /// Writes that later reads must see.
 #[derive(Default)]
@@ -42,11 +42,12 @@ impl Rows {
     ) -> Result<Vec<Row>, StoreError> {
         let mut found = BTreeMap::new();
         let mut range = Range::prefix(prefix.to_vec());
+        let page = limit.min(SCAN_ROWS_MAX);
         while found.len() < limit {
-            let rows = read.scan(table, &range, limit)?;
+            let rows = read.scan(table, &range, page)?;
             let Some((last, _)) = rows.last() else { break };
             range = range.after(last);
-            let whole = rows.len() < limit;
+            let whole = rows.len() < page;
             found.extend(rows);
             if whole {
                 break;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ingest::{self, UNKNOWN, relationships};
+use super::merge;
 use crate::change::{self, Draft};
 use crate::model::item::{Group, ItemClaimState};
 use crate::model::relationship::RelationshipClaimState;
@@ -56,6 +57,9 @@ pub(super) fn revert(
         )
         .expected(format!("fewer than {}", crate::store::SCAN_ROWS_MAX), "more")));
     }
+    if let Some(undone) = revert_merges(draft, read, &rows)? {
+        return Ok(undone);
+    }
     let mut skipped = Vec::new();
     // Backwards, so that an item that changed twice in the commit is undone twice.
     for (row, bytes) in rows.iter().rev() {
@@ -77,6 +81,35 @@ pub(super) fn revert(
     }
     ingest::settle(draft)?;
     Ok(Ok(skipped))
+}
+
+/// Of a commit that merged items, or split them, undoing is splitting, or merging.
+fn revert_merges(
+    draft: &mut Draft<'_>,
+    read: &dyn Read,
+    rows: &[crate::store::Row],
+) -> Result<Option<Result<Vec<String>, Problem>>, StoreError> {
+    let mut skipped = None;
+    for (_, bytes) in rows {
+        let change: ChangeRecord = record::decode(Table::Changes, bytes)?;
+        let Some(after) = &change.item else { continue };
+        let before = match change.previous_version {
+            Some(place) => change::read_change(read, change::place_of(place))?.item,
+            None => None,
+        };
+        let item = ItemId(after.id);
+        let left = match (before.and_then(|before| before.merged_into), after.merged_into) {
+            (None, Some(_)) => merge::split(draft, read, item, &[])?.map(|done| done.notes),
+            (Some(into), None) => merge::merge(draft, ItemId(into), item)?,
+            _ => continue,
+        };
+        let skipped: &mut Vec<String> = skipped.get_or_insert_default();
+        match left {
+            Ok(notes) => skipped.extend(notes),
+            Err(problem) => skipped.push(problem.message),
+        }
+    }
+    Ok(skipped.map(Ok))
 }
 
 fn revert_item(
@@ -233,7 +266,7 @@ fn revert_relationship(
 }
 
 /// The source's digest of the unit no longer speaks of what is there: it must state it again.
-fn doubt(draft: &mut Draft<'_>, source: SourceId, key: &str) -> Result<(), StoreError> {
+pub(super) fn doubt(draft: &mut Draft<'_>, source: SourceId, key: &str) -> Result<(), StoreError> {
     for kind in [UnitKind::Item, UnitKind::Relationship, UnitKind::Redundancy] {
         if let Some(mut unit) = draft.unit(source, kind, key)? {
             unit.digest = UNKNOWN.to_vec();

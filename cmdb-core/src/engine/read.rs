@@ -2,9 +2,15 @@
 
 mod diff;
 mod export;
+mod identity;
 mod list;
 mod log;
 mod resolve;
+
+pub use identity::{
+    Bid, Contest, DuplicateKind, DuplicateSet, Explanation, IdentifierEvidence, StatedIdentifier,
+};
+pub use resolve::Resolved;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -114,8 +114,34 @@ pub struct Applied {
     pub revision: Option<Revision>,
     /// What changed, or would.
     pub changes: Vec<Change>,
-    /// What was left alone, with the reason (revert).
+    /// What was left alone, with the reason (revert, split); relationships that were dropped (merge).
     pub skipped: Vec<String>,
+    /// Claims that came after a merge and may belong to either item: they stayed. Source and key.
+    pub undecided: Vec<(String, String)>,
+}
+
+/// A merged item that shall be itself again.
+#[derive(Clone, Debug)]
+pub struct Split {
+    /// The merged item.
+    pub item: ItemId,
+    /// Where claims go that the log does not decide, or that shall go elsewhere.
+    pub choices: Vec<ClaimChoice>,
+    /// Who asks.
+    pub actor: Actor,
+    /// Show, change nothing.
+    pub dry_run: bool,
+}
+
+/// Which of the two items a claim goes to in a split.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClaimChoice {
+    /// Whose claim.
+    pub source: String,
+    /// Its key.
+    pub key: String,
+    /// The item that it goes to.
+    pub item: ItemId,
 }
 
 /// What became of one claim.

@@ -5,6 +5,7 @@
 
 use super::EngineError;
 use crate::change::{Actor, Draft, Start};
+use crate::model::schema::Schema;
 use crate::model::{Item, ItemId};
 use crate::store::record::{SchemaFileRecord, SchemaRecord};
 use crate::store::{Store, StoreError, Table};
@@ -12,13 +13,25 @@ use crate::store::{Store, StoreError, Table};
 /// What a draft holds before it is written into the transaction.
 const PENDING_MAX: usize = 10_000;
 
+/// What indexes hold of an item under one schema. To be raised when the program indexes differently: a store whose
+/// indexes are of another version is brought up to date when it is opened.
+const INDEX_VERSION: u32 = 2;
+
+/// Of the schema, and of how the program indexes by it: two stores with the same one have the same indexes.
+pub(super) fn digest(schema: &Schema) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&schema.digest());
+    hasher.update(&INDEX_VERSION.to_le_bytes());
+    *hasher.finalize().as_bytes()
+}
+
 /// Puts the schema on record and brings what follows from it up to date; what the next draft begins with.
 pub(super) fn adopt(store: &dyn Store, epoch: u64, start: Start) -> Result<Start, EngineError> {
     let transaction = store.begin(start.head, epoch)?;
     let mut draft = Draft::begin(transaction, start.clone());
     let files =
         start.schema.texts().into_iter().map(|(name, text)| SchemaFileRecord { name, text }).collect();
-    let what = SchemaRecord { digest: start.schema.digest().to_vec(), files };
+    let what = SchemaRecord { digest: digest(&start.schema).to_vec(), files };
     draft.put_record(Table::Schemas, start.schema_number.to_be_bytes().to_vec(), &what);
     for table in [Table::Attributes, Table::Identifiers, Table::Classes] {
         forget(&mut draft, table)?;

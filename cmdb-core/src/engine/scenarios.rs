@@ -462,6 +462,8 @@ fn new_item(id: ItemId, class: &str, name: &str, attributes: &Attributes, at: Ti
         claims: Vec::new(),
         groups: Vec::new(),
         duplicates: Vec::new(),
+        merged_into: None,
+        distinct_from: Vec::new(),
     };
     set(&mut item, attributes, &[], at);
     item

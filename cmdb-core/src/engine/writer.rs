@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::inner::Inner;
 use super::request::{
     Actor, Applied, Apply, EngineError, Import, ImportEvent, ImportOutcome, Outcome, Report, ReportOutcome,
+    Split,
 };
 use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
-use super::{correct, import, ingest, presence, report, scenarios, time};
+use super::{correct, import, ingest, merge, presence, report, scenarios, time};
 use crate::change::{Draft, Sealed, Start};
 use crate::model::{ItemId, Revision};
 use crate::store::StoreError;
@@ -23,6 +24,8 @@ pub type Events = Box<dyn FnMut(ImportEvent) + Send>;
 pub(super) enum Work {
     Report(Report, Reply<ReportOutcome>),
     Apply(Apply, Reply<Applied>),
+    Merge { into: ItemId, item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
+    Split(Split, Reply<Applied>),
     Retire { item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
     Revert { revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied> },
     Import(Import, Events, Reply<ImportOutcome>),
@@ -57,6 +60,10 @@ impl Writer {
                     self.reports(group);
                 }
                 Work::Apply(apply, reply) => reply(self.apply(&apply)),
+                Work::Merge { into, item, actor, dry_run, reply } => {
+                    reply(self.merge(into, item, &actor, dry_run));
+                }
+                Work::Split(split, reply) => reply(self.split(&split)),
                 Work::Retire { item, actor, dry_run, reply } => reply(self.retire(item, &actor, dry_run)),
                 Work::Revert { revision, actor, dry_run, reply } => {
                     reply(self.revert(revision, &actor, dry_run));
@@ -168,6 +175,32 @@ impl Writer {
             inner.presence.note(source, stating.observed_at);
             decisions
         };
+        Ok(applied)
+    }
+
+    fn merge(
+        &mut self,
+        into: ItemId,
+        item: ItemId,
+        actor: &Actor,
+        dry_run: bool,
+    ) -> Result<Applied, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        let dropped = merge::merge(&mut draft, into, item)??;
+        let mut applied = self.finish(draft, actor, dry_run)?;
+        applied.skipped = dropped;
+        Ok(applied)
+    }
+
+    fn split(&mut self, ask: &Split) -> Result<Applied, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let snapshot = inner.store.snapshot()?;
+        let mut draft = self.begin(&inner)?;
+        let done = merge::split(&mut draft, &*snapshot, ask.item, &ask.choices)??;
+        let mut applied = self.finish(draft, &ask.actor, ask.dry_run)?;
+        applied.skipped = done.notes;
+        applied.undecided = done.undecided;
         Ok(applied)
     }
 
@@ -304,7 +337,11 @@ fn without_new_number(mut decision: super::request::Decision) -> super::request:
 pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
     match work {
         Work::Report(_, reply) => reply(Err(why())),
-        Work::Apply(_, reply) | Work::Retire { reply, .. } | Work::Revert { reply, .. } => reply(Err(why())),
+        Work::Apply(_, reply)
+        | Work::Merge { reply, .. }
+        | Work::Split(_, reply)
+        | Work::Retire { reply, .. }
+        | Work::Revert { reply, .. } => reply(Err(why())),
         Work::Import(_, _, reply) => reply(Err(why())),
         Work::KeepScenario(_, reply) => reply(Err(why())),
         Work::ApplyScenario { reply, .. } => reply(Err(why())),

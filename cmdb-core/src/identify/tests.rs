@@ -6,6 +6,7 @@ use crate::model::value::Attributes;
 
 struct Known {
     items: BTreeMap<ItemId, Vec<Identifier>>,
+    distinct: Vec<(ItemId, ItemId)>,
 }
 
 impl Index for Known {
@@ -19,6 +20,10 @@ impl Index for Known {
 
     fn strong_identifiers(&self, item: ItemId) -> Result<Vec<Identifier>, Infallible> {
         Ok(self.items[&item].clone())
+    }
+
+    fn distinct_from(&self, item: ItemId) -> Result<Vec<ItemId>, Infallible> {
+        Ok(self.distinct.iter().filter(|(one, _)| *one == item).map(|(_, other)| *other).collect())
     }
 }
 
@@ -47,7 +52,8 @@ fn check(
         .map(|((class, pairs), id)| (ItemId(id), of(&schema, class, pairs).identifiers))
         .collect();
     let verdict =
-        decide(&of(&schema, claim.0, claim.1), known.map(ItemId), &Known { items }).expect("infallible");
+        decide(&of(&schema, claim.0, claim.1), known.map(ItemId), &Known { items, distinct: Vec::new() })
+            .expect("infallible");
     let found = (verdict.item.map(|item| item.0), verdict.identification.method);
     assert_eq!(found, expected, "claim {claim:?}: {verdict:?}");
 }

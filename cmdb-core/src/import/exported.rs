@@ -63,6 +63,8 @@ pub struct ExportedItem {
     pub claims: Vec<ExportedItemClaim>,
     pub groups: Vec<ExportedGroup>,
     pub duplicates: Vec<ItemId>,
+    pub merged_into: Option<ItemId>,
+    pub distinct_from: Vec<ItemId>,
 }
 
 /// What one source says of an item.

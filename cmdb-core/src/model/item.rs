@@ -8,6 +8,9 @@ use super::relationship::Require;
 use super::time::Timestamp;
 use super::value::Value;
 
+/// How often one is sent on from a merged item to the next.
+pub const REDIRECTS_MAX: usize = 64;
+
 /// Where an item or a relationship is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Status {
@@ -62,6 +65,10 @@ pub struct Item {
     pub groups: Vec<Group>,
     /// Items that may be the same as this one.
     pub duplicates: Vec<ItemId>,
+    /// The item that it was merged into: whoever asks for this one is answered with that one.
+    pub merged_into: Option<ItemId>,
+    /// Items that a person told apart from this one, in order: never taken for the same again.
+    pub distinct_from: Vec<ItemId>,
 }
 
 /// What one source says of an item under one key.
@@ -131,6 +138,8 @@ pub enum Method {
     Named,
     /// Several items matched; they are recorded as a duplicate set.
     Duplicate,
+    /// Another live machine states the same identifier, and the rest of the evidence tells them apart.
+    Clone,
 }
 
 /// The decision on a claim, kept to be shown.

@@ -190,6 +190,24 @@ pub fn attribute(attribute: &str, value: &str, id: ItemId) -> Vec<u8> {
     key
 }
 
+/// The prefix of all items of which a claim says that they are within a host. No attribute is called so.
+#[must_use]
+pub fn hosted_by(host: ItemId) -> Vec<u8> {
+    attribute_value("@within", &host.to_string())
+}
+
+/// The prefix of all items that were merged into an item. No attribute is called so.
+#[must_use]
+pub fn merged_into(item: ItemId) -> Vec<u8> {
+    attribute_value("@merged_into", &item.to_string())
+}
+
+/// The prefix of all items that may be the same as another one. No attribute is called so.
+#[must_use]
+pub fn with_duplicates() -> Vec<u8> {
+    attribute_value("@duplicates", "")
+}
+
 /// The key of a match in `Probes`.
 #[must_use]
 pub fn probe(attribute: &str, value: &str, id: u64) -> Vec<u8> {

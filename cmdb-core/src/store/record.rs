@@ -126,6 +126,10 @@ pub struct ItemRecord {
     pub groups: Vec<GroupRecord>,
     #[prost(uint64, repeated, tag = "9")]
     pub duplicates: Vec<u64>,
+    #[prost(uint64, optional, tag = "20")]
+    pub merged_into: Option<u64>,
+    #[prost(uint64, repeated, tag = "21")]
+    pub distinct_from: Vec<u64>,
 }
 
 /// A source's claim on an item.

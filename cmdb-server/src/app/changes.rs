@@ -126,7 +126,11 @@ impl App {
         self.dressed(applied, None).await
     }
 
-    async fn dressed(&self, applied: Applied, asking: Option<String>) -> Result<ChangeAnswer, Error> {
+    pub(super) async fn dressed(
+        &self,
+        applied: Applied,
+        asking: Option<String>,
+    ) -> Result<ChangeAnswer, Error> {
         self.read(move |reader| {
             let mut mentioned = Mentioned::default();
             mentioned.changes(&applied.changes);

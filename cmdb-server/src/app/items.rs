@@ -44,6 +44,8 @@ pub struct OneAnswer {
 pub struct ItemAnswer {
     /// The item.
     pub item: Item,
+    /// The merged item that was asked for, and led here.
+    pub redirected_from: Option<ItemId>,
     /// Its claims are shown.
     pub claims: bool,
     /// When somebody last saw it.
@@ -86,9 +88,11 @@ impl App {
         relationships_max: Option<usize>,
     ) -> Result<OneAnswer, Error> {
         self.read_at(when, move |reader| {
-            let id = reader.resolve(&text)?;
+            let found = reader.resolve_followed(&text)?;
+            let id = found.item;
             let item = reader.item(id)?.ok_or(Error::Internal)?;
             let mut answer = dressed(reader, item)?;
+            answer.redirected_from = found.redirected_from;
             answer.claims = claims == Claims::Shown;
             answer.revision = last_change(reader, id)?;
             if let Some(max) = relationships_max {
@@ -135,11 +139,12 @@ impl App {
     }
 }
 
-fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> {
+pub(super) fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> {
     Ok(ItemAnswer {
         last_seen: reader.last_seen(&item)?,
         members: members(reader, &item)?,
         item,
+        redirected_from: None,
         claims: false,
         revision: Revision(0),
         relationships: None,

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cmdb_core::engine::{Change, Label, Reader};
+use cmdb_core::engine::{Change, IdentifierEvidence, Label, Reader};
 use cmdb_core::model::{Item, ItemId, Relationship, SourceId};
 
 use super::Error;
@@ -46,6 +46,17 @@ impl Mentioned {
     pub fn item(&mut self, item: &Item) {
         self.sources.extend(item.claims.iter().map(|claim| claim.source));
         self.sources.extend(item.groups.iter().map(|group| group.source));
+    }
+
+    /// Items, shown by what they are called.
+    pub fn ids(&mut self, ids: &[ItemId]) {
+        self.items.extend(ids);
+    }
+
+    /// Identifiers with who says them.
+    pub fn evidence(&mut self, row: &IdentifierEvidence) {
+        let said_by = row.stated.iter().flat_map(|stated| &stated.said_by);
+        self.sources.extend(said_by.map(|(source, _)| *source));
     }
 
     /// A relationship, shown with both of its ends.

@@ -223,6 +223,13 @@ fn notes(before: &Item, after: &Item, names: &Names) -> Vec<String> {
             ids => format!("may be the same as {}", ids.join(", ")),
         });
     }
+    if before.merged_into != after.merged_into {
+        let split = before.merged_into.map(|from| format!("split from {from}"));
+        notes.extend(after.merged_into.map(|into| format!("merged into {into}")).or(split));
+    }
+    for other in after.distinct_from.iter().filter(|other| !before.distinct_from.contains(other)) {
+        notes.push(format!("told apart from {other}"));
+    }
     notes
 }
 

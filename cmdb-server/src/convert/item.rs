@@ -50,6 +50,9 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
         last_seen_us: answer.last_seen.0,
         relationships_omitted: u32::try_from(answer.relationships_omitted).unwrap_or(u32::MAX),
         duplicates: item.duplicates.iter().map(ToString::to_string).collect(),
+        merged_into: item.merged_into.map(|id| id.to_string()).unwrap_or_default(),
+        redirected_from: answer.redirected_from.map(|id| id.to_string()).unwrap_or_default(),
+        distinct_from: item.distinct_from.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -93,6 +96,7 @@ pub fn identification_to(identification: &Identification) -> v1::Identification 
         Method::New => v1::identification::Method::New,
         Method::Named => v1::identification::Method::Named,
         Method::Duplicate => v1::identification::Method::Duplicate,
+        Method::Clone => v1::identification::Method::Clone,
     };
     let values = identification.rule.iter().cloned().zip(identification.values.iter().cloned());
     v1::Identification {

@@ -227,6 +227,8 @@ fn item(version: &str, status: Status) -> Item {
         }],
         groups: vec![],
         duplicates: vec![],
+        merged_into: None,
+        distinct_from: vec![],
     }
 }
 

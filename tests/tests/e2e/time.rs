@@ -78,7 +78,8 @@ fn a_past_moment_answers_as_it_did_whatever_was_imported_retired_or_reverted_sin
 
     for (revision, expected, export) in &then {
         let as_of = format!("r{revision}");
-        for ((question, given), expected) in QUESTIONS.iter().zip(answers(&shell, Some(&as_of))).zip(expected) {
+        for ((question, given), expected) in QUESTIONS.iter().zip(answers(&shell, Some(&as_of))).zip(expected)
+        {
             assert_eq!(&given, expected, "{question:?} as of {as_of}");
         }
         assert_eq!(shell.ok(["export", "--as-of", &as_of]), *export, "as of {as_of}");
@@ -88,7 +89,10 @@ fn a_past_moment_answers_as_it_did_whatever_was_imported_retired_or_reverted_sin
     let table = shell.ok(["impact", "webshop:cache-1", "--as-of", "1"]);
     assert!(table.contains("as of revision 1, 20"), "{table}");
     shell.run(["impact", "webshop:cache-1", "--as-of", "1", "--output", "jsonl"]).says(&["as of revision 1"]);
-    shell.run(["show", "webshop:web-1", "--as-of", "some day"]).must_end_with(1).says(&["some day", "RFC 3339"]);
+    shell
+        .run(["show", "webshop:web-1", "--as-of", "some day"])
+        .must_end_with(1)
+        .says(&["some day", "RFC 3339"]);
     shell.run(["show", "webshop:web-1", "--as-of", "2 days ago"]).must_end_with(3).says(&["revision 1"]);
     shell.run(["show", "second:w", "--as-of", "1"]).must_end_with(3).says(&["second:w"]);
 }

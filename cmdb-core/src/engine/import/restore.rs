@@ -85,6 +85,8 @@ fn put_item(draft: &mut Draft<'_>, given: ExportedItem) -> Result<(), EngineErro
         claims,
         groups,
         duplicates: given.duplicates,
+        merged_into: given.merged_into,
+        distinct_from: given.distinct_from,
     };
     bind(draft, &item)?;
     draft.put_item(item)?;

@@ -65,7 +65,7 @@ fn state_item(
         decision.outcome = Outcome::Refused(problem);
         return Ok(Some(decision));
     }
-    let named = named(stating, claim);
+    let named = named(stating, claim).map(|id| draft.followed(id)).transpose()?;
     let known = match named {
         Some(id) => match draft.item(id)? {
             Some(item) => Some(item),
@@ -188,6 +188,8 @@ fn new_item(draft: &mut Draft<'_>, statement: &Statement<'_>) -> Item {
         claims: Vec::new(),
         groups: Vec::new(),
         duplicates: Vec::new(),
+        merged_into: None,
+        distinct_from: Vec::new(),
     }
 }
 
@@ -300,8 +302,14 @@ fn says_the_same(before: &ItemClaimState, after: &ItemClaimState) -> bool {
         && before.identification == after.identification
 }
 
-fn add_duplicates(draft: &mut Draft<'_>, item: &mut Item, duplicates: &[ItemId]) -> Result<(), StoreError> {
-    for other in duplicates.iter().filter(|other| **other != item.id) {
+/// Records that items may be the same, on all of them; a pair that a person told apart is left alone.
+pub(in crate::engine) fn add_duplicates(
+    draft: &mut Draft<'_>,
+    item: &mut Item,
+    duplicates: &[ItemId],
+) -> Result<(), StoreError> {
+    let known = item.distinct_from.clone();
+    for other in duplicates.iter().filter(|other| **other != item.id && !known.contains(other)) {
         insert_sorted(&mut item.duplicates, *other);
         if let Some(found) = draft.item(*other)? {
             let mut found = Item::clone(&found);
@@ -312,7 +320,7 @@ fn add_duplicates(draft: &mut Draft<'_>, item: &mut Item, duplicates: &[ItemId])
     Ok(())
 }
 
-fn insert_sorted(ids: &mut Vec<ItemId>, id: ItemId) {
+pub(in crate::engine) fn insert_sorted(ids: &mut Vec<ItemId>, id: ItemId) {
     if let Err(place) = ids.binary_search(&id) {
         ids.insert(place, id);
     }
@@ -470,7 +478,7 @@ fn refuse_host(claim: &Claim) -> Decision {
 }
 
 /// An item by number, as it must be there.
-pub(super) fn required(draft: &Draft<'_>, id: ItemId) -> Result<Arc<Item>, StoreError> {
+pub(in crate::engine) fn required(draft: &Draft<'_>, id: ItemId) -> Result<Arc<Item>, StoreError> {
     draft.item(id)?.ok_or_else(|| StoreError::Damaged {
         table: crate::store::Table::Items.name(),
         detail: format!("{id} is referred to and not there"),

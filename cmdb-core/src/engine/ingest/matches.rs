@@ -102,8 +102,62 @@ fn load(draft: &Draft<'_>, id: u64) -> Result<Option<MatchRecord>, StoreError> {
     found.map(|bytes| record::decode(Table::Matches, &bytes)).transpose()
 }
 
+/// Whether a match names an item, or holds a relationship of it.
+pub(in crate::engine) fn names(asked: &MatchRecord, item: ItemId) -> bool {
+    let ends = [&asked.from, &asked.to];
+    let held = asked.held.as_ref().is_some_and(|edge| edge.from == item.0 || edge.to == item.0);
+    held || ends.into_iter().flatten().any(|end| end.item == Some(item.0))
+}
+
+/// A match that lets go of what it holds, until it is asked again.
+pub(in crate::engine) fn let_go(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
+    let Some(mut found) = load(draft, id)? else { return Ok(()) };
+    let Some(held) = found.held.take() else { return Ok(()) };
+    let kind = record::unit_kind_from(found.unit_kind)?;
+    let (from, to) = (ItemId(held.from), ItemId(held.to));
+    if let Some(mut relationship) = draft.relationship(from, &held.kind, to)? {
+        let mine = |claim: &RelationshipClaimState| {
+            claim.source == SourceId(found.source) && claim.unit == kind && claim.key == found.key
+        };
+        relationship.claims.retain(|claim| !mine(claim));
+        if relationship.claims.is_empty() {
+            draft.remove_relationship(from, &held.kind, to)?;
+        } else {
+            relationships::resolve_and_put(draft, relationship, crate::reconcile::Gone::Stopped)?;
+        }
+    }
+    draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &found);
+    Ok(())
+}
+
+/// Who asks by a match: source, kind and key of the unit.
+pub(in crate::engine) fn asker(
+    draft: &Draft<'_>,
+    id: u64,
+) -> Result<Option<(SourceId, crate::claim::UnitKind, String)>, StoreError> {
+    let Some(found) = load(draft, id)? else { return Ok(None) };
+    Ok(Some((SourceId(found.source), record::unit_kind_from(found.unit_kind)?, found.key)))
+}
+
+/// A match that names one item names another one from now on.
+pub(in crate::engine) fn repoint(
+    draft: &mut Draft<'_>,
+    id: u64,
+    from: ItemId,
+    to: ItemId,
+) -> Result<(), StoreError> {
+    let Some(mut found) = load(draft, id)? else { return Ok(()) };
+    for end in [&mut found.from, &mut found.to].into_iter().flatten() {
+        if end.item == Some(from.0) {
+            end.item = Some(to.0);
+        }
+    }
+    draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &found);
+    Ok(())
+}
+
 /// Brings a match up to date.
-fn answer(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
+pub(in crate::engine) fn answer(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
     let Some(before) = load(draft, id)? else { return Ok(()) };
     let from = candidates(draft, before.from.as_ref())?;
     let to = candidates(draft, before.to.as_ref())?;

@@ -24,7 +24,7 @@ pub(super) fn resolve(
     let (found, text) = match reference {
         Reference::Match(wanted) => return Ok(check_match(draft, wanted).map(Resolved::Match)),
         Reference::This => (this, "the item of the claim itself".to_owned()),
-        Reference::Id(id) => (draft.item(*id)?.map(|item| item.id), id.to_string()),
+        Reference::Id(id) => (by_id(draft, *id)?, id.to_string()),
         Reference::Key(key) => (by_key(draft, stating.source, key)?, key.clone()),
         Reference::SourceKey { source, key } => {
             let found = match draft.source_named(source).map(|source| source.id) {
@@ -43,12 +43,17 @@ fn by_key(draft: &Draft<'_>, source: SourceId, key: &str) -> Result<Option<ItemI
         return Ok(Some(found));
     }
     if let Ok(id) = key.parse::<ItemId>() {
-        return Ok(draft.item(id)?.map(|item| item.id));
+        return by_id(draft, id);
     }
     match key.split_once(':').and_then(|(source, key)| Some((draft.source_named(source)?.id, key))) {
         Some((other, key)) => by_unit(draft, other, key),
         None => Ok(None),
     }
+}
+
+fn by_id(draft: &Draft<'_>, id: ItemId) -> Result<Option<ItemId>, StoreError> {
+    let id = draft.followed(id)?;
+    Ok(draft.item(id)?.map(|item| item.id))
 }
 
 fn by_unit(draft: &Draft<'_>, source: SourceId, key: &str) -> Result<Option<ItemId>, StoreError> {

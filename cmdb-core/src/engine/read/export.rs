@@ -110,6 +110,8 @@ impl Reader {
             claims: claims.collect(),
             groups: groups.collect(),
             duplicates: item.duplicates,
+            merged_into: item.merged_into,
+            distinct_from: item.distinct_from,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Reader;
 use crate::engine::request::EngineError;
+use crate::model::item::REDIRECTS_MAX;
 use crate::model::nearest::nearest;
 use crate::model::unit::UnitKind;
 use crate::model::{Item, ItemId, Problem, Reason, SourceId, Status};
@@ -15,12 +16,67 @@ pub const CANDIDATES_LISTED_MAX: usize = 10;
 /// The most names, and keys, that a misspelt one is compared with.
 const COMPARED_MAX: usize = 50_000;
 
+/// What a text leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resolved {
+    /// The item.
+    pub item: ItemId,
+    /// The item that was named by its id or name, and was merged into that one.
+    pub redirected_from: Option<ItemId>,
+}
+
 impl Reader {
     /// The item that is meant, at the moment that is read.
     ///
     /// # Errors
     /// When there is none (with the nearest), several (with the candidates), or the store cannot be read.
     pub fn resolve(&self, text: &str) -> Result<ItemId, EngineError> {
+        Ok(self.resolve_followed(text)?.item)
+    }
+
+    /// The item that is meant, and the merged one that led to it.
+    ///
+    /// # Errors
+    /// As [`Reader::resolve`].
+    pub fn resolve_followed(&self, text: &str) -> Result<Resolved, EngineError> {
+        let found = self.resolve_as_it_is(text)?;
+        let mut item = found;
+        for _ in 0..REDIRECTS_MAX {
+            match self.item(item)?.and_then(|item| item.merged_into) {
+                Some(next) => item = next,
+                None => break,
+            }
+        }
+        Ok(Resolved { item, redirected_from: (item != found).then_some(found) })
+    }
+
+    /// The merged item that an id or a name names, to be split off again.
+    ///
+    /// # Errors
+    /// When there is none, several, or the store cannot be read.
+    pub fn resolve_merged(&self, text: &str) -> Result<ItemId, EngineError> {
+        let wanted = text.to_lowercase();
+        let found = match text.parse::<ItemId>() {
+            Ok(id) => BTreeSet::from([id]),
+            Err(_) => self.named(&wanted)?,
+        };
+        let merged = self.then(found, |item| {
+            item.merged_into.is_some() && (item.id.to_string() == text || item.name.to_lowercase() == wanted)
+        })?;
+        if merged.is_empty() {
+            return Err(Problem::new(
+                Reason::ItemNotFound,
+                format!("no merged item is called \"{text}\""),
+                text,
+            )
+            .expected("the id or the name of an item that was merged into another", text)
+            .hint("`cmdb explain ITEM` shows which items were merged into ITEM")
+            .into());
+        }
+        self.one(text, "name", merged)
+    }
+
+    fn resolve_as_it_is(&self, text: &str) -> Result<ItemId, EngineError> {
         if let Ok(id) = text.parse::<ItemId>() {
             return if self.exists(id)? { Ok(id) } else { Err(not_found(text, None).into()) };
         }
@@ -61,14 +117,24 @@ impl Reader {
 
     fn by_name(&self, text: &str) -> Result<BTreeSet<ItemId>, EngineError> {
         let text = text.to_lowercase();
-        let prefix = key::attribute_value("name", &text);
+        let found = self.named(&text)?;
+        let live = self
+            .then(found.clone(), |item| item.status != Status::Retired && item.name.to_lowercase() == text)?;
+        if !live.is_empty() {
+            return Ok(live);
+        }
+        self.then(found, |item| item.merged_into.is_some() && item.name.to_lowercase() == text)
+    }
+
+    /// The items that the index of the present knows by a name in lower case.
+    fn named(&self, text: &str) -> Result<BTreeSet<ItemId>, EngineError> {
+        let prefix = key::attribute_value("name", text);
         let rows = self.snapshot().scan(Table::Attributes, &Range::prefix(prefix), 1_000)?;
-        let found = rows.iter().filter_map(|(row, _)| key::item_at_end(row)).collect();
-        self.then(found, |item| item.status != Status::Retired && item.name.to_lowercase() == text)
+        Ok(rows.iter().filter_map(|(row, _)| key::item_at_end(row)).collect())
     }
 
     /// What fits at the moment that is read: of what the indexes of the present name, and of what changed since.
-    fn then(
+    pub(super) fn then(
         &self,
         found: BTreeSet<ItemId>,
         fits: impl Fn(&Item) -> bool,

@@ -6,8 +6,8 @@ use std::sync::mpsc;
 
 use crate::claim::{Claim, ItemClaim, Reference, RelationshipClaim, UnitKind};
 use crate::engine::{
-    Actor, Applied, Apply, Cmdb, EngineError, Entry, Import, ImportEvent, ImportOutcome, Options, Outcome,
-    Reply, Report, ReportOutcome, Section, SourceName, StagedFile,
+    Actor, Applied, Apply, ClaimChoice, Cmdb, EngineError, Entry, Import, ImportEvent, ImportOutcome,
+    Options, Outcome, Reply, Report, ReportOutcome, Section, SourceName, Split, StagedFile,
 };
 use crate::import::Format;
 use crate::model::schema::Schema;
@@ -144,6 +144,17 @@ impl Bench {
 
     pub(super) fn revert(&self, revision: Revision) -> Result<Applied, EngineError> {
         wait(|reply| self.cmdb.revert(revision, actor(), false, reply))
+    }
+
+    pub(super) fn merge(&self, into: ItemId, item: ItemId) -> Result<Applied, EngineError> {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        wait(|reply| self.cmdb.merge(into, item, actor(), false, reply))
+    }
+
+    pub(super) fn split(&self, item: ItemId, choices: Vec<ClaimChoice>) -> Result<Applied, EngineError> {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        let ask = Split { item, choices, actor: actor(), dry_run: false };
+        wait(|reply| self.cmdb.split(ask, reply))
     }
 
     pub(super) fn retire(&self, item: ItemId) -> Result<Applied, EngineError> {

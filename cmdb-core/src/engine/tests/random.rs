@@ -57,7 +57,7 @@ fn distinct(mut claims: Vec<Claim>) -> Vec<Claim> {
 }
 
 pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
-    match u.int_in_range(0..=9)? {
+    match u.int_in_range(0..=12)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
             let mut claims = Vec::new();
@@ -83,6 +83,14 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
         }
         8 => {
             let _unknown = bench.retire(ItemId(u.int_in_range(1..=20)?));
+        }
+        9 | 10 => {
+            let into = ItemId(u.int_in_range(1..=12)?);
+            // Not there, merged already, or the same: refused.
+            let _refused = bench.merge(into, ItemId(u.int_in_range(1..=12)?));
+        }
+        11 => {
+            let _refused = bench.split(ItemId(u.int_in_range(1..=12)?), Vec::new());
         }
         _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
     }

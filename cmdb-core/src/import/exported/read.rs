@@ -83,7 +83,7 @@ impl FromStr for MethodText {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Method::Key, Method::Rule, Method::New, Method::Named, Method::Duplicate]
+        [Method::Key, Method::Rule, Method::New, Method::Named, Method::Duplicate, Method::Clone]
             .into_iter()
             .find(|method| super::write::method_name(*method) == text)
             .map(MethodText)
@@ -95,14 +95,29 @@ const STATUSES: &str = "active, stopped, missing or retired";
 const AN_ID: &str = "an item id such as @42";
 
 pub(in crate::import) fn read_item(node: Node<'_>, schema: &Schema) -> Result<Exported, Fault> {
-    let known =
-        ["id", "class", "name", "status", "status_since", "first_seen", "claims", "groups", "duplicates"];
+    let known = [
+        "id",
+        "class",
+        "name",
+        "status",
+        "status_since",
+        "first_seen",
+        "claims",
+        "groups",
+        "duplicates",
+        "merged_into",
+        "distinct_from",
+    ];
     let mut fields = Object::read(node, "an exported item", &known)?;
     let id = fields.parsed("id", Reason::FormatInvalid, AN_ID)?;
     let (class, offset) = fields.text("class", Absent::Fault)?;
     check_class(&class, offset, schema)?;
     let (name, _) = fields.text("name", Absent::Empty)?;
     let StatusText(status) = fields.parsed("status", Reason::FormatInvalid, STATUSES)?;
+    let merged_into = match fields.take("merged_into") {
+        Some(node) => Some(self::id(node, "\"merged_into\"")?),
+        None => None,
+    };
     Ok(Exported::Item(Box::new(ExportedItem {
         id,
         class,
@@ -113,6 +128,8 @@ pub(in crate::import) fn read_item(node: Node<'_>, schema: &Schema) -> Result<Ex
         claims: fields.elements("claims")?.into_iter().map(item_claim).collect::<Result<_, _>>()?,
         groups: fields.elements("groups")?.into_iter().map(group).collect::<Result<_, _>>()?,
         duplicates: ids(&mut fields, "duplicates")?,
+        merged_into,
+        distinct_from: ids(&mut fields, "distinct_from")?,
     })))
 }
 
@@ -169,7 +186,7 @@ fn identification(node: Node<'_>) -> Result<Identification, Fault> {
     let known = ["method", "rule", "values", "candidates", "skipped"];
     let mut fields = Object::read(node, "an identification", &known)?;
     let MethodText(method) =
-        fields.parsed("method", Reason::FormatInvalid, "key, rule, new, named or duplicate")?;
+        fields.parsed("method", Reason::FormatInvalid, "key, rule, new, named, duplicate or clone")?;
     Ok(Identification {
         method,
         rule: texts(&mut fields, "rule")?,

@@ -102,6 +102,10 @@ struct ItemLine<'e> {
     groups: Vec<GroupLine<'e>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     duplicates: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged_into: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    distinct_from: Vec<String>,
 }
 
 impl ItemLine<'_> {
@@ -116,6 +120,8 @@ impl ItemLine<'_> {
             claims: item.claims.iter().map(ItemClaimLine::of).collect(),
             groups: item.groups.iter().map(GroupLine::of).collect(),
             duplicates: ids(&item.duplicates),
+            merged_into: item.merged_into.map(|id| id.to_string()),
+            distinct_from: ids(&item.distinct_from),
         }
     }
 }
@@ -206,6 +212,7 @@ pub(super) fn method_name(method: Method) -> &'static str {
         Method::New => "new",
         Method::Named => "named",
         Method::Duplicate => "duplicate",
+        Method::Clone => "clone",
     }
 }
 

@@ -65,6 +65,8 @@ fn as_written() {
                 key: "os power".to_owned(),
             }],
             duplicates: vec![ItemId(9)],
+            merged_into: Some(ItemId(8)),
+            distinct_from: vec![ItemId(7)],
         })),
         Exported::Relationship(Box::new(ExportedRelationship {
             from: ItemId(1),
@@ -96,7 +98,7 @@ fn as_written() {
     expect![[r#"
         {"export":{"format":1,"revision":7}}
         {"source":{"name":"agent.web01","kind":"agent","title":"web01"}}
-        {"item":{"id":"@1","class":"operating_system","name":"web01","status":"active","status_since":"2026-11-22T10:00:00.000001Z","first_seen":"2026-11-22T10:00:00.000001Z","claims":[{"source":"agent.web01","key":"os","scope":"os","class":"operating_system","name":"web01","attributes":{"boot_at":{"$timestamp":"2026-11-22T10:00:00.000001Z"},"os.name":"Debian"},"effective":["boot_at"],"within":"@3","first_seen":"2026-11-22T10:00:00.000001Z","observed_at":"2026-11-22T10:00:00.000001Z","withdrawn_at":"2026-11-22T10:00:00.000001Z","identification":{"method":"rule","rule":["machine_id"],"values":["0a1b"],"candidates":["@1"],"skipped":["fqdn: absent"]}}],"groups":[{"name":"power","require":"at_least 1","inferred":true,"confidence":0.5,"source":"hand","key":"os power"}],"duplicates":["@9"]}}
+        {"item":{"id":"@1","class":"operating_system","name":"web01","status":"active","status_since":"2026-11-22T10:00:00.000001Z","first_seen":"2026-11-22T10:00:00.000001Z","claims":[{"source":"agent.web01","key":"os","scope":"os","class":"operating_system","name":"web01","attributes":{"boot_at":{"$timestamp":"2026-11-22T10:00:00.000001Z"},"os.name":"Debian"},"effective":["boot_at"],"within":"@3","first_seen":"2026-11-22T10:00:00.000001Z","observed_at":"2026-11-22T10:00:00.000001Z","withdrawn_at":"2026-11-22T10:00:00.000001Z","identification":{"method":"rule","rule":["machine_id"],"values":["0a1b"],"candidates":["@1"],"skipped":["fqdn: absent"]}}],"groups":[{"name":"power","require":"at_least 1","inferred":true,"confidence":0.5,"source":"hand","key":"os power"}],"duplicates":["@9"],"merged_into":"@8","distinct_from":["@7"]}}
         {"relationship":{"from":"@1","type":"runs_on","to":"@2","status":"stopped","status_since":"2026-11-22T10:00:00.000001Z","first_seen":"2026-11-22T10:00:00.000001Z","effective":0,"claims":[{"source":"agent.web01","key":"os","scope":"os","first_seen":"2026-11-22T10:00:00.000001Z","observed_at":"2026-11-22T10:00:00.000001Z"}]}}"#]].assert_eq(&written.join("\n"));
 }
 
@@ -211,6 +213,8 @@ fn item(u: &mut Unstructured<'_>) -> Result<ExportedItem> {
         claims: several(u, item_claim)?,
         groups: several(u, group)?,
         duplicates: several(u, id)?,
+        merged_into: if u.arbitrary()? { Some(id(u)?) } else { None },
+        distinct_from: several(u, id)?,
     })
 }
 

@@ -15,7 +15,8 @@ use crate::model::{Item, ItemId, Relationship, SourceId, Status, Timestamp, Valu
 use crate::store::{StoreError, Table};
 
 const STATUSES: [Status; 4] = [Status::Active, Status::Stopped, Status::Missing, Status::Retired];
-const METHODS: [Method; 5] = [Method::Key, Method::Rule, Method::New, Method::Named, Method::Duplicate];
+const METHODS: [Method; 6] =
+    [Method::Key, Method::Rule, Method::New, Method::Named, Method::Duplicate, Method::Clone];
 const KINDS: [UnitKind; 3] = [UnitKind::Item, UnitKind::Relationship, UnitKind::Redundancy];
 
 fn number_of<T: PartialEq>(all: &[T], one: &T) -> u32 {
@@ -101,6 +102,8 @@ pub fn item_record(item: &Item) -> ItemRecord {
         claims: item.claims.iter().map(claim_record).collect(),
         groups: item.groups.iter().map(group_record).collect(),
         duplicates: item.duplicates.iter().map(|id| id.0).collect(),
+        merged_into: item.merged_into.map(|id| id.0),
+        distinct_from: item.distinct_from.iter().map(|id| id.0).collect(),
     }
 }
 
@@ -119,6 +122,8 @@ pub fn item_from(record: ItemRecord) -> Result<Item, StoreError> {
         claims: record.claims.into_iter().map(claim_from).collect::<Result<_, _>>()?,
         groups: record.groups.into_iter().map(group_from).collect::<Result<_, _>>()?,
         duplicates: record.duplicates.into_iter().map(ItemId).collect(),
+        merged_into: record.merged_into.map(ItemId),
+        distinct_from: record.distinct_from.into_iter().map(ItemId).collect(),
     })
 }
 
