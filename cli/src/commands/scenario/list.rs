@@ -18,13 +18,14 @@ use crate::{time, value};
 pub fn all(session: &mut Session, scenarios: &[Scenario]) -> Result<(), CommandError> {
     let now = session.now;
     let out = session.out.as_mut();
-    Ok(match session.format {
+    match session.format {
         Format::Json => {
             let scenarios: Vec<Json> = scenarios.iter().map(head_json).collect();
             json::write(out, &json!({ "scenarios": scenarios }))?;
         }
         _ => all_table(out, scenarios, now)?,
-    })
+    }
+    Ok(())
 }
 
 pub fn all_table(out: &mut dyn Write, scenarios: &[Scenario], now: Timestamp) -> io::Result<()> {
@@ -49,10 +50,11 @@ pub fn all_table(out: &mut dyn Write, scenarios: &[Scenario], now: Timestamp) ->
 pub fn one(session: &mut Session, scenario: &Scenario) -> Result<(), CommandError> {
     let now = session.now;
     let out = session.out.as_mut();
-    Ok(match session.format {
+    match session.format {
         Format::Json => json::write(out, &scenario_json(scenario))?,
         _ => one_table(out, scenario, now)?,
-    })
+    }
+    Ok(())
 }
 
 pub fn one_table(out: &mut dyn Write, scenario: &Scenario, now: Timestamp) -> io::Result<()> {
