@@ -5,6 +5,7 @@ mod crash;
 mod failing_disk;
 mod files;
 mod harness;
+mod model;
 mod old_stores;
 mod random;
 mod reports;
