@@ -38,8 +38,8 @@ async fn duplicates_are_listed_with_who_says_what() {
         .filter(|row| row.agrees && row.strong)
         .map(|row| row.attributes.join(" "))
         .collect();
-    assert_eq!(shared, ["uuid", "serial_number"]);
-    assert_eq!(set.evidence[0].stated[0].said_by[0].source, "cloud");
+    assert_eq!(shared, ["serial_number", "uuid"]);
+    assert_eq!(set.evidence[0].stated[0].said_by[0].source, "assets");
     let one = v1::DuplicatesRequest { item: "cloud:vm-7".to_owned(), limit: 0 };
     assert_eq!(server.identity().duplicates(one).await.unwrap().into_inner().sets, answer.sets);
 }
