@@ -13,6 +13,7 @@
 
 pub mod request;
 
+mod arrivals;
 mod correct;
 mod import;
 mod ingest;
@@ -101,6 +102,7 @@ impl Cmdb {
         options: Options,
     ) -> Result<Cmdb, EngineError> {
         let epoch = store.claim_writer()?;
+        arrivals::fill(&*store, epoch)?;
         let schema = Arc::new(schema);
         let (mut start, renewed) = start(&*store.snapshot()?, &schema)?;
         if renewed {

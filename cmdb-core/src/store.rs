@@ -73,11 +73,13 @@ pub enum Table {
     Schemas = 17,
     /// name → a scenario: edits that were never made.
     Scenarios = 18,
+    /// (target item, place): changes of relationships written to an item, which its own chain does not hold.
+    Arrivals = 19,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Table; 19] = [
+    pub const ALL: [Table; 20] = [
         Table::Meta,
         Table::Commits,
         Table::Changes,
@@ -97,6 +99,7 @@ impl Table {
         Table::Presence,
         Table::Schemas,
         Table::Scenarios,
+        Table::Arrivals,
     ];
 
     /// Its name on disk.
@@ -122,6 +125,7 @@ impl Table {
             Table::Presence => "presence",
             Table::Schemas => "schemas",
             Table::Scenarios => "scenarios",
+            Table::Arrivals => "arrivals",
         }
     }
 }

@@ -70,7 +70,7 @@ fn table(out: &mut dyn Write, answer: &HistoryResponse, now: Timestamp) -> io::R
         writeln!(out)?;
         change::headline(out, commit, now)?;
         writeln!(out)?;
-        change::write_all(out, &commit.changes, 0)?;
+        change::write_all(out, &commit.changes, commit.changes_total)?;
     }
     if answer.commits.is_empty() {
         writeln!(out, "\nno change is known")?;

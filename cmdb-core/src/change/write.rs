@@ -88,6 +88,9 @@ impl Draft<'_> {
             self.log(place, &change, batch);
             head.last = Some(place_record(place));
             heads.insert(from, head);
+            if from != to {
+                batch.put(Table::Arrivals, key::arrival(to, place), Vec::new());
+            }
             let edge = key::edge(&kind, to);
             if slot.stored.is_some() != slot.current.is_some() {
                 let end = slot.current.as_ref().map(|_| EndRecord { kind: kind.clone(), from: from.0 });

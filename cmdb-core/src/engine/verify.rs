@@ -27,10 +27,12 @@ pub(super) fn verify(
     events: &mut dyn FnMut(VerifyEvent),
 ) -> Result<Verified, EngineError> {
     let verified = Verified { revision: snapshot.head(), ..Verified::default() };
-    let mut check = Check { snapshot, schema, sources, events, verified, linked: 0, incoming: 0 };
+    let mut check =
+        Check { snapshot, schema, sources, events, verified, linked: 0, incoming: 0, arrivals: 0 };
     check.commits()?;
     check.items()?;
     check.indexes()?;
+    check.arrivals()?;
     Ok(check.verified)
 }
 
@@ -47,6 +49,8 @@ struct Check<'a> {
     linked: u64,
     /// Incoming ends.
     incoming: u64,
+    /// Changes of relationships from one item to another.
+    arrivals: u64,
 }
 
 impl Check<'_> {
@@ -197,6 +201,12 @@ impl Check<'_> {
             let named = row.relationship_after.as_ref().or(row.relationship_before.as_ref());
             let Some(named) = named else { continue };
             let name = (named.kind.clone(), ItemId(named.to));
+            if name.1 != id {
+                self.arrivals += 1;
+                if self.snapshot.get(Table::Arrivals, &key::arrival(name.1, place))?.is_none() {
+                    self.find(format!("{}: its history does not hold the change at {place:?}", name.1));
+                }
+            }
             let after = row.relationship_after.map(record::relationship_from).transpose()?;
             logged.entry(name).or_insert(after);
         }
@@ -253,6 +263,22 @@ impl Check<'_> {
                     end.kind, end.from
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Each change of a relationship to an item was found there; so equal numbers mean that nothing else is.
+    fn arrivals(&mut self) -> Result<(), EngineError> {
+        let mut rows = 0;
+        store::for_each(self.snapshot, Table::Arrivals, Range::all(), |_, _| {
+            rows += 1;
+            Ok::<(), EngineError>(())
+        })?;
+        if rows != self.arrivals {
+            let changes = self.arrivals;
+            self.find(format!(
+                "{changes} changes are of relationships to an item, and the histories of these hold {rows}"
+            ));
         }
         Ok(())
     }

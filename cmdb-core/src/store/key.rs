@@ -96,6 +96,21 @@ pub fn item_at_end(key: &[u8]) -> Option<ItemId> {
     key.last_chunk::<8>().map(|bytes| ItemId(u64::from_be_bytes(*bytes)))
 }
 
+/// The key of a change of a relationship to an item, in `Arrivals`.
+#[must_use]
+pub fn arrival(to: ItemId, place: Place) -> Vec<u8> {
+    let mut key = item(to);
+    key.extend_from_slice(&place.key());
+    key
+}
+
+/// Reads a key of `Arrivals`.
+#[must_use]
+pub fn split_arrival(key: &[u8]) -> Option<(ItemId, Place)> {
+    let (to, place) = key.split_first_chunk::<8>()?;
+    Some((ItemId(u64::from_be_bytes(*to)), Place::from_key(place)?))
+}
+
 /// The key of a source in `Sources`.
 #[must_use]
 pub fn source(id: SourceId) -> Vec<u8> {

@@ -131,13 +131,16 @@ impl RedbStore {
 
     fn prepare(&self) -> Result<(), StoreError> {
         let transaction = self.database.begin_write().map_err(|error| io("opening the store", error))?;
+        let there = transaction.list_tables().map_err(|error| io("listing the tables", error))?.count();
         for table in Table::ALL {
             transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
         }
         let found = read_number(&transaction, FORMAT_KEY)?;
         match found {
             None => write_number(&transaction, FORMAT_KEY, u64::from(FORMAT))?,
-            Some(found) if found == u64::from(FORMAT) => return Ok(()),
+            Some(found) if found == u64::from(FORMAT) && there == Table::ALL.len() => return Ok(()),
+            // Tables that came later are made, and filled by whoever knows what belongs there.
+            Some(found) if found == u64::from(FORMAT) => {}
             Some(found) => {
                 return Err(StoreError::Newer {
                     place: self.path.display().to_string(),

@@ -154,8 +154,7 @@ pub(super) fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> 
 }
 
 fn last_change(reader: &Reader, id: ItemId) -> Result<Revision, Error> {
-    let history = reader.history(id, None, 1)?;
-    Ok(history.commits.first().map_or(Revision(0), |(header, _)| header.revision))
+    Ok(reader.last_change(id)?.unwrap_or(Revision(0)))
 }
 
 /// How many relationships each group of the item has, where the item is the end that failure reaches.

@@ -223,3 +223,24 @@ async fn a_watch_with_a_filter_sends_what_concerns_it_and_passes_over_the_rest()
     assert_eq!(said(&server.commits().watch(watch("cahce", "")).await.unwrap_err()).1, "CLASS_UNKNOWN");
     assert_eq!(said(&server.commits().watch(watch("", "nobody")).await.unwrap_err()).1, "ITEM_NOT_FOUND");
 }
+
+#[tokio::test]
+async fn the_history_of_an_item_tells_who_began_to_depend_on_it() {
+    let server = estate().await;
+    let history = async |as_of: &str| {
+        let ask = v1::HistoryRequest { item: "db".to_owned(), as_of: as_of.to_owned(), ..Default::default() };
+        server.items().history(ask).await.unwrap().into_inner()
+    };
+    let mut job = item("job", "application", "Job");
+    job.relationships = vec![relates("depends_on", "db", "")];
+    server.apply("shop", vec![job]).await;
+    let now = history("").await;
+    let newest = &now.commits[0];
+    assert_eq!((newest.revision, newest.changes.len(), newest.changes_total), (4, 1, 1));
+    let edge = newest.changes[0].relationship.as_ref().unwrap();
+    assert_eq!((edge.from_name.as_str(), edge.to_name.as_str()), ("Job", "Orders"));
+    assert!(history("r3").await.commits.iter().all(|commit| commit.revision <= 3));
+    // It is a change around the item, and not one of it.
+    let get = v1::GetItemRequest { item: "db".to_owned(), ..Default::default() };
+    assert_eq!(server.items().get(get).await.unwrap().into_inner().revision, 1);
+}

@@ -2089,7 +2089,8 @@ pub struct HistoryResponse {
     pub item: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// Newest first, each with the changes on this item only: its versions, and relationships with an end in it.
+    /// Newest first, each with the changes on this item only: its versions, and relationships with an end in it, of
+    /// those written to it at most 1,000; changes_total counts them all.
     #[prost(message, repeated, tag = "3")]
     pub commits: ::prost::alloc::vec::Vec<Commit>,
     /// 0: the end

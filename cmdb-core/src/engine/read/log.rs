@@ -5,8 +5,52 @@ use crate::change::{self, Change, CommitHeader};
 use crate::engine::request::{EngineError, History};
 use crate::model::{ItemId, Revision};
 use crate::store::key::Place;
-use crate::store::record::{self, ChangeRecord, HeadRecord};
-use crate::store::{self, Range, SCAN_ROWS_MAX, StoreError, Table, key};
+use crate::store::record::{self, ChangeRecord, HeadRecord, PlaceRecord};
+use crate::store::{self, Range, SCAN_ROWS_MAX, Snapshot, StoreError, Table, key};
+
+/// Relationships written to an item that its history shows of one commit; the others are counted.
+pub const ARRIVALS_SHOWN_MAX: usize = 1_000;
+
+/// Changes of relationships to an item, newest first.
+struct Arrivals<'r> {
+    read: &'r dyn Snapshot,
+    range: Range,
+    /// Read and not yet taken, newest last.
+    page: Vec<Place>,
+    whole: bool,
+}
+
+impl<'r> Arrivals<'r> {
+    fn new(read: &'r dyn Snapshot, to: ItemId, before: Option<Revision>) -> Arrivals<'r> {
+        let mut range = Range::prefix(key::item(to)).descending();
+        if let Some(before) = before {
+            range.to = Some(key::arrival(to, Place { revision: before, sequence: 0 }));
+        }
+        Arrivals { read, range, page: Vec::new(), whole: false }
+    }
+
+    fn peek(&mut self) -> Result<Option<Place>, StoreError> {
+        const PAGE: usize = 256;
+        if self.page.is_empty() && !self.whole {
+            let rows = self.read.scan(Table::Arrivals, &self.range, PAGE)?;
+            self.whole = rows.len() < PAGE;
+            if let Some((oldest, _)) = rows.last() {
+                self.range.to = Some(oldest.clone());
+            }
+            self.page = rows
+                .iter()
+                .rev()
+                .filter_map(|(row, _)| key::split_arrival(row))
+                .map(|(_, place)| place)
+                .collect();
+        }
+        Ok(self.page.last().copied())
+    }
+
+    fn take(&mut self) {
+        self.page.pop();
+    }
+}
 
 /// What a change is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +129,9 @@ impl Reader {
         Ok(headers)
     }
 
-    /// An item's history, newest first: at most `limit` commits before a revision.
+    /// An item's history, newest first: at most `limit` commits before a revision. Its versions, the relationships
+    /// written from it, and those written to it; of the latter at most [`ARRIVALS_SHOWN_MAX`] of one commit. The
+    /// head of each commit counts all of its changes on this item, shown or not.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -96,34 +142,90 @@ impl Reader {
         limit: usize,
     ) -> Result<History, EngineError> {
         let mut history = History::default();
-        let before = match &self.past {
-            Some(past) => {
-                Some(before.map_or(past.revision.next(), |before| before.min(past.revision.next())))
-            }
-            None => before,
-        };
-        let Some(head) = self.snapshot().get(Table::Items, &key::item(id))? else { return Ok(history) };
-        let head: HeadRecord = record::decode(Table::Items, &head)?;
-        let mut next = head.last.map(change::place_of);
-        while let Some(place) = next {
-            let row = change::read_change(self.snapshot(), place)?;
-            next = row.previous.map(change::place_of);
-            if before.is_some_and(|before| place.revision >= before) {
-                continue;
-            }
+        let before = self.bounded(before);
+        let mut own = self.chain(id, before)?;
+        let mut arrivals = Arrivals::new(self.snapshot(), id, before);
+        let mut shown = 0;
+        loop {
+            let arrived = arrivals.peek()?;
+            let place = match (own.as_ref().map(|(place, _)| *place), arrived) {
+                (None, None) => break,
+                (one, other) => one.max(other).expect("one of them is there"),
+            };
             let same = history.commits.last().is_some_and(|(header, _)| header.revision == place.revision);
             if !same {
                 if history.commits.len() == limit {
                     history.next_before = history.commits.last().map(|(header, _)| header.revision);
-                    return Ok(history);
+                    break;
                 }
-                history.commits.push((self.required_header(place)?, Vec::new()));
+                let header = CommitHeader { changes: 0, ..self.required_header(place)? };
+                history.commits.push((header, Vec::new()));
+                shown = 0;
             }
-            let (_, changes) = history.commits.last_mut().expect("pushed above");
-            // Newest first between commits, in order within one.
-            changes.insert(0, self.change(row)?);
+            let (header, changes) = history.commits.last_mut().expect("pushed above");
+            header.changes += 1;
+            let row = if arrived == Some(place) {
+                arrivals.take();
+                shown += 1;
+                if shown > ARRIVALS_SHOWN_MAX {
+                    continue;
+                }
+                change::read_change(self.snapshot(), place)?
+            } else {
+                let (_, row) = own.take().expect("it is the newer one");
+                own = self.back_from(row.previous, None)?;
+                row
+            };
+            changes.push(self.change(row)?);
         }
+        // Newest first between commits, in order within one.
+        history.commits.iter_mut().for_each(|(_, changes)| changes.reverse());
         Ok(history)
+    }
+
+    /// The revision that last changed an item, or a relationship written from it, at the moment that is read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_change(&self, id: ItemId) -> Result<Option<Revision>, EngineError> {
+        Ok(self.chain(id, self.bounded(None))?.map(|(place, _)| place.revision))
+    }
+
+    /// The revision before which the log is read at the moment that is read.
+    fn bounded(&self, before: Option<Revision>) -> Option<Revision> {
+        match &self.past {
+            Some(past) => {
+                Some(before.map_or(past.revision.next(), |before| before.min(past.revision.next())))
+            }
+            None => before,
+        }
+    }
+
+    /// The newest change of an item's own chain before a revision.
+    fn chain(
+        &self,
+        id: ItemId,
+        before: Option<Revision>,
+    ) -> Result<Option<(Place, ChangeRecord)>, EngineError> {
+        let Some(head) = self.snapshot().get(Table::Items, &key::item(id))? else { return Ok(None) };
+        let head: HeadRecord = record::decode(Table::Items, &head)?;
+        self.back_from(head.last, before)
+    }
+
+    fn back_from(
+        &self,
+        from: Option<PlaceRecord>,
+        before: Option<Revision>,
+    ) -> Result<Option<(Place, ChangeRecord)>, EngineError> {
+        let mut next = from.map(change::place_of);
+        while let Some(place) = next {
+            let row = change::read_change(self.snapshot(), place)?;
+            if before.is_none_or(|before| place.revision < before) {
+                return Ok(Some((place, row)));
+            }
+            next = row.previous.map(change::place_of);
+        }
+        Ok(None)
     }
 
     pub(super) fn header(&self, revision: Revision) -> Result<Option<CommitHeader>, EngineError> {

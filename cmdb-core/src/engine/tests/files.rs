@@ -144,9 +144,16 @@ fn verify_finds_what_was_altered_behind_the_engines_back() {
     let bench = bench();
     bench.import(ESTATE, false, 0).0.expect("taken");
     bench.cmdb.close();
-    for table in
-        [Table::Changes, Table::Outgoing, Table::Incoming, Table::Identifiers, Table::Classes, Table::Commits]
-    {
+    let tables = [
+        Table::Changes,
+        Table::Outgoing,
+        Table::Incoming,
+        Table::Identifiers,
+        Table::Classes,
+        Table::Commits,
+        Table::Arrivals,
+    ];
+    for table in tables {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let from = crate::store::RedbStore::file(bench.directory.path());
         std::fs::copy(from, crate::store::RedbStore::file(directory.path())).expect("a copy");

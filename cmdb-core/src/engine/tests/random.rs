@@ -218,3 +218,64 @@ fn facts(bench: &Bench, revision: Revision) -> std::collections::BTreeMap<String
     }
     facts
 }
+
+#[test]
+fn a_history_is_every_change_of_the_item_and_of_relationships_with_an_end_in_it() {
+    arbtest::arbtest(|u| {
+        let bench = bench();
+        for _ in 0..u.int_in_range(1..=8)? {
+            step(u, &bench)?;
+        }
+        let head = bench.head().0;
+        let as_of = Revision(u.int_in_range(0..=head)?);
+        let limit = u.int_in_range(1..=4)?;
+        let reader = bench.cmdb.reader_at(When::Revision(as_of)).expect("to be had");
+        let list = crate::engine::List { page_size: 1_000, retired: true, ..Default::default() };
+        for item in reader.list(&list).expect("readable").items {
+            let mut expected = Vec::new();
+            for revision in (1..=as_of.0).rev().map(Revision) {
+                let (_, changes) = reader.commit(revision, 10_000).expect("readable").expect("there");
+                let of_it: Vec<_> = changes.into_iter().filter(|change| concerns(change, item.id)).collect();
+                if !of_it.is_empty() {
+                    expected.push((revision, of_it));
+                }
+            }
+            let (mut found, mut before) = (Vec::new(), None);
+            loop {
+                let page = reader.history(item.id, before, limit).expect("readable");
+                for (header, changes) in page.commits {
+                    assert_eq!(header.changes, changes.len() as u64);
+                    found.push((header.revision, changes));
+                }
+                before = page.next_before;
+                if before.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "{} as of {as_of}", item.id);
+            let own = |change: &&crate::change::Change| match change {
+                crate::change::Change::Item { .. } => true,
+                crate::change::Change::Relationship { .. } => ends(change).0 == item.id,
+            };
+            let last = expected.iter().find(|(_, changes)| changes.iter().any(|change| own(&change)));
+            assert_eq!(reader.last_change(item.id).expect("readable"), last.map(|(revision, _)| *revision));
+        }
+        Ok(())
+    })
+    .budget_ms(5_000);
+}
+
+fn concerns(change: &crate::change::Change, id: ItemId) -> bool {
+    let (one, other) = ends(change);
+    one == id || other == id
+}
+
+fn ends(change: &crate::change::Change) -> (ItemId, ItemId) {
+    match change {
+        crate::change::Change::Item { after, .. } => (after.id, after.id),
+        crate::change::Change::Relationship { before, after } => {
+            let edge = after.as_ref().or(before.as_ref()).expect("a change has at least one side");
+            (edge.from, edge.to)
+        }
+    }
+}
