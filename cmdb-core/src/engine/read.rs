@@ -1,5 +1,6 @@
 //! Reading: one consistent moment, and the questions that need no algorithm.
 
+mod confirm;
 mod diff;
 mod export;
 mod identity;

@@ -8,6 +8,7 @@ mod harness;
 mod merges;
 mod model;
 mod old_stores;
+mod precedence;
 mod random;
 mod reports;
 mod scenarios;

@@ -1,6 +1,6 @@
 //! What there is: one item, or a page of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cmdb_core::engine::{List, Reader, When};
 use cmdb_core::model::schema::{Failure, Schema};
@@ -48,6 +48,8 @@ pub struct ItemAnswer {
     pub redirected_from: Option<ItemId>,
     /// Its claims are shown.
     pub claims: bool,
+    /// What is known of each of its claims at the moment that is read.
+    pub evidence: Vec<ClaimEvidence>,
     /// When somebody last saw it.
     pub last_seen: Timestamp,
     /// Of its last change; 0: not looked up.
@@ -60,6 +62,15 @@ pub struct ItemAnswer {
     pub members: BTreeMap<String, u32>,
     /// What is mentioned.
     pub names: Names,
+}
+
+/// What is known of a claim at the moment that is read.
+#[derive(Clone, Debug)]
+pub struct ClaimEvidence {
+    /// When its source last confirmed it.
+    pub confirmed_at: Timestamp,
+    /// Its attributes that were not confirmed in time.
+    pub stale: BTreeSet<String>,
 }
 
 /// A page of items.
@@ -140,12 +151,18 @@ impl App {
 }
 
 pub(super) fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> {
+    let mut evidence = Vec::with_capacity(item.claims.len());
+    for claim in &item.claims {
+        let stale = reader.stale_attributes(&item, claim)?;
+        evidence.push(ClaimEvidence { confirmed_at: reader.confirmed_at(claim)?, stale });
+    }
     Ok(ItemAnswer {
         last_seen: reader.last_seen(&item)?,
         members: members(reader, &item)?,
         item,
         redirected_from: None,
         claims: false,
+        evidence,
         revision: Revision(0),
         relationships: None,
         relationships_omitted: 0,

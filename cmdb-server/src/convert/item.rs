@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method};
+use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method, Pin};
 use cmdb_core::model::{Item, Relationship, Status};
 use cmdb_proto::v1;
 
 use super::value::{attributes_to, value_to};
 use crate::app::Names;
-use crate::app::items::ItemAnswer;
+use crate::app::items::{ClaimEvidence, ItemAnswer};
 
 /// Where something is in its life.
 pub fn status_to(status: Status) -> v1::Status {
@@ -34,9 +34,9 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
         class: item.class.clone(),
         name: item.name.clone(),
         status: status_to(item.status).into(),
-        attributes: effective_to(item, names),
+        attributes: effective_to(item, &answer.evidence, names),
         claims: if answer.claims {
-            item.claims.iter().map(|claim| claim_to(claim, names)).collect()
+            item.claims.iter().zip(&answer.evidence).map(|(claim, known)| claim_to(claim, known, names)).collect()
         } else {
             vec![]
         },
@@ -56,7 +56,7 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
     }
 }
 
-fn effective_to(item: &Item, names: &Names) -> BTreeMap<String, v1::EffectiveValue> {
+fn effective_to(item: &Item, evidence: &[ClaimEvidence], names: &Names) -> BTreeMap<String, v1::EffectiveValue> {
     let effective = item.effective().into_iter();
     effective
         .map(|(name, effective)| {
@@ -64,13 +64,30 @@ fn effective_to(item: &Item, names: &Names) -> BTreeMap<String, v1::EffectiveVal
                 value: Some(value_to(effective.value)),
                 source: names.source(effective.source).to_owned(),
                 observed_at_us: effective.observed_at.0,
+                pin: effective.pin.map(pin_to),
+                stale: is_stale(item, evidence, name),
             };
             (name.to_owned(), value)
         })
         .collect()
 }
 
-fn claim_to(claim: &ItemClaimState, names: &Names) -> v1::SourceClaim {
+/// Whether the claim whose value of an attribute counts was not confirmed in time.
+fn is_stale(item: &Item, evidence: &[ClaimEvidence], name: &str) -> bool {
+    item.claims.iter().zip(evidence).any(|(claim, known)| {
+        claim.attributes.get(name).is_some_and(|stated| stated.effective) && known.stale.contains(name)
+    })
+}
+
+fn pin_to(pin: &Pin) -> v1::Pin {
+    v1::Pin {
+        since_us: pin.since.0,
+        until_us: pin.until.map_or(0, |until| until.0),
+        reason: pin.reason.clone(),
+    }
+}
+
+fn claim_to(claim: &ItemClaimState, known: &ClaimEvidence, names: &Names) -> v1::SourceClaim {
     v1::SourceClaim {
         source: names.source(claim.source).to_owned(),
         key: claim.key.clone(),
@@ -85,6 +102,16 @@ fn claim_to(claim: &ItemClaimState, names: &Names) -> v1::SourceClaim {
         observed_at_us: claim.observed_at.0,
         withdrawn_at_us: claim.withdrawn_at.map_or(0, |moment| moment.0),
         identification: Some(identification_to(&claim.identification)),
+        effective: claim
+            .attributes
+            .iter()
+            .filter(|(_, stated)| stated.effective)
+            .map(|(name, _)| name.clone())
+            .collect(),
+        stale: known.stale.iter().cloned().collect(),
+        nulls: claim.marks.nulls.iter().cloned().collect(),
+        pins: claim.marks.pins.iter().map(|(name, pin)| (name.clone(), pin_to(pin))).collect(),
+        confirmed_at_us: known.confirmed_at.0,
     }
 }
 
