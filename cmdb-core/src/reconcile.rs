@@ -7,11 +7,15 @@
 //! Invariant: the result depends on the claims, the schema and (for `status_since`) the time given, and on nothing
 //! else; resolving twice changes nothing.
 
+mod decay;
 mod stale;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+pub use decay::{
+    INFERRED_HALF_LIFE_US, RELATIONSHIP_STALE_AFTER_US, confidence, confirming, relationship_stale_after,
+};
 pub use stale::{Confirmed, judge_stale, may_be_stale_at, stale_after};
 
 use crate::model::item::ItemClaimState;

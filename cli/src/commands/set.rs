@@ -45,7 +45,8 @@ pub fn assignment(text: &str) -> Result<(String, String), String> {
 }
 
 fn moment(text: &str) -> Result<i64, String> {
-    crate::time::parse(text).ok_or_else(|| "a date or a moment, such as 2027-01-01 or 2027-01-01T08:00:00Z".to_owned())
+    crate::time::parse(text)
+        .ok_or_else(|| "a date or a moment, such as 2027-01-01 or 2027-01-01T08:00:00Z".to_owned())
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {

@@ -4,9 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use cmdb_proto::v1::identification::Method;
-use cmdb_proto::v1::{
-    EffectiveValue, GetItemRequest, Identification, Item, Pin, Relationship, SourceClaim,
-};
+use cmdb_proto::v1::{EffectiveValue, GetItemRequest, Identification, Item, Pin, Relationship, SourceClaim};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 

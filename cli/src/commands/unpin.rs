@@ -9,7 +9,9 @@ use crate::error::CommandError;
 use crate::session::Session;
 
 #[derive(Args, Debug)]
-#[command(after_help = "The value stays with the person who pinned it, and counts as any other value of a person.")]
+#[command(
+    after_help = "The value stays with the person who pinned it, and counts as any other value of a person."
+)]
 pub struct Arguments {
     #[arg(value_name = "ITEM")]
     item: String,

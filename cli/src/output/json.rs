@@ -108,7 +108,7 @@ pub fn graph_item(item: &GraphItem) -> Map<String, Json> {
 
 /// What carried a walk to an item.
 pub fn via(via: &Via) -> Json {
-    json!({"id": via.id, "key": via.key, "name": via.name, "type": via.r#type, "group": or_null(&via.group)})
+    json!({"id": via.id, "key": via.key, "name": via.name, "type": via.r#type, "group": or_null(&via.group), "stale": via.stale})
 }
 
 /// How far the graph behind an answer is known.
@@ -205,6 +205,7 @@ pub fn relationship(relationship: &Relationship) -> Json {
         "sources": relationship.sources,
         "first_seen": rfc3339(relationship.first_seen_us),
         "last_seen": rfc3339(relationship.last_seen_us),
+        "stale": relationship.stale,
     })
 }
 

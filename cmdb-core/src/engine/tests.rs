@@ -10,5 +10,6 @@ mod model;
 mod old_stores;
 mod precedence;
 mod random;
+mod relations;
 mod reports;
 mod scenarios;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cmdb_core::engine::{List, Reader, When};
+use cmdb_core::engine::{Evidence, List, Reader, When};
 use cmdb_core::model::schema::{Failure, Schema};
 use cmdb_core::model::{Item, ItemId, Relationship, Revision, Timestamp};
 
@@ -55,7 +55,7 @@ pub struct ItemAnswer {
     /// Of its last change; 0: not looked up.
     pub revision: Revision,
     /// When asked for.
-    pub relationships: Option<Vec<Relationship>>,
+    pub relationships: Option<Vec<(Relationship, Evidence)>>,
     /// Relationships beyond those shown.
     pub relationships_omitted: usize,
     /// How many members its groups have.
@@ -108,7 +108,12 @@ impl App {
             answer.revision = last_change(reader, id)?;
             if let Some(max) = relationships_max {
                 let (relationships, omitted) = reader.relationships(id, max)?;
-                answer.relationships = Some(relationships);
+                let mut known = Vec::with_capacity(relationships.len());
+                for relationship in relationships {
+                    let evidence = reader.evidence(&relationship)?;
+                    known.push((relationship, evidence));
+                }
+                answer.relationships = Some(known);
                 answer.relationships_omitted = omitted;
             }
             let mut mentioned = Mentioned::default();
@@ -117,7 +122,7 @@ impl App {
                 .relationships
                 .iter()
                 .flatten()
-                .for_each(|relationship| mentioned.relationship(relationship));
+                .for_each(|(relationship, _)| mentioned.relationship(relationship));
             answer.names = mentioned.names(reader)?;
             Ok(OneAnswer { as_of: AsOf::of(reader), item: answer })
         })

@@ -143,7 +143,7 @@ fn relationship_change_to(
         item_name: from.map(|label| label.name.clone()).unwrap_or_default(),
         item_class: from.map(|label| label.class.clone()).unwrap_or_default(),
         attributes: Vec::new(),
-        relationship: Some(relationship_to(shown, names)),
+        relationship: Some(relationship_to(shown, None, names)),
         status_before: status(before).into(),
         status_after: status(after).into(),
         notes: relationship_notes(before, after, names),

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use cmdb_core::claim::{
-    ATTRIBUTES_MAX, Claim, ItemClaim, KEY_BYTES_MAX, Match, PinClaim, RELATIONSHIPS_MAX, RedundancyClaim, Reference,
-    RelationshipClaim, UnitKind,
+    ATTRIBUTES_MAX, Claim, ItemClaim, KEY_BYTES_MAX, Match, PinClaim, RELATIONSHIPS_MAX, RedundancyClaim,
+    Reference, RelationshipClaim, UnitKind,
 };
 use cmdb_core::model::value::Attributes;
 use cmdb_core::model::{ItemId, Problem, Reason, Require, Timestamp};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cmdb_core::engine::Evidence;
 use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method, Pin};
 use cmdb_core::model::{Item, Relationship, Status};
 use cmdb_proto::v1;
@@ -36,13 +37,17 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
         status: status_to(item.status).into(),
         attributes: effective_to(item, &answer.evidence, names),
         claims: if answer.claims {
-            item.claims.iter().zip(&answer.evidence).map(|(claim, known)| claim_to(claim, known, names)).collect()
+            item.claims
+                .iter()
+                .zip(&answer.evidence)
+                .map(|(claim, known)| claim_to(claim, known, names))
+                .collect()
         } else {
             vec![]
         },
         relationships: relationships
             .iter()
-            .map(|relationship| relationship_to(relationship, names))
+            .map(|(relationship, evidence)| relationship_to(relationship, Some(evidence), names))
             .collect(),
         groups: item.groups.iter().map(|group| group_to(group, &answer.members, names)).collect(),
         revision: answer.revision.0,
@@ -56,7 +61,11 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
     }
 }
 
-fn effective_to(item: &Item, evidence: &[ClaimEvidence], names: &Names) -> BTreeMap<String, v1::EffectiveValue> {
+fn effective_to(
+    item: &Item,
+    evidence: &[ClaimEvidence],
+    names: &Names,
+) -> BTreeMap<String, v1::EffectiveValue> {
     let effective = item.effective().into_iter();
     effective
         .map(|(name, effective)| {
@@ -146,8 +155,13 @@ fn group_to(group: &Group, members: &BTreeMap<String, u32>, names: &Names) -> v1
     }
 }
 
-/// A relationship with what its ends are called.
-pub fn relationship_to(relationship: &Relationship, names: &Names) -> v1::Relationship {
+/// A relationship with what its ends are called, and what is known of it at the moment that is read; without: as it
+/// was stated.
+pub fn relationship_to(
+    relationship: &Relationship,
+    evidence: Option<&Evidence>,
+    names: &Names,
+) -> v1::Relationship {
     let effective = relationship.effective();
     let (from, to) = (names.label(relationship.from), names.label(relationship.to));
     let standing = relationship.claims.iter().filter(|claim| claim.withdrawn_at.is_none());
@@ -166,14 +180,15 @@ pub fn relationship_to(relationship: &Relationship, names: &Names) -> v1::Relati
         group: effective.group.clone(),
         weight: effective.weight,
         inferred: effective.inferred,
-        confidence: effective.confidence,
+        confidence: evidence.map_or(effective.confidence, |evidence| evidence.confidence),
         status: status_to(relationship.status).into(),
         attributes: attributes_to(&effective.attributes),
         sources,
         first_seen_us: relationship.first_seen.0,
-        last_seen_us: last_seen.map_or(0, |moment| moment.0),
+        last_seen_us: evidence.map(|evidence| evidence.last_seen).or(last_seen).map_or(0, |moment| moment.0),
         denied: relationship.denied,
         from_key: from.map(|label| label.key.clone()).unwrap_or_default(),
         to_key: to.map(|label| label.key.clone()).unwrap_or_default(),
+        stale: evidence.is_some_and(|evidence| evidence.stale),
     }
 }

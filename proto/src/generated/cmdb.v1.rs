@@ -1002,6 +1002,9 @@ pub struct Via {
     pub r#type: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub group: ::prost::alloc::string::String,
+    /// nobody who was heard in time says that this relationship exists
+    #[prost(bool, tag = "6")]
+    pub stale: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Counts {
@@ -1147,6 +1150,9 @@ pub struct Step {
     /// the relationship is written from this step to the next
     #[prost(bool, tag = "4")]
     pub forward: bool,
+    /// nobody who was heard in time says that the relationship exists
+    #[prost(bool, tag = "5")]
+    pub stale: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NeighboursRequest {
@@ -1185,7 +1191,7 @@ pub struct NeighboursResponse {
     #[prost(uint64, tag = "7")]
     pub hidden: u64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Edge {
     /// id
     #[prost(string, tag = "1")]
@@ -1199,6 +1205,12 @@ pub struct Edge {
     pub group: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub status: ::prost::alloc::string::String,
+    /// nobody who was heard in time says that it exists
+    #[prost(bool, tag = "6")]
+    pub stale: bool,
+    /// 0 to 1: what is left of it since it was last confirmed
+    #[prost(double, tag = "7")]
+    pub confidence: f64,
 }
 /// Generated client implementations.
 pub mod graph_service_client {
@@ -1866,7 +1878,7 @@ pub struct Relationship {
     pub weight: f64,
     #[prost(bool, tag = "10")]
     pub inferred: bool,
-    /// 0 to 1
+    /// 0 to 1: what is left of it since it was last confirmed
     #[prost(double, tag = "11")]
     pub confidence: f64,
     #[prost(enumeration = "Status", tag = "12")]
@@ -1891,6 +1903,9 @@ pub struct Relationship {
     pub from_key: ::prost::alloc::string::String,
     #[prost(string, tag = "19")]
     pub to_key: ::prost::alloc::string::String,
+    /// nobody who was heard in time says that it exists
+    #[prost(bool, tag = "20")]
+    pub stale: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RedundancyGroup {

@@ -194,6 +194,8 @@ impl Assembly<'_, '_> {
                 inverse: declaration.inverse.value.clone(),
                 failure: declaration.failure,
                 weak: declaration.weak,
+                confidence_half_life_us: declaration.confidence_half_life_us,
+                stale_after_us: declaration.stale_after_us,
                 description: declaration.description.clone(),
                 declared_in: self.files[declaration.name.at.file].declared_in().to_owned(),
             };

@@ -85,6 +85,8 @@ pub(super) struct TypeDeclaration {
     pub inverse: Located<String>,
     pub failure: Failure,
     pub weak: bool,
+    pub confidence_half_life_us: Option<i64>,
+    pub stale_after_us: Option<i64>,
     pub description: String,
 }
 
@@ -274,13 +276,17 @@ impl Reader<'_, '_> {
     }
 
     fn relationship_type(&mut self, table: Table<'_, '_>) -> Option<TypeDeclaration> {
-        self.keys(table, &["name", "inverse", "failure", "weak", "description"]);
+        let known =
+            ["name", "inverse", "failure", "weak", "confidence_half_life", "stale_after", "description"];
+        self.keys(table, &known);
         let name = self.required(table, "name");
         let inverse = self.required(table, "inverse");
         self.required(table, "failure")?;
         let failure = self.choice(table, "failure", &Failure::ALL, Failure::name);
         let weak = self.flag(table, "weak").unwrap_or(false);
         let description = self.text(table, "description").map(|text| text.value).unwrap_or_default();
+        let confidence_half_life_us = self.duration(table, "confidence_half_life");
+        let stale_after_us = self.duration(table, "stale_after");
         let (name, inverse, failure) = (name?, inverse?, failure?);
         if weak && failure == Failure::None {
             let message = format!("\"{}\" cannot be weak: it carries no failure", name.value);
@@ -288,7 +294,15 @@ impl Reader<'_, '_> {
         }
         let name = self.plain_name(name, "a relationship type");
         let inverse = self.plain_name(inverse, "a relationship type");
-        Some(TypeDeclaration { name: name?, inverse: inverse?, failure, weak, description })
+        Some(TypeDeclaration {
+            name: name?,
+            inverse: inverse?,
+            failure,
+            weak,
+            confidence_half_life_us,
+            stale_after_us,
+            description,
+        })
     }
 
     fn order(&mut self, table: Table<'_, '_>) -> Option<OrderDeclaration> {
