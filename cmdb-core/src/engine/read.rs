@@ -125,7 +125,7 @@ impl Reader {
     pub(super) fn follow(&self, steps: &[Step<'_>]) -> Result<(Graph, Tally), EngineError> {
         let judged =
             Judged { read: self.snapshot(), schema: &self.inner.schema, sources: &self.moment.sources };
-        Ok(live::follow(self.graph(), self.tally(), self.revision(), steps, judged)?)
+        Ok(live::follow(self.graph(), self.tally().clone(), self.revision(), steps, judged)?)
     }
 
     /// The greatest number that an item has by now.
