@@ -54,7 +54,7 @@ fn confidence_decays_unseen_and_comes_back_without_a_write() {
 fn what_a_file_declares_as_well_does_not_go_stale() {
     let bench = observed();
     bench.pass(20 * DAY_US);
-    assert_eq!(known(&bench).1, true);
+    assert!(known(&bench).1);
     let (app, db) = (bench.find("app").id, bench.find("db").id);
     let mut claim = related(item("x", "", &[]), "depends_on", crate::claim::Reference::Id(db), false);
     claim.key = app.to_string();
