@@ -42,7 +42,14 @@ pub fn graph_item(name: &str) -> GraphItem {
 
 fn via(kind: &str, name: &str, group: &str) -> Via {
     let item = graph_item(name);
-    Via { id: item.id, key: item.key, name: item.name, r#type: kind.into(), group: group.into() }
+    Via {
+        id: item.id,
+        key: item.key,
+        name: item.name,
+        r#type: kind.into(),
+        group: group.into(),
+        stale: false,
+    }
 }
 
 pub fn coverage() -> Coverage {
@@ -150,6 +157,7 @@ pub fn trace() -> TraceResponse {
         r#type: kind.into(),
         group: group.into(),
         forward,
+        stale: false,
     };
     let chain = |web: &str| Chain {
         direction: "from_needs_to".into(),
@@ -178,6 +186,8 @@ pub fn neighbours() -> NeighboursResponse {
         to: graph_item(to).id,
         group: group.into(),
         status: "active".into(),
+        stale: false,
+        confidence: 1.0,
     };
     NeighboursResponse {
         revision: REVISION,
@@ -245,6 +255,8 @@ pub fn item() -> Item {
         value: Some(value),
         source: source.into(),
         observed_at_us: NOW_US - 60 * SECOND_US,
+        pin: None,
+        stale: false,
     };
     Item {
         id: named.id,
@@ -344,6 +356,14 @@ fn claim() -> SourceClaim {
             candidates: Vec::new(),
             skipped: vec!["serial_number: not given".into()],
         }),
+        effective: vec!["version".into()],
+        stale: Vec::new(),
+        nulls: Vec::new(),
+        pins: BTreeMap::from([(
+            "version".into(),
+            Pin { since_us: NOW_US - HOUR_US, until_us: 0, reason: "agreed".into() },
+        )]),
+        confirmed_at_us: NOW_US - 60 * SECOND_US,
     }
 }
 

@@ -28,6 +28,7 @@ mod show;
 mod split;
 mod status;
 mod trace;
+mod unpin;
 mod unrelate;
 mod verify;
 mod walk;
@@ -97,6 +98,8 @@ commands! {
     Backup(backup),
     /// Set attributes of an item by hand
     Set(set),
+    /// Let go of a value that is pinned
+    Unpin(unpin),
     /// State by hand that one item is related to another
     Relate(relate),
     /// State by hand that a relationship does not exist

@@ -7,6 +7,9 @@ mod entry_point;
 
 pub use entry_point::{ENTRY_POINTS_MAX, EntryPoint, NotAnEntryPoint};
 
+use std::collections::BTreeMap;
+
+use crate::model::Timestamp;
 use crate::model::relationship::Require;
 pub use crate::model::unit::UnitKind;
 use crate::model::value::Attributes;
@@ -42,10 +45,23 @@ pub struct ItemClaim {
     pub name: String,
     /// Its attributes.
     pub attributes: Attributes,
-    /// With merge: attributes that the source no longer claims.
+    /// With merge: attributes that the source no longer claims. Otherwise: attributes that it says have no value.
     pub cleared: Vec<String>,
+    /// Attributes of this claim that a person holds against every other source.
+    pub pins: BTreeMap<String, PinClaim>,
+    /// Attributes that are held no longer, whoever held them.
+    pub unpinned: Vec<String>,
     /// The item that it is identified within: its host.
     pub within: Option<Reference>,
+}
+
+/// How a person holds a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PinClaim {
+    /// When it ends; `None`: when somebody unpins it.
+    pub until: Option<Timestamp>,
+    /// Why; never empty.
+    pub reason: String,
 }
 
 /// How a claim names an item.

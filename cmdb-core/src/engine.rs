@@ -42,7 +42,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 
 pub use read::{
-    Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Explanation,
+    Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Evidence, Explanation,
     IdentifierEvidence, Neighbours, Reader, Resolved, StatedIdentifier, Totals, Touched,
 };
 pub use request::*;

@@ -7,8 +7,16 @@
 //! Invariant: the result depends on the claims, the schema and (for `status_since`) the time given, and on nothing
 //! else; resolving twice changes nothing.
 
+mod decay;
+mod stale;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+
+pub use decay::{
+    INFERRED_HALF_LIFE_US, RELATIONSHIP_STALE_AFTER_US, confidence, confirming, relationship_stale_after,
+};
+pub use stale::{Confirmed, judge_stale, may_be_stale_at, stale_after};
 
 use crate::model::item::ItemClaimState;
 use crate::model::schema::Schema;
@@ -20,27 +28,22 @@ pub trait Sources {
     fn name_and_kind(&self, source: SourceId) -> (&str, SourceKind);
 }
 
-/// Who goes first; the smallest wins.
-type Standing = (bool, u32, Reverse<Timestamp>, usize);
+/// Who goes first; the smallest wins: a pinned value, one that stands, one that is confirmed, one of an earlier
+/// source, a later one. What is equal in all of these is told apart by source and key, whoever came first.
+type Standing<'a> = (Reverse<Option<Timestamp>>, bool, bool, u32, Reverse<Timestamp>, &'a str, &'a str);
 
 /// Sets class, name, effective attributes and status of an item from its claims.
 pub fn resolve_item(item: &mut Item, schema: &Schema, sources: &dyn Sources, now: Timestamp) {
     resolve_class(item, schema, sources);
-    let best = |item: &Item, attribute: &str, says: &dyn Fn(&ItemClaimState) -> bool| {
-        let claims = item.claims.iter().enumerate().filter(|(_, claim)| says(claim));
-        claims
-            .min_by_key(|(place, claim)| standing(item, attribute, claim, *place, schema, sources))
-            .map(|(place, _)| place)
-    };
-    if let Some(place) = best(item, "name", &|claim| !claim.name.is_empty()) {
+    if let Some(place) = best(item, "name", schema, sources, &|claim| !claim.name.is_empty()) {
         item.name.clone_from(&item.claims[place].name);
     }
     let mut winners: BTreeMap<String, usize> = BTreeMap::new();
     for claim in &item.claims {
         for name in claim.attributes.keys() {
             if !winners.contains_key(name) {
-                let winner = best(item, name, &|claim| claim.attributes.contains_key(name));
-                winners.insert(name.clone(), winner.expect("this claim says it"));
+                let winner = winner(item, name, schema, sources).expect("this claim says it");
+                winners.insert(name.clone(), winner);
             }
         }
     }
@@ -52,17 +55,39 @@ pub fn resolve_item(item: &mut Item, schema: &Schema, sources: &dyn Sources, now
     resolve_status(item, schema, now);
 }
 
-fn standing(
+/// The place of the claim that decides an attribute; it may say that there is no value.
+fn winner(item: &Item, attribute: &str, schema: &Schema, sources: &dyn Sources) -> Option<usize> {
+    let nulls = schema.null_overwrites(&item.class, attribute);
+    best(item, attribute, schema, sources, &|claim| {
+        let null = nulls && claim.withdrawn_at.is_none() && claim.marks.nulls.contains(attribute);
+        null || claim.attributes.contains_key(attribute)
+    })
+}
+
+fn best(
     item: &Item,
     attribute: &str,
-    claim: &ItemClaimState,
-    place: usize,
     schema: &Schema,
     sources: &dyn Sources,
-) -> Standing {
+    says: &dyn Fn(&ItemClaimState) -> bool,
+) -> Option<usize> {
+    let claims = item.claims.iter().enumerate().filter(|(_, claim)| says(claim));
+    claims.min_by_key(|(_, claim)| standing(item, attribute, claim, schema, sources)).map(|(place, _)| place)
+}
+
+fn standing<'a>(
+    item: &Item,
+    attribute: &str,
+    claim: &'a ItemClaimState,
+    schema: &Schema,
+    sources: &'a dyn Sources,
+) -> Standing<'a> {
     let (name, kind) = sources.name_and_kind(claim.source);
     let rank = schema.rank(&item.class, attribute, name, kind);
-    (claim.withdrawn_at.is_some(), rank, Reverse(claim.observed_at), place)
+    let stands = claim.withdrawn_at.is_none();
+    let pinned = claim.marks.pins.get(attribute).filter(|_| stands).map(|pin| pin.since);
+    let stale = claim.marks.stale.contains(attribute);
+    (Reverse(pinned), !stands, stale, rank, Reverse(claim.observed_at), name, &claim.key)
 }
 
 /// The class of the first source in order, or a more special one that another source gives.
@@ -70,7 +95,10 @@ fn resolve_class(item: &mut Item, schema: &Schema, sources: &dyn Sources) {
     let claiming = |item: &Item| {
         let mut places: Vec<usize> =
             (0..item.claims.len()).filter(|place| !item.claims[*place].class.is_empty()).collect();
-        places.sort_by_key(|place| standing(item, "class", &item.claims[*place], *place, schema, sources));
+        places.sort_by(|one, other| {
+            let standing = |place: usize| standing(item, "class", &item.claims[place], schema, sources);
+            standing(*one).cmp(&standing(*other))
+        });
         places
     };
     let places = claiming(item);
@@ -141,9 +169,17 @@ pub enum Gone {
     Missing,
 }
 
-/// When time will change the status of an item next.
+/// When time will change the status of an item, or end a pin on it, next.
 #[must_use]
 pub fn item_due(item: &Item, schema: &Schema) -> Option<Timestamp> {
+    let pins = item.claims.iter().flat_map(|claim| claim.marks.pins.values());
+    let ends = pins.filter_map(|pin| pin.until);
+    ends.chain(status_due(item, schema)).min()
+}
+
+/// When time will change the status of an item next.
+#[must_use]
+pub fn status_due(item: &Item, schema: &Schema) -> Option<Timestamp> {
     let class = schema.class(&item.class);
     match item.status {
         Status::Stopped => {

@@ -242,7 +242,9 @@ fn code_of(reason: Reason) -> Code {
         | Reason::RelationshipTypeUnknown
         | Reason::ReferenceUnknown => Code::NotFound,
         Reason::LimitExceeded => Code::ResourceExhausted,
-        Reason::MergeInvalid | Reason::NotEmpty | Reason::WithdrawLimit => Code::FailedPrecondition,
+        Reason::MergeInvalid | Reason::NotEmpty | Reason::Pinned | Reason::WithdrawLimit => {
+            Code::FailedPrecondition
+        }
         _ => Code::InvalidArgument,
     }
 }

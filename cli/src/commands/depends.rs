@@ -123,7 +123,8 @@ fn table(
 fn needed_by(via: &cmdb_proto::v1::Via) -> String {
     let name = [&via.name, &via.key].into_iter().find(|text| !text.is_empty()).unwrap_or(&via.id);
     let group = if via.group.is_empty() { String::new() } else { format!(", group {}", via.group) };
-    format!("{name} ({}{group})", via.r#type)
+    let stale = if via.stale { ", stale" } else { "" };
+    format!("{name} ({}{group}{stale})", via.r#type)
 }
 
 fn kind(answer: &DependenciesResponse) -> Answer {

@@ -113,7 +113,7 @@ fn table(out: &mut dyn Write, answer: &NeighboursResponse) -> io::Result<()> {
             edge.r#type.as_str().into(),
             end(&items, &edge.to).into(),
             edge.group.as_str().into(),
-            edge.status.as_str().into(),
+            status(edge).into(),
         ]);
     }
     if !rows.is_empty() {
@@ -135,6 +135,12 @@ fn table(out: &mut dyn Write, answer: &NeighboursResponse) -> io::Result<()> {
         writeln!(out, "{WARN}not listed{WARN:#}: {omission}")?;
     }
     Ok(())
+}
+
+fn status(edge: &Edge) -> String {
+    let sure = (edge.confidence * 100.0).round();
+    let sure = if sure > 0.0 && sure < 100.0 { format!(", {sure} % sure") } else { String::new() };
+    format!("{}{}{sure}", edge.status, if edge.stale { ", stale" } else { "" })
 }
 
 fn is_asked(answer: &NeighboursResponse, item: &GraphItem) -> bool {
@@ -160,6 +166,8 @@ fn edge_json(edge: &Edge) -> Json {
         "to": edge.to,
         "group": json::or_null(&edge.group),
         "status": json::or_null(&edge.status),
+        "stale": edge.stale,
+        "confidence": edge.confidence,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use cmdb_proto::v1::{AttributeDeclaration, Claim, ClassesRequest, Item, ItemClaim, Value};
+use cmdb_proto::v1::{AttributeDeclaration, Claim, ClassesRequest, Item, ItemClaim, PinClaim, Value};
 
 pub use super::correction::FORMATS;
 use super::correction::{self, Options};
@@ -17,13 +17,20 @@ pub const NAME: &str = "name";
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  cmdb set orders-db version=15.5 --reason 'upgraded last night'\n  \
-    cmdb set @42 os.support_ends=2028-06-30\n  cmdb set orders-db version=   (takes back what you set)")]
+    cmdb set @42 os.support_ends=2028-06-30\n  cmdb set orders-db version=   (takes back what you set)\n  \
+    cmdb set orders-db environment=production --pin --until 2027-01-01 --reason 'migration'")]
 pub struct Arguments {
     #[arg(value_name = "ITEM")]
     item: String,
     /// `version=15.5` sets, `version=` takes your value back, `name=…` names the item
     #[arg(required = true, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
     assignments: Vec<(String, String)>,
+    /// Hold the values against every other source, also against later persons; give a --reason
+    #[arg(long)]
+    pin: bool,
+    /// When the pin ends, such as 2027-01-01 or 2027-01-01T08:00:00Z [default: when somebody unpins it]
+    #[arg(long, value_name = "DATE", requires = "pin", value_parser = moment)]
+    until: Option<i64>,
     #[command(flatten)]
     options: Options,
 }
@@ -37,13 +44,41 @@ pub fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn moment(text: &str) -> Result<i64, String> {
+    crate::time::parse(text)
+        .ok_or_else(|| "a date or a moment, such as 2027-01-01 or 2027-01-01T08:00:00Z".to_owned())
+}
+
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
     let connection = session.connect().await?;
     let item = correction::find(&connection, &arguments.item).await?;
     let declared = declarations(&connection, &item).await?;
-    let claim = claim(&item, &declared, &arguments.assignments)?;
+    let mut claim = claim(&item, &declared, &arguments.assignments)?;
+    if arguments.pin {
+        pin(&mut claim, arguments.until, &arguments.options.reason)?;
+    }
     let outcomes = correction::apply(&connection, claim, &arguments.options).await?;
     correction::report(session, &arguments.options, &outcomes)
+}
+
+/// Holds everything that the claim sets.
+fn pin(claim: &mut Claim, until: Option<i64>, reason: &str) -> Result<(), CommandError> {
+    if reason.trim().is_empty() {
+        return Err(CommandError::usage("a pin needs a reason").hint("say why: --reason TEXT"));
+    }
+    let Some(item) = &mut claim.item else { return Ok(()) };
+    if !item.name.is_empty() {
+        return Err(CommandError::usage("a name cannot be pinned").hint("set it without --pin"));
+    }
+    for (name, value) in &item.attributes {
+        if value.kind.is_none() {
+            return Err(CommandError::usage(format!("{name} is pinned without a value"))
+                .hint(format!("give it one, or `cmdb unpin ITEM {name}`")));
+        }
+        let how = PinClaim { until_us: until.unwrap_or(0), reason: reason.to_owned() };
+        item.pins.insert(name.clone(), how);
+    }
+    Ok(())
 }
 
 /// The attributes that the item's class declares.

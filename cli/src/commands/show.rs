@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use cmdb_proto::v1::identification::Method;
-use cmdb_proto::v1::{GetItemRequest, Identification, Item, Relationship, SourceClaim};
+use cmdb_proto::v1::{EffectiveValue, GetItemRequest, Identification, Item, Pin, Relationship, SourceClaim};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -109,16 +109,29 @@ fn attributes(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()
         return Ok(());
     }
     writeln!(out)?;
-    let mut rows = Table::new(&["ATTRIBUTE", "VALUE", "SOURCE", "OBSERVED"]);
+    let mut rows = Table::new(&["ATTRIBUTE", "VALUE", "SOURCE", "OBSERVED", ""]);
     for (name, effective) in &item.attributes {
         rows.row([
             name.into(),
             effective.value.as_ref().map(value::text).unwrap_or_default().into(),
             effective.source.as_str().into(),
             time::ago(effective.observed_at_us, now).unwrap_or_default().into(),
+            Cell::styled(marks(effective), FAINT),
         ]);
     }
     rows.write(out)
+}
+
+/// What deserves attention on a value, in a few words.
+fn marks(effective: &EffectiveValue) -> String {
+    let pin = effective.pin.as_ref().map(pinned);
+    let stale = effective.stale.then(|| "stale".to_owned());
+    pin.into_iter().chain(stale).collect::<Vec<_>>().join(", ")
+}
+
+fn pinned(pin: &Pin) -> String {
+    let until = time::for_people(pin.until_us).map_or_else(String::new, |until| format!(" until {until}"));
+    format!("pinned{until}: {}", pin.reason)
 }
 
 fn relationships(out: &mut dyn Write, item: &Item) -> io::Result<()> {
@@ -186,8 +199,14 @@ fn write_claim(out: &mut dyn Write, claim: &SourceClaim, now: Timestamp) -> io::
     if !claim.name.is_empty() {
         fact("name", claim.name.clone());
     }
+    if let Some(first) = moment(claim.first_seen_us, now) {
+        fact("first seen", first);
+    }
     if let Some(observed) = moment(claim.observed_at_us, now) {
         fact("observed", observed);
+    }
+    if let Some(confirmed) = moment(claim.confirmed_at_us, now) {
+        fact("last confirmed", confirmed);
     }
     if let Some(withdrawn) = moment(claim.withdrawn_at_us, now) {
         fact("withdrawn", withdrawn);
@@ -202,7 +221,13 @@ fn write_claim(out: &mut dyn Write, claim: &SourceClaim, now: Timestamp) -> io::
         }
     }
     for (name, said) in &claim.attributes {
-        fact(name, value::text(said));
+        let counts = if claim.effective.contains(name) { " (counts)" } else { "" };
+        let stale = if claim.stale.contains(name) { " (stale)" } else { "" };
+        let pin = claim.pins.get(name).map_or_else(String::new, |pin| format!(" ({})", pinned(pin)));
+        fact(name, format!("{}{counts}{stale}{pin}", value::text(said)));
+    }
+    for name in &claim.nulls {
+        fact(name, "no value".to_owned());
     }
     facts.write(out)
 }

@@ -158,6 +158,7 @@ fn step_json(step: &Step) -> Json {
     object.insert("type".into(), json::or_null(&step.r#type));
     object.insert("group".into(), json::or_null(&step.group));
     object.insert("forward".into(), step.forward.into());
+    object.insert("stale".into(), step.stale.into());
     Json::Object(object)
 }
 

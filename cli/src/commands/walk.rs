@@ -53,6 +53,9 @@ pub fn carrier(via: &Via) -> String {
     if !via.group.is_empty() {
         let _ = write!(carrier, " (group {})", via.group);
     }
+    if via.stale {
+        carrier.push_str(" (stale)");
+    }
     carrier
 }
 

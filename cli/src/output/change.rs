@@ -156,6 +156,9 @@ pub fn marks(relationship: &Relationship) -> Vec<String> {
         let percent = (relationship.confidence * 100.0).round();
         marks.push(if percent > 0.0 { format!("inferred, {percent} % sure") } else { "inferred".to_owned() });
     }
+    if relationship.stale {
+        marks.push("stale".to_owned());
+    }
     match json::status_name(relationship.status) {
         "" | "active" => {}
         status => marks.push(status.to_owned()),

@@ -108,7 +108,7 @@ pub fn graph_item(item: &GraphItem) -> Map<String, Json> {
 
 /// What carried a walk to an item.
 pub fn via(via: &Via) -> Json {
-    json!({"id": via.id, "key": via.key, "name": via.name, "type": via.r#type, "group": or_null(&via.group)})
+    json!({"id": via.id, "key": via.key, "name": via.name, "type": via.r#type, "group": or_null(&via.group), "stale": via.stale})
 }
 
 /// How far the graph behind an answer is known.
@@ -130,7 +130,15 @@ pub fn item(item: &Item) -> Json {
         .map(|(name, effective)| {
             let value = effective.value.as_ref().map(value::json);
             let observed_at = rfc3339(effective.observed_at_us);
-            (name.clone(), json!({"value": value, "source": effective.source, "observed_at": observed_at}))
+            let pin = effective.pin.as_ref().map(pin);
+            let said = json!({
+                "value": value,
+                "source": effective.source,
+                "observed_at": observed_at,
+                "pin": pin,
+                "stale": effective.stale,
+            });
+            (name.clone(), said)
         })
         .collect();
     json!({
@@ -148,6 +156,10 @@ pub fn item(item: &Item) -> Json {
     })
 }
 
+fn pin(pin: &wire::Pin) -> Json {
+    json!({"since": rfc3339(pin.since_us), "until": rfc3339(pin.until_us), "reason": pin.reason})
+}
+
 /// What one source says of an item.
 pub fn claim(claim: &wire::SourceClaim) -> Json {
     json!({
@@ -159,6 +171,11 @@ pub fn claim(claim: &wire::SourceClaim) -> Json {
         "first_seen": rfc3339(claim.first_seen_us),
         "observed_at": rfc3339(claim.observed_at_us),
         "withdrawn_at": rfc3339(claim.withdrawn_at_us),
+        "confirmed_at": rfc3339(claim.confirmed_at_us),
+        "effective": claim.effective,
+        "stale": claim.stale,
+        "nulls": claim.nulls,
+        "pins": claim.pins.iter().map(|(name, how)| (name.clone(), pin(how))).collect::<Map<String, Json>>(),
         "identification": claim.identification.as_ref().map(identification),
     })
 }
@@ -188,6 +205,7 @@ pub fn relationship(relationship: &Relationship) -> Json {
         "sources": relationship.sources,
         "first_seen": rfc3339(relationship.first_seen_us),
         "last_seen": rfc3339(relationship.last_seen_us),
+        "stale": relationship.stale,
     })
 }
 

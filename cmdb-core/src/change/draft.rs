@@ -199,10 +199,21 @@ impl<'s> Draft<'s> {
         }
         let schema = self.schema();
         self.index(before.as_deref(), &item, &schema);
+        self.arm(before.as_deref(), &item, &schema);
         let id = item.id;
         let mut items = self.items.borrow_mut();
         items.get_mut(&id).expect("loaded above").current = Some(Arc::new(item));
         Ok(())
+    }
+
+    /// Sets a timer for the moment at which a claim may be stale. One that is already set stays: when it is due
+    /// and nothing is stale, it is only looked at.
+    fn arm(&mut self, before: Option<&Item>, after: &Item, schema: &Schema) {
+        let due = reconcile::may_be_stale_at(after, schema, self);
+        let had = before.and_then(|before| reconcile::may_be_stale_at(before, schema, self));
+        if let Some(due) = due.filter(|_| due != had) {
+            self.rows.put(Table::Timers, key::stale_timer(due, after.id), Vec::new());
+        }
     }
 
     fn index(&mut self, before: Option<&Item>, after: &Item, schema: &Schema) {
@@ -436,6 +447,12 @@ impl<'s> Draft<'s> {
     pub fn index_anew(&mut self, item: &Item) {
         for (table, row) in index_rows(item, &self.start.schema) {
             self.rows.put(table, row, Vec::new());
+        }
+        let schema = self.schema();
+        self.arm(None, item, &schema);
+        // Whether what is marked stale still is, is another question under another schema.
+        if item.claims.iter().any(|claim| !claim.marks.stale.is_empty()) {
+            self.rows.put(Table::Timers, key::stale_timer(self.start.now, item.id), Vec::new());
         }
     }
 

@@ -83,5 +83,8 @@ pub(crate) fn index_rows(item: &Item, schema: &Schema) -> BTreeSet<(Table, Vec<u
     if let Some(due) = reconcile::item_due(item, schema) {
         rows.insert((Table::Timers, key::item_timer(due, item.id)));
     }
+    for claim in item.claims.iter().filter(|claim| !claim.marks.stale.is_empty()) {
+        rows.insert((Table::Timers, key::silent_item(claim.source, item.id)));
+    }
     rows
 }

@@ -201,6 +201,7 @@ fn revert_attributes(
 /// What a claim says, without the flags that follow from other claims.
 fn content(claim: &ItemClaimState) -> ItemClaimState {
     let mut content = claim.clone();
+    content.marks.stale.clear();
     for stated in content.attributes.values_mut() {
         stated.effective = false;
     }

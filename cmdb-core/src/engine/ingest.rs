@@ -9,6 +9,7 @@
 pub(super) mod groups;
 pub(super) mod items;
 pub(super) mod matches;
+pub(super) mod pins;
 pub(super) mod references;
 pub(super) mod relationships;
 pub(super) mod withdraw;

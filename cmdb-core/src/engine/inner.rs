@@ -54,7 +54,7 @@ impl Inner {
                 snapshot: self.store.snapshot()?,
                 graph: before.graph.clone(),
                 recorded_at: before.recorded_at,
-                tally: before.tally,
+                tally: before.tally.clone(),
                 sources,
             };
             self.moment.store(Arc::new(moment));
@@ -66,7 +66,7 @@ impl Inner {
         } else {
             let steps: Vec<_> = sealed.changes.iter().map(Step::of).collect();
             let judged = Judged { read: &*snapshot, schema: &self.schema, sources: &sources };
-            live::follow(&before.graph, before.tally, revision, &steps, judged)?
+            live::follow(&before.graph, before.tally.clone(), revision, &steps, judged)?
         };
         self.moment.store(Arc::new(Moment { snapshot, graph, recorded_at, sources, tally }));
         for listener in self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter() {

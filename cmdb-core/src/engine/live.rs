@@ -38,7 +38,7 @@ pub(super) fn build(
         let chunk: OutgoingRecord = record::decode(Table::Outgoing, chunk)?;
         for relationship in chunk.relationships {
             let relationship = record::relationship_from(relationship)?;
-            tally.relationship(&relationship, 1);
+            tally.relationship(&relationship, schema, sources, 1);
             let class = |id: ItemId| classes.get(&id).cloned();
             deltas.extend(edge_delta(Some(&relationship), &relationship, schema, &class, &mut names));
         }

@@ -1,10 +1,13 @@
 //! When each source was last seen: in memory, and written coarsely, so that a quiet estate does not wear the disk.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use rustc_hash::FxHashMap;
 
+use super::writer::SCOPE_BY_HAND;
 use crate::change::Draft;
+use crate::model::item::ItemClaimState;
 use crate::model::{SourceId, Timestamp};
 use crate::store::{self, Order, Range, Read, StoreError, Table};
 
@@ -15,6 +18,8 @@ pub const BUCKET_US: i64 = 5 * 60 * 1_000_000;
 #[derive(Default)]
 pub(super) struct Presence {
     seen: Mutex<FxHashMap<SourceId, Seen>>,
+    /// Those that spoke since somebody asked.
+    heard: Mutex<BTreeSet<SourceId>>,
 }
 
 #[derive(Clone, Copy)]
@@ -26,20 +31,43 @@ struct Seen {
 impl Presence {
     pub(super) fn load(read: &dyn Read) -> Result<Presence, StoreError> {
         let mut seen = FxHashMap::default();
+        // Whether one of them spoke just before the server went down is not known: all are looked at once.
+        let mut heard = BTreeSet::new();
         store::for_each(read, Table::Presence, Range::all(), |key, value| {
             if let (Some((source, _)), Ok(at)) = (key.split_first_chunk::<4>(), value.try_into()) {
                 let at = Timestamp(i64::from_be_bytes(at));
+                heard.insert(SourceId(u32::from_be_bytes(*source)));
                 seen.insert(SourceId(u32::from_be_bytes(*source)), Seen { at, written: at });
             }
             Ok::<(), StoreError>(())
         })?;
-        Ok(Presence { seen: Mutex::new(seen) })
+        Ok(Presence { seen: Mutex::new(seen), heard: Mutex::new(heard) })
     }
 
     pub(super) fn note(&self, source: SourceId, at: Timestamp) {
         let mut seen = self.lock();
         let entry = seen.entry(source).or_insert(Seen { at, written: Timestamp(i64::MIN) });
         entry.at = entry.at.max(at);
+        drop(seen);
+        self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(source);
+    }
+
+    /// Those that spoke since this was last asked.
+    pub(super) fn take_heard(&self) -> BTreeSet<SourceId> {
+        std::mem::take(&mut *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Asks again for these later.
+    pub(super) fn hear_again(&self, sources: impl IntoIterator<Item = SourceId>) {
+        self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(sources);
+    }
+
+    /// When a claim was last confirmed: by its source as a whole, unless a person stated it by hand.
+    pub(super) fn confirmed(&self, claim: &ItemClaimState) -> Timestamp {
+        match claim.scope.as_str() {
+            SCOPE_BY_HAND => claim.observed_at,
+            _ => self.last_seen(claim.source).map_or(claim.observed_at, |seen| seen.max(claim.observed_at)),
+        }
     }
 
     pub(super) fn last_seen(&self, source: SourceId) -> Option<Timestamp> {

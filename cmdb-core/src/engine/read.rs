@@ -1,5 +1,6 @@
 //! Reading: one consistent moment, and the questions that need no algorithm.
 
+mod confirm;
 mod diff;
 mod export;
 mod identity;
@@ -32,6 +33,8 @@ use crate::store::{self, Range, Snapshot, StoreError, Table, key};
 
 pub use diff::{Diff, Difference, Totals};
 pub use log::Touched;
+
+pub use confirm::Evidence;
 
 /// The deepest that neighbours are followed.
 pub const NEIGHBOURS_DEPTH_MAX: u32 = 10;
@@ -81,8 +84,12 @@ impl Reader {
     pub(super) fn new(inner: Arc<Inner>, when: When) -> Result<Reader, EngineError> {
         let moment = inner.moment.load_full();
         let judged = Judged { read: &*moment.snapshot, schema: &inner.schema, sources: &moment.sources };
-        let present =
-            Present { snapshot: &*moment.snapshot, graph: &moment.graph, tally: moment.tally, judged };
+        let present = Present {
+            snapshot: &*moment.snapshot,
+            graph: &moment.graph,
+            tally: moment.tally.clone(),
+            judged,
+        };
         let past = inner.views.get(when, &present)?;
         Ok(Reader { moment, past, inner })
     }
@@ -98,8 +105,8 @@ impl Reader {
         self.past.as_ref().map_or(&self.moment.graph, |past| &past.graph)
     }
 
-    fn tally(&self) -> Tally {
-        self.past.as_ref().map_or(self.moment.tally, |past| past.tally)
+    fn tally(&self) -> &Tally {
+        self.past.as_ref().map_or(&self.moment.tally, |past| &past.tally)
     }
 
     /// The revision that is shown.
@@ -118,7 +125,7 @@ impl Reader {
     pub(super) fn follow(&self, steps: &[Step<'_>]) -> Result<(Graph, Tally), EngineError> {
         let judged =
             Judged { read: self.snapshot(), schema: &self.inner.schema, sources: &self.moment.sources };
-        Ok(live::follow(self.graph(), self.tally(), self.revision(), steps, judged)?)
+        Ok(live::follow(self.graph(), self.tally().clone(), self.revision(), steps, judged)?)
     }
 
     /// The greatest number that an item has by now.
@@ -451,7 +458,7 @@ impl Reader {
             observed_since,
             hosts_without_agent: tally.hosts_without_agent.try_into().unwrap_or(0),
             external_endpoints: tally.external_endpoints.try_into().unwrap_or(0),
-            stale_relationships: tally.stale_relationships.try_into().unwrap_or(0),
+            stale_relationships: self.stale_relationships()?,
         })
     }
 

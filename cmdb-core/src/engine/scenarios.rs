@@ -11,7 +11,7 @@ use super::{Cmdb, correct};
 use crate::change::{Change, Draft};
 use crate::claim::{Claim, ItemClaim, RedundancyClaim, Reference, RelationshipClaim, UnitKind};
 use crate::graph::Graph;
-use crate::model::item::{Group, Identification, ItemClaimState, Stated};
+use crate::model::item::{Group, Identification, ItemClaimState, Marks, Stated};
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::schema::Schema;
 use crate::model::value::Attributes;
@@ -491,6 +491,7 @@ fn set(item: &mut Item, attributes: &Attributes, cleared: &[String], at: Timesta
             observed_at: at,
             withdrawn_at: None,
             identification: Identification::default(),
+            marks: Marks::default(),
         },
     };
     own.attributes.retain(|name, _| !cleared.contains(name));

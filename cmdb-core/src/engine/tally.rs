@@ -1,19 +1,81 @@
 //! Counts that answers carry, kept in step with commits instead of counted anew.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::live::Step;
 use super::sources::SourceNames;
 use crate::model::schema::Schema;
-use crate::model::{Item, Relationship, SourceKind, Status};
-use crate::reconcile::Sources;
+use crate::model::{Item, Relationship, SourceId, SourceKind, Status};
+use crate::reconcile::{self, Sources};
 
 /// What is counted. Retired items and denied relationships count for nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Tally {
     pub(super) relationships: i64,
-    pub(super) stale_relationships: i64,
+    /// Relationships that nobody claims now.
+    pub(super) unclaimed_relationships: i64,
+    pub(super) claimed_by: ClaimedBy,
     pub(super) duplicate_items: i64,
     pub(super) hosts_without_agent: i64,
     pub(super) external_endpoints: i64,
+}
+
+/// Who claims a relationship: each source, and how long its word counts unconfirmed.
+pub(super) type Claimants = Vec<(SourceId, i64)>;
+
+/// How many relationships the same sources claim, where all of them may go stale. In parts, so that the moments
+/// before and after a commit share what it does not touch.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ClaimedBy {
+    parts: Vec<Arc<BTreeMap<Claimants, i64>>>,
+}
+
+impl PartialEq for ClaimedBy {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for ClaimedBy {}
+
+/// The parts that counts are kept in.
+const PARTS: usize = 256;
+
+impl ClaimedBy {
+    fn add(&mut self, claimants: Claimants, by: i64) {
+        if self.parts.is_empty() {
+            self.parts = vec![Arc::default(); PARTS];
+        }
+        let first = claimants.first().map_or(0, |(source, _)| source.0 as usize);
+        let part = Arc::make_mut(&mut self.parts[first % PARTS]);
+        let count = part.entry(claimants.clone()).or_default();
+        *count += by;
+        if *count == 0 {
+            part.remove(&claimants);
+        }
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Claimants, i64)> {
+        self.parts.iter().flat_map(|part| part.iter()).map(|(claimants, count)| (claimants, *count))
+    }
+}
+
+/// Who claims a relationship, when every one of them may go stale.
+pub(super) fn claimants(
+    relationship: &Relationship,
+    schema: &Schema,
+    sources: &dyn Sources,
+) -> Option<Claimants> {
+    let mut claimants = Claimants::new();
+    for claim in reconcile::confirming(relationship) {
+        let after = reconcile::relationship_stale_after(claim, &relationship.kind, schema, sources)?;
+        claimants.push((claim.source, after));
+    }
+    claimants.sort_unstable();
+    claimants.dedup();
+    (!claimants.is_empty()).then_some(claimants)
 }
 
 impl Tally {
@@ -29,7 +91,7 @@ impl Tally {
             Step::Relationship { before, after } => {
                 for (side, by) in [(before, -1), (after, 1)] {
                     if let Some(relationship) = side {
-                        self.relationship(relationship, by);
+                        self.relationship(relationship, schema, sources, by);
                     }
                 }
             }
@@ -54,13 +116,21 @@ impl Tally {
         }
     }
 
-    pub(super) fn relationship(&mut self, relationship: &Relationship, by: i64) {
+    pub(super) fn relationship(
+        &mut self,
+        relationship: &Relationship,
+        schema: &Schema,
+        sources: &SourceNames,
+        by: i64,
+    ) {
         if !relationship.stands() {
             return;
         }
         self.relationships += by;
         if relationship.status != Status::Active {
-            self.stale_relationships += by;
+            self.unclaimed_relationships += by;
+        } else if let Some(claimants) = claimants(relationship, schema, sources) {
+            self.claimed_by.add(claimants, by);
         }
     }
 }

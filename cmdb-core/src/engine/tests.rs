@@ -8,6 +8,8 @@ mod harness;
 mod merges;
 mod model;
 mod old_stores;
+mod precedence;
 mod random;
+mod relations;
 mod reports;
 mod scenarios;

@@ -180,7 +180,7 @@ fn make(revision: Revision, present: &Present<'_>) -> Result<View, EngineError> 
         recorded_at: recorded_at(read, revision)?,
         head: read.head(),
         graph: present.graph.clone(),
-        tally: present.tally,
+        tally: present.tally.clone(),
         items,
         outgoing,
         incoming,
@@ -210,7 +210,8 @@ fn undo(view: &mut View, present: &Present<'_>) -> Result<(), EngineError> {
         // What came and went since leaves nothing to undo.
         .filter(|step| !matches!(step, Step::Relationship { before: None, after: None }))
         .collect();
-    let (graph, tally) = live::follow(present.graph, present.tally, view.revision, &steps, present.judged)?;
+    let (graph, tally) =
+        live::follow(present.graph, present.tally.clone(), view.revision, &steps, present.judged)?;
     view.graph = graph;
     view.tally = tally;
     Ok(())

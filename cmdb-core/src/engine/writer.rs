@@ -265,9 +265,9 @@ impl Writer {
         let inner = Arc::clone(&self.inner);
         let passed = (|| {
             let mut draft = self.begin(&inner)?;
-            time::pass(&mut draft)?;
+            let reason = time::pass(&mut draft, &inner.presence)?;
             presence::flush(&mut draft, &inner.presence)?;
-            let actor = Actor { name: "time".to_owned(), reason: "not seen for too long".to_owned() };
+            let actor = Actor { name: "time".to_owned(), reason };
             let sealed = draft.seal(&actor)?;
             self.publish(sealed)
         })();

@@ -143,7 +143,7 @@ impl Row<'_> {
             None => None,
         };
         let name = self.text(&Role::Name);
-        Ok(item_unit(key, ItemClaim { class, name, attributes, cleared: Vec::new(), within }))
+        Ok(item_unit(key, ItemClaim { class, name, attributes, within, ..ItemClaim::default() }))
     }
 
     fn relationship(&self) -> Result<crate::claim::Claim, Fault> {

@@ -6,7 +6,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use crate::model::item::{Identification, Stated};
+use crate::model::item::{Identification, Marks, Stated};
 use crate::model::relationship::Require;
 use crate::model::source::SourceKind;
 use crate::model::value::Attributes;
@@ -82,6 +82,7 @@ pub struct ExportedItemClaim {
     pub observed_at: Timestamp,
     pub withdrawn_at: Option<Timestamp>,
     pub identification: Identification,
+    pub marks: Marks,
 }
 
 /// A redundancy group, on its item.

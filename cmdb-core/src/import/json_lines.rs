@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use super::exported;
 use super::field::{Absent, Object};
-use super::json::{Json, Node};
+use super::json::{Json, Member, Node};
 use super::lines::{Line, Lines};
 use super::problem::{Fault, ReadError, located};
 use super::value::{attributes, value};
@@ -108,6 +108,15 @@ pub(super) fn utf8(line: &[u8]) -> Result<&str, Fault> {
     })
 }
 
+/// The names of those that are `null`.
+fn nulls(members: &[Member<'_>]) -> Vec<String> {
+    let mut nulls: Vec<String> =
+        members.iter().filter(|member| member.node.is_null()).map(|member| member.name.clone()).collect();
+    nulls.sort_unstable();
+    nulls.dedup();
+    nulls
+}
+
 fn item(node: Node<'_>, schema: &Schema) -> Result<Claim, Fault> {
     let mut fields = Object::read(node, "an item", &["key", "class", "name", "attributes", "within"])?;
     let (text, offset) = fields.text("key", Absent::Fault)?;
@@ -115,12 +124,14 @@ fn item(node: Node<'_>, schema: &Schema) -> Result<Claim, Fault> {
     let (class, offset) = fields.text("class", Absent::Fault)?;
     check_class(&class, offset, schema)?;
     let (name, _) = fields.text("name", Absent::Empty)?;
-    let attributes = attributes(fields.members("attributes")?, Some((schema, &class)))?;
+    let members = fields.members("attributes")?;
+    let cleared = nulls(&members);
+    let attributes = attributes(members, Some((schema, &class)))?;
     let within = match fields.take("within") {
         Some(node) => Some(key::reference(node, "\"within\" of an item", schema)?),
         None => None,
     };
-    Ok(item_unit(key, ItemClaim { class, name, attributes, cleared: Vec::new(), within }))
+    Ok(item_unit(key, ItemClaim { class, name, attributes, cleared, within, ..ItemClaim::default() }))
 }
 
 /// The unit of an item on its own.

@@ -1,6 +1,6 @@
 //! An item: one version of a node of the graph, with every source's claim beside the effective values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::id::{ItemId, SourceId};
@@ -96,6 +96,30 @@ pub struct ItemClaimState {
     pub withdrawn_at: Option<Timestamp>,
     /// How the item was found.
     pub identification: Identification,
+    /// What weighs the claim's attributes beside the order of sources.
+    pub marks: Marks,
+}
+
+/// What is known of a claim's attributes beside their values. `name` counts as an attribute here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Marks {
+    /// Not confirmed in time: the next source in the order goes first.
+    pub stale: BTreeSet<String>,
+    /// The source says that there is no value.
+    pub nulls: BTreeSet<String>,
+    /// Held by a person against every other source.
+    pub pins: BTreeMap<String, Pin>,
+}
+
+/// A person holds a value against every other source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pin {
+    /// When it was pinned.
+    pub since: Timestamp,
+    /// When it ends; `None`: when somebody unpins it.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
 }
 
 /// A claimed value, and whether it is the effective one.
@@ -166,6 +190,19 @@ pub struct Effective<'a> {
     pub source: SourceId,
     /// When that source observed it.
     pub observed_at: Timestamp,
+    /// The person who says it holds it against all others.
+    pub pin: Option<&'a Pin>,
+}
+
+impl ItemClaimState {
+    fn effective<'a>(&'a self, name: &str, stated: &'a Stated) -> Effective<'a> {
+        Effective {
+            value: &stated.value,
+            source: self.source,
+            observed_at: self.observed_at,
+            pin: self.marks.pins.get(name),
+        }
+    }
 }
 
 impl Item {
@@ -174,7 +211,7 @@ impl Item {
     pub fn attribute(&self, name: &str) -> Option<Effective<'_>> {
         self.claims.iter().find_map(|claim| {
             let stated = claim.attributes.get(name).filter(|stated| stated.effective)?;
-            Some(Effective { value: &stated.value, source: claim.source, observed_at: claim.observed_at })
+            Some(claim.effective(name, stated))
         })
     }
 
@@ -184,9 +221,7 @@ impl Item {
         let mut effective = BTreeMap::new();
         for claim in &self.claims {
             for (name, stated) in claim.attributes.iter().filter(|(_, stated)| stated.effective) {
-                let value =
-                    Effective { value: &stated.value, source: claim.source, observed_at: claim.observed_at };
-                effective.insert(name.as_str(), value);
+                effective.insert(name.as_str(), claim.effective(name, stated));
             }
         }
         effective

@@ -33,6 +33,7 @@ use std::collections::BTreeMap;
 pub use class::{Attribute, Class, Normalise, Rule, RuleAttribute, Strength};
 pub use finding::{Finding, SchemaError};
 pub use fit::bytes_from_hex;
+pub use order::Precedence;
 pub use relationship_type::{Failure, RelationshipType};
 
 use self::junk::Junk;
@@ -189,8 +190,27 @@ impl Schema {
     /// parent's, and so on to the root. A source that the order does not name comes after all that it does.
     #[must_use]
     pub fn rank(&self, class: &str, attribute: &str, source_name: &str, kind: SourceKind) -> u32 {
+        self.precedence(class, attribute, source_name, kind).rank
+    }
+
+    /// The same, with how long the source's word counts unconfirmed.
+    #[must_use]
+    pub fn precedence(
+        &self,
+        class: &str,
+        attribute: &str,
+        source_name: &str,
+        kind: SourceKind,
+    ) -> Precedence {
         let ancestors = self.class(class).map_or(&[][..], |class| class.ancestors.as_slice());
-        self.orders.rank(class, ancestors, attribute, source_name, kind)
+        self.orders.precedence(class, ancestors, attribute, source_name, kind)
+    }
+
+    /// Whether a source that says "no value" goes before sources that come after it and have one.
+    #[must_use]
+    pub fn null_overwrites(&self, class: &str, attribute: &str) -> bool {
+        let ancestors = self.class(class).map_or(&[][..], |class| class.ancestors.as_slice());
+        self.orders.null_overwrites(class, ancestors, attribute)
     }
 
     /// A digest of all files: two schemas with the same digest are the same.

@@ -290,11 +290,42 @@ pub fn relationship_timer(at: Timestamp, from: ItemId, kind: &str, to: ItemId) -
     key
 }
 
+/// The moment that never comes.
+const NEVER: Timestamp = Timestamp(i64::MAX);
+
+/// The key of a timer that asks whether a claim on an item is still confirmed.
+#[must_use]
+pub fn stale_timer(at: Timestamp, id: ItemId) -> Vec<u8> {
+    let mut key = due(at);
+    key.push(2);
+    key.extend_from_slice(&id.0.to_be_bytes());
+    key
+}
+
+/// The prefix of all items on which a claim of a source is marked stale: they wait for the source to speak.
+#[must_use]
+pub fn silent(source: SourceId) -> Vec<u8> {
+    let mut key = due(NEVER);
+    key.push(3);
+    key.extend_from_slice(&source.0.to_be_bytes());
+    key
+}
+
+/// The key of an item on which a claim of a source is marked stale.
+#[must_use]
+pub fn silent_item(source: SourceId, id: ItemId) -> Vec<u8> {
+    let mut key = silent(source);
+    key.extend_from_slice(&id.0.to_be_bytes());
+    key
+}
+
 /// Whose timer it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Timed {
     /// An item.
     Item(ItemId),
+    /// An item whose claims may be stale.
+    Claims(ItemId),
     /// A relationship: from, type, to.
     Relationship(ItemId, String, ItemId),
 }
@@ -308,6 +339,7 @@ pub fn split_timer(key: &[u8]) -> Option<Timed> {
     let id = ItemId(u64::from_be_bytes(*id));
     match kind {
         0 => Some(Timed::Item(id)),
+        2 => Some(Timed::Claims(id)),
         1 => {
             let (kind, rest) = split_text(rest)?;
             Some(Timed::Relationship(id, kind, item_at_end(rest)?))

@@ -158,6 +158,26 @@ pub struct ItemClaimRecord {
     pub withdrawn_at_us: Option<i64>,
     #[prost(message, optional, tag = "11")]
     pub identification: Option<IdentificationRecord>,
+    #[prost(string, repeated, tag = "12")]
+    pub stale: Vec<String>,
+    #[prost(string, repeated, tag = "13")]
+    pub nulls: Vec<String>,
+    #[prost(message, repeated, tag = "14")]
+    pub pins: Vec<PinRecord>,
+}
+
+/// A held value.
+#[derive(Clone, PartialEq, Eq, Message)]
+#[expect(missing_docs, reason = "as model::item::Pin")]
+pub struct PinRecord {
+    #[prost(string, tag = "1")]
+    pub attribute: String,
+    #[prost(int64, tag = "2")]
+    pub since_us: i64,
+    #[prost(int64, optional, tag = "3")]
+    pub until_us: Option<i64>,
+    #[prost(string, tag = "4")]
+    pub reason: String,
 }
 
 /// How an item was found.

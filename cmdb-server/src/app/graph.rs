@@ -10,10 +10,12 @@ mod stage;
 mod trace;
 mod words;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use cmdb_core::engine::{Coverage, Label, Reader};
 use cmdb_core::graph::{GateIndex, Graph, Index, TypeIndex};
+use cmdb_core::model::schema::Failure;
 use cmdb_core::model::{ItemId, Revision, Timestamp};
 
 pub use depends::{DependsAnswer, Needed};
@@ -68,6 +70,8 @@ pub struct Carrier {
     pub kind: String,
     /// The redundancy group; empty: none.
     pub group: String,
+    /// Nobody who was heard in time says that the relationship exists.
+    pub stale: bool,
 }
 
 /// The graph and the store at one moment, or in a scenario on it.
@@ -75,6 +79,17 @@ struct Moment<'a> {
     graph: &'a Graph,
     reader: &'a Reader,
     imagined: Option<&'a Imagined>,
+    /// Whether any relationship is stale, once somebody asked.
+    any_stale: Cell<Option<bool>>,
+}
+
+/// One relationship of the graph.
+#[derive(Clone, Copy)]
+struct Joint {
+    dependent: Index,
+    provider: Index,
+    kind: TypeIndex,
+    gate: Option<GateIndex>,
 }
 
 impl Moment<'_> {
@@ -128,9 +143,39 @@ impl Moment<'_> {
         gate.map_or_else(String::new, |gate| self.graph.gate(gate).name().to_owned())
     }
 
-    fn carrier(&self, item: Index, kind: TypeIndex, gate: Option<GateIndex>) -> Carrier {
-        let kind = self.graph.type_name(kind).to_owned();
-        Carrier { item: self.graph.id(item), kind, group: self.group(gate) }
+    /// What carried a walk over `joint` to `item`.
+    fn carrier(&self, item: Index, joint: Joint) -> Result<Carrier, Error> {
+        Ok(Carrier {
+            item: self.graph.id(item),
+            kind: self.graph.type_name(joint.kind).to_owned(),
+            group: self.group(joint.gate),
+            stale: self.is_stale(joint)?,
+        })
+    }
+
+    /// Whether nobody who was heard in time says that a relationship exists.
+    fn is_stale(&self, joint: Joint) -> Result<bool, Error> {
+        // The usual case: every relationship is confirmed, and none has to be looked up.
+        let any = match self.any_stale.get() {
+            Some(any) => any,
+            None => self.coverage()?.stale_relationships > 0,
+        };
+        self.any_stale.set(Some(any));
+        if !any {
+            return Ok(false);
+        }
+        let (dependent, provider) = (self.graph.id(joint.dependent), self.graph.id(joint.provider));
+        let kind = self.graph.type_name(joint.kind);
+        let from_is_dependent = self
+            .reader
+            .schema()
+            .relationship_type(kind)
+            .is_none_or(|declared| declared.failure != Failure::SourceToTarget);
+        let (from, to) = if from_is_dependent { (dependent, provider) } else { (provider, dependent) };
+        match self.reader.related(from, kind, to)? {
+            Some(relationship) => Ok(self.reader.evidence(&relationship)?.stale),
+            None => Ok(false),
+        }
     }
 
     fn coverage(&self) -> Result<Coverage, Error> {

@@ -1,8 +1,8 @@
 //! What there is: one item, or a page of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cmdb_core::engine::{List, Reader, When};
+use cmdb_core::engine::{Evidence, List, Reader, When};
 use cmdb_core::model::schema::{Failure, Schema};
 use cmdb_core::model::{Item, ItemId, Relationship, Revision, Timestamp};
 
@@ -48,18 +48,29 @@ pub struct ItemAnswer {
     pub redirected_from: Option<ItemId>,
     /// Its claims are shown.
     pub claims: bool,
+    /// What is known of each of its claims at the moment that is read.
+    pub evidence: Vec<ClaimEvidence>,
     /// When somebody last saw it.
     pub last_seen: Timestamp,
     /// Of its last change; 0: not looked up.
     pub revision: Revision,
     /// When asked for.
-    pub relationships: Option<Vec<Relationship>>,
+    pub relationships: Option<Vec<(Relationship, Evidence)>>,
     /// Relationships beyond those shown.
     pub relationships_omitted: usize,
     /// How many members its groups have.
     pub members: BTreeMap<String, u32>,
     /// What is mentioned.
     pub names: Names,
+}
+
+/// What is known of a claim at the moment that is read.
+#[derive(Clone, Debug)]
+pub struct ClaimEvidence {
+    /// When its source last confirmed it.
+    pub confirmed_at: Timestamp,
+    /// Its attributes that were not confirmed in time.
+    pub stale: BTreeSet<String>,
 }
 
 /// A page of items.
@@ -97,7 +108,12 @@ impl App {
             answer.revision = last_change(reader, id)?;
             if let Some(max) = relationships_max {
                 let (relationships, omitted) = reader.relationships(id, max)?;
-                answer.relationships = Some(relationships);
+                let mut known = Vec::with_capacity(relationships.len());
+                for relationship in relationships {
+                    let evidence = reader.evidence(&relationship)?;
+                    known.push((relationship, evidence));
+                }
+                answer.relationships = Some(known);
                 answer.relationships_omitted = omitted;
             }
             let mut mentioned = Mentioned::default();
@@ -106,7 +122,7 @@ impl App {
                 .relationships
                 .iter()
                 .flatten()
-                .for_each(|relationship| mentioned.relationship(relationship));
+                .for_each(|(relationship, _)| mentioned.relationship(relationship));
             answer.names = mentioned.names(reader)?;
             Ok(OneAnswer { as_of: AsOf::of(reader), item: answer })
         })
@@ -140,12 +156,18 @@ impl App {
 }
 
 pub(super) fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> {
+    let mut evidence = Vec::with_capacity(item.claims.len());
+    for claim in &item.claims {
+        let stale = reader.stale_attributes(&item, claim)?;
+        evidence.push(ClaimEvidence { confirmed_at: reader.confirmed_at(claim)?, stale });
+    }
     Ok(ItemAnswer {
         last_seen: reader.last_seen(&item)?,
         members: members(reader, &item)?,
         item,
         redirected_from: None,
         claims: false,
+        evidence,
         revision: Revision(0),
         relationships: None,
         relationships_omitted: 0,

@@ -143,7 +143,7 @@ fn relationship_change_to(
         item_name: from.map(|label| label.name.clone()).unwrap_or_default(),
         item_class: from.map(|label| label.class.clone()).unwrap_or_default(),
         attributes: Vec::new(),
-        relationship: Some(relationship_to(shown, names)),
+        relationship: Some(relationship_to(shown, None, names)),
         status_before: status(before).into(),
         status_after: status(after).into(),
         notes: relationship_notes(before, after, names),
@@ -249,10 +249,34 @@ fn claim_note(before: Option<&ItemClaimState>, after: &ItemClaimState, names: &N
                 claim.attributes.iter().map(|(name, stated)| (name.clone(), stated.value.clone())).collect()
             };
             let changed = before.is_some_and(|before| values(before) != values(after));
-            changed.then(|| format!("{source} says something else of it"))
+            let marked = before.and_then(|before| mark_note(before, after, source));
+            marked.or_else(|| changed.then(|| format!("{source} says something else of it")))
         }
         (false, false) => None,
     }
+}
+
+/// What became of pins and of what was not confirmed in time.
+fn mark_note(before: &ItemClaimState, after: &ItemClaimState, source: &str) -> Option<String> {
+    let (old, new) = (&before.marks, &after.marks);
+    let mut notes = Vec::new();
+    for (name, pin) in new.pins.iter().filter(|(name, _)| !old.pins.contains_key(*name)) {
+        let until = pin.until.map_or_else(String::new, |until| format!(" until {until}"));
+        notes.push(format!("{source} pins {name}{until}: {}", pin.reason));
+    }
+    for name in old.pins.keys().filter(|name| !new.pins.contains_key(*name)) {
+        notes.push(format!("{name} of {source} is pinned no more"));
+    }
+    let names = |names: Vec<&str>| names.join(", ");
+    let stale: Vec<&str> = new.stale.difference(&old.stale).map(String::as_str).collect();
+    if !stale.is_empty() {
+        notes.push(format!("{source} has not confirmed {} in time", names(stale)));
+    }
+    let fresh: Vec<&str> = old.stale.difference(&new.stale).map(String::as_str).collect();
+    if !fresh.is_empty() {
+        notes.push(format!("{source} confirms {} again", names(fresh)));
+    }
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 fn relationship_notes(

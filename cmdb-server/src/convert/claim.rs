@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use cmdb_core::claim::{
-    ATTRIBUTES_MAX, Claim, ItemClaim, KEY_BYTES_MAX, Match, RELATIONSHIPS_MAX, RedundancyClaim, Reference,
-    RelationshipClaim, UnitKind,
+    ATTRIBUTES_MAX, Claim, ItemClaim, KEY_BYTES_MAX, Match, PinClaim, RELATIONSHIPS_MAX, RedundancyClaim,
+    Reference, RelationshipClaim, UnitKind,
 };
 use cmdb_core::model::value::Attributes;
-use cmdb_core::model::{ItemId, Problem, Reason, Require};
+use cmdb_core::model::{ItemId, Problem, Reason, Require, Timestamp};
 use cmdb_proto::v1;
 use cmdb_proto::v1::reference::To;
 use prost::Message;
@@ -66,7 +66,17 @@ fn kind_of(claim: &v1::Claim) -> UnitKind {
 fn item_from(item: v1::ItemClaim, key: &str) -> Result<ItemClaim, Problem> {
     let (attributes, cleared) = attributes_from(item.attributes, key)?;
     let within = item.within.map(reference_from).transpose()?;
-    Ok(ItemClaim { class: item.class, name: item.name, attributes, cleared, within })
+    let pinned = item.pins.len().max(item.unpinned.len());
+    if pinned > ATTRIBUTES_MAX {
+        return Err(too_many("pins", key, ATTRIBUTES_MAX, pinned));
+    }
+    let pins = item.pins.into_iter().map(|(name, pin)| (name, pin_from(pin))).collect();
+    let unpinned = item.unpinned;
+    Ok(ItemClaim { class: item.class, name: item.name, attributes, cleared, pins, unpinned, within })
+}
+
+fn pin_from(pin: v1::PinClaim) -> PinClaim {
+    PinClaim { until: (pin.until_us != 0).then_some(Timestamp(pin.until_us)), reason: pin.reason }
 }
 
 fn relationship_from(claim: v1::RelationshipClaim, key: &str) -> Result<RelationshipClaim, Problem> {

@@ -84,11 +84,13 @@ pub fn trace_to(answer: TraceAnswer) -> v1::TraceResponse {
 
 /// What is around an item.
 pub fn neighbours_to(answer: NeighboursAnswer) -> v1::NeighboursResponse {
-    let edges = answer.relationships.into_iter().map(|relationship| v1::Edge {
+    let edges = answer.relationships.into_iter().map(|(relationship, evidence)| v1::Edge {
         from: relationship.from.to_string(),
         to: relationship.to.to_string(),
         group: relationship.effective().group.clone(),
         status: relationship.status.name().to_owned(),
+        stale: evidence.stale,
+        confidence: evidence.confidence,
         r#type: relationship.kind,
     });
     v1::NeighboursResponse {
@@ -108,6 +110,7 @@ fn step(labels: &Labels, step: StepAnswer) -> v1::Step {
         r#type: step.kind,
         group: step.group,
         forward: step.forward,
+        stale: step.stale,
     }
 }
 
@@ -119,6 +122,7 @@ fn via(labels: &Labels, carrier: Carrier) -> v1::Via {
         name: label.map(|label| label.name.clone()).unwrap_or_default(),
         r#type: carrier.kind,
         group: carrier.group,
+        stale: carrier.stale,
     }
 }
 

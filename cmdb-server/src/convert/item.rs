@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method};
+use cmdb_core::engine::Evidence;
+use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method, Pin};
 use cmdb_core::model::{Item, Relationship, Status};
 use cmdb_proto::v1;
 
 use super::value::{attributes_to, value_to};
 use crate::app::Names;
-use crate::app::items::ItemAnswer;
+use crate::app::items::{ClaimEvidence, ItemAnswer};
 
 /// Where something is in its life.
 pub fn status_to(status: Status) -> v1::Status {
@@ -34,15 +35,19 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
         class: item.class.clone(),
         name: item.name.clone(),
         status: status_to(item.status).into(),
-        attributes: effective_to(item, names),
+        attributes: effective_to(item, &answer.evidence, names),
         claims: if answer.claims {
-            item.claims.iter().map(|claim| claim_to(claim, names)).collect()
+            item.claims
+                .iter()
+                .zip(&answer.evidence)
+                .map(|(claim, known)| claim_to(claim, known, names))
+                .collect()
         } else {
             vec![]
         },
         relationships: relationships
             .iter()
-            .map(|relationship| relationship_to(relationship, names))
+            .map(|(relationship, evidence)| relationship_to(relationship, Some(evidence), names))
             .collect(),
         groups: item.groups.iter().map(|group| group_to(group, &answer.members, names)).collect(),
         revision: answer.revision.0,
@@ -56,7 +61,11 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
     }
 }
 
-fn effective_to(item: &Item, names: &Names) -> BTreeMap<String, v1::EffectiveValue> {
+fn effective_to(
+    item: &Item,
+    evidence: &[ClaimEvidence],
+    names: &Names,
+) -> BTreeMap<String, v1::EffectiveValue> {
     let effective = item.effective().into_iter();
     effective
         .map(|(name, effective)| {
@@ -64,13 +73,30 @@ fn effective_to(item: &Item, names: &Names) -> BTreeMap<String, v1::EffectiveVal
                 value: Some(value_to(effective.value)),
                 source: names.source(effective.source).to_owned(),
                 observed_at_us: effective.observed_at.0,
+                pin: effective.pin.map(pin_to),
+                stale: is_stale(item, evidence, name),
             };
             (name.to_owned(), value)
         })
         .collect()
 }
 
-fn claim_to(claim: &ItemClaimState, names: &Names) -> v1::SourceClaim {
+/// Whether the claim whose value of an attribute counts was not confirmed in time.
+fn is_stale(item: &Item, evidence: &[ClaimEvidence], name: &str) -> bool {
+    item.claims.iter().zip(evidence).any(|(claim, known)| {
+        claim.attributes.get(name).is_some_and(|stated| stated.effective) && known.stale.contains(name)
+    })
+}
+
+fn pin_to(pin: &Pin) -> v1::Pin {
+    v1::Pin {
+        since_us: pin.since.0,
+        until_us: pin.until.map_or(0, |until| until.0),
+        reason: pin.reason.clone(),
+    }
+}
+
+fn claim_to(claim: &ItemClaimState, known: &ClaimEvidence, names: &Names) -> v1::SourceClaim {
     v1::SourceClaim {
         source: names.source(claim.source).to_owned(),
         key: claim.key.clone(),
@@ -85,6 +111,16 @@ fn claim_to(claim: &ItemClaimState, names: &Names) -> v1::SourceClaim {
         observed_at_us: claim.observed_at.0,
         withdrawn_at_us: claim.withdrawn_at.map_or(0, |moment| moment.0),
         identification: Some(identification_to(&claim.identification)),
+        effective: claim
+            .attributes
+            .iter()
+            .filter(|(_, stated)| stated.effective)
+            .map(|(name, _)| name.clone())
+            .collect(),
+        stale: known.stale.iter().cloned().collect(),
+        nulls: claim.marks.nulls.iter().cloned().collect(),
+        pins: claim.marks.pins.iter().map(|(name, pin)| (name.clone(), pin_to(pin))).collect(),
+        confirmed_at_us: known.confirmed_at.0,
     }
 }
 
@@ -119,8 +155,13 @@ fn group_to(group: &Group, members: &BTreeMap<String, u32>, names: &Names) -> v1
     }
 }
 
-/// A relationship with what its ends are called.
-pub fn relationship_to(relationship: &Relationship, names: &Names) -> v1::Relationship {
+/// A relationship with what its ends are called, and what is known of it at the moment that is read; without: as it
+/// was stated.
+pub fn relationship_to(
+    relationship: &Relationship,
+    evidence: Option<&Evidence>,
+    names: &Names,
+) -> v1::Relationship {
     let effective = relationship.effective();
     let (from, to) = (names.label(relationship.from), names.label(relationship.to));
     let standing = relationship.claims.iter().filter(|claim| claim.withdrawn_at.is_none());
@@ -139,14 +180,15 @@ pub fn relationship_to(relationship: &Relationship, names: &Names) -> v1::Relati
         group: effective.group.clone(),
         weight: effective.weight,
         inferred: effective.inferred,
-        confidence: effective.confidence,
+        confidence: evidence.map_or(effective.confidence, |evidence| evidence.confidence),
         status: status_to(relationship.status).into(),
         attributes: attributes_to(&effective.attributes),
         sources,
         first_seen_us: relationship.first_seen.0,
-        last_seen_us: last_seen.map_or(0, |moment| moment.0),
+        last_seen_us: evidence.map(|evidence| evidence.last_seen).or(last_seen).map_or(0, |moment| moment.0),
         denied: relationship.denied,
         from_key: from.map(|label| label.key.clone()).unwrap_or_default(),
         to_key: to.map(|label| label.key.clone()).unwrap_or_default(),
+        stale: evidence.is_some_and(|evidence| evidence.stale),
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use cmdb_core::claim::{Reference, UnitKind};
 use cmdb_core::engine::Change;
-use cmdb_core::model::item::{Identification, Item, ItemClaimState, Stated};
+use cmdb_core::model::item::{Identification, Item, ItemClaimState, Marks, Stated};
 use cmdb_core::model::{ItemId, Reason, Require, SourceId, Status, Timestamp, Value};
 use cmdb_proto::v1;
 use cmdb_proto::v1::reference::To;
@@ -224,6 +224,7 @@ fn item(version: &str, status: Status) -> Item {
             observed_at: Timestamp(0),
             withdrawn_at: None,
             identification: Identification::default(),
+            marks: Marks::default(),
         }],
         groups: vec![],
         duplicates: vec![],

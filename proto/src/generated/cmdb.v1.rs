@@ -683,6 +683,25 @@ pub struct ItemClaim {
     /// The item that a dependent class is identified within (its host).
     #[prost(message, optional, tag = "4")]
     pub within: ::core::option::Option<Reference>,
+    /// Attributes of this claim that the person holds against every other source.
+    #[prost(btree_map = "string, message", tag = "5")]
+    pub pins: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        PinClaim,
+    >,
+    /// Attributes that are held no longer, whoever held them.
+    #[prost(string, repeated, tag = "6")]
+    pub unpinned: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// How a person holds a value.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PinClaim {
+    /// microseconds since the epoch; 0: until somebody unpins it
+    #[prost(int64, tag = "1")]
+    pub until_us: i64,
+    /// never empty
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RelationshipClaim {
@@ -983,6 +1002,9 @@ pub struct Via {
     pub r#type: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub group: ::prost::alloc::string::String,
+    /// nobody who was heard in time says that this relationship exists
+    #[prost(bool, tag = "6")]
+    pub stale: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Counts {
@@ -1128,6 +1150,9 @@ pub struct Step {
     /// the relationship is written from this step to the next
     #[prost(bool, tag = "4")]
     pub forward: bool,
+    /// nobody who was heard in time says that the relationship exists
+    #[prost(bool, tag = "5")]
+    pub stale: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NeighboursRequest {
@@ -1166,7 +1191,7 @@ pub struct NeighboursResponse {
     #[prost(uint64, tag = "7")]
     pub hidden: u64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Edge {
     /// id
     #[prost(string, tag = "1")]
@@ -1180,6 +1205,12 @@ pub struct Edge {
     pub group: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub status: ::prost::alloc::string::String,
+    /// nobody who was heard in time says that it exists
+    #[prost(bool, tag = "6")]
+    pub stale: bool,
+    /// 0 to 1: what is left of it since it was last confirmed
+    #[prost(double, tag = "7")]
+    pub confidence: f64,
 }
 /// Generated client implementations.
 pub mod graph_service_client {
@@ -1763,6 +1794,24 @@ pub struct EffectiveValue {
     /// microseconds since the epoch
     #[prost(int64, tag = "3")]
     pub observed_at_us: i64,
+    /// set: held by a person against every other source
+    #[prost(message, optional, tag = "4")]
+    pub pin: ::core::option::Option<Pin>,
+    /// not confirmed in time, and nobody else says it
+    #[prost(bool, tag = "5")]
+    pub stale: bool,
+}
+/// A person holds a value against every other source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pin {
+    /// microseconds since the epoch
+    #[prost(int64, tag = "1")]
+    pub since_us: i64,
+    /// microseconds since the epoch; 0: until somebody unpins it
+    #[prost(int64, tag = "2")]
+    pub until_us: i64,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SourceClaim {
@@ -1790,6 +1839,20 @@ pub struct SourceClaim {
     pub withdrawn_at_us: i64,
     #[prost(message, optional, tag = "9")]
     pub identification: ::core::option::Option<Identification>,
+    /// its attributes whose value counts
+    #[prost(string, repeated, tag = "10")]
+    pub effective: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// its attributes that were not confirmed in time
+    #[prost(string, repeated, tag = "11")]
+    pub stale: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// attributes that it says have no value
+    #[prost(string, repeated, tag = "12")]
+    pub nulls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(btree_map = "string, message", tag = "13")]
+    pub pins: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, Pin>,
+    /// microseconds since the epoch: when the source last confirmed it
+    #[prost(int64, tag = "14")]
+    pub confirmed_at_us: i64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Relationship {
@@ -1815,7 +1878,7 @@ pub struct Relationship {
     pub weight: f64,
     #[prost(bool, tag = "10")]
     pub inferred: bool,
-    /// 0 to 1
+    /// 0 to 1: what is left of it since it was last confirmed
     #[prost(double, tag = "11")]
     pub confidence: f64,
     #[prost(enumeration = "Status", tag = "12")]
@@ -1840,6 +1903,9 @@ pub struct Relationship {
     pub from_key: ::prost::alloc::string::String,
     #[prost(string, tag = "19")]
     pub to_key: ::prost::alloc::string::String,
+    /// nobody who was heard in time says that it exists
+    #[prost(bool, tag = "20")]
+    pub stale: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RedundancyGroup {

@@ -70,24 +70,24 @@ fn the_json_object_has_the_promised_fields() {
     check(
         |out| object(out, &canned::dependencies(), false),
         expect![[r#"
-        {
-          "revision": 42,
-          "as_of": "2026-11-03T14:05:11Z",
-          "seeds": [
-            {"id":"@5","key":"shop","class":"business_service","name":"Shop"}
-          ],
-          "dependencies": [
-            {"id":"@3","key":"web-1","class":"web_server","name":"web-1","redundant":true,"distance":1,"via":[{"id":"@5","key":"shop","name":"Shop","type":"depends_on","group":"web"}]},
-            {"id":"@4","key":"web-2","class":"web_server","name":"web-2","redundant":true,"distance":1,"via":[{"id":"@5","key":"shop","name":"Shop","type":"depends_on","group":"web"}]},
-            {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","redundant":false,"distance":2,"via":[{"id":"@3","key":"web-1","name":"web-1","type":"depends_on","group":null},{"id":"@4","key":"web-2","name":"web-2","type":"depends_on","group":"db"}]},
-            {"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1","redundant":false,"distance":3,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"stored_on","group":null}]}
-          ],
-          "counts": {"total":4,"by_class":{"database_instance":1,"storage_array":1,"web_server":2}},
-          "truncated": false,
-          "hidden": 0,
-          "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0}
-        }
-    "#]],
+            {
+              "revision": 42,
+              "as_of": "2026-11-03T14:05:11Z",
+              "seeds": [
+                {"id":"@5","key":"shop","class":"business_service","name":"Shop"}
+              ],
+              "dependencies": [
+                {"id":"@3","key":"web-1","class":"web_server","name":"web-1","redundant":true,"distance":1,"via":[{"id":"@5","key":"shop","name":"Shop","type":"depends_on","group":"web","stale":false}]},
+                {"id":"@4","key":"web-2","class":"web_server","name":"web-2","redundant":true,"distance":1,"via":[{"id":"@5","key":"shop","name":"Shop","type":"depends_on","group":"web","stale":false}]},
+                {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","redundant":false,"distance":2,"via":[{"id":"@3","key":"web-1","name":"web-1","type":"depends_on","group":null,"stale":false},{"id":"@4","key":"web-2","name":"web-2","type":"depends_on","group":"db","stale":false}]},
+                {"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1","redundant":false,"distance":3,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"stored_on","group":null,"stale":false}]}
+              ],
+              "counts": {"total":4,"by_class":{"database_instance":1,"storage_array":1,"web_server":2}},
+              "truncated": false,
+              "hidden": 0,
+              "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0}
+            }
+        "#]],
     );
 }
 

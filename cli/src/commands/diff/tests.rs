@@ -52,19 +52,19 @@ fn the_json_object_has_the_promised_fields() {
     check(
         |out| object(out, &canned::diff()),
         expect![[r#"
-        {
-          "from": {"revision":39,"as_of":"2026-11-03T12:05:11Z"},
-          "to": {"revision":42,"as_of":"2026-11-03T14:02:11Z"},
-          "around": {"id":"@5","key":"shop","class":"business_service","name":"Shop"},
-          "around_items": 5,
-          "differences": [
-            {"kind":"item_updated","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[{"name":"version","before":"15.4","after":"15.5","source":"person-anna"}],"relationship":null,"status_before":null,"status_after":null,"notes":[],"commits":[{"revision":42,"recorded_at":"2026-11-03T14:02:11Z","actor":"anna","reason":"upgraded last night"},{"revision":40,"recorded_at":"2026-11-03T14:02:11Z","actor":"anna","reason":"upgraded last night"}]},
-            {"kind":"relationship_removed","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[],"relationship":{"from":{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},"type":"stored_on","to":{"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1"},"group":null,"weight":1.0,"inferred":false,"confidence":1.0,"denied":false,"status":"active","attributes":{},"sources":["webshop"],"first_seen":"2026-11-03T12:05:11Z","last_seen":"2026-11-03T14:04:11Z"},"status_before":null,"status_after":null,"notes":[],"commits":[{"revision":42,"recorded_at":"2026-11-03T14:02:11Z","actor":"anna","reason":"upgraded last night"}]}
-          ],
-          "totals": {"items":{"added":0,"changed":1,"removed":1},"relationships":{"added":0,"changed":0,"removed":1}},
-          "truncated": true,
-          "hidden": 0
-        }
-    "#]],
+            {
+              "from": {"revision":39,"as_of":"2026-11-03T12:05:11Z"},
+              "to": {"revision":42,"as_of":"2026-11-03T14:02:11Z"},
+              "around": {"id":"@5","key":"shop","class":"business_service","name":"Shop"},
+              "around_items": 5,
+              "differences": [
+                {"kind":"item_updated","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[{"name":"version","before":"15.4","after":"15.5","source":"person-anna"}],"relationship":null,"status_before":null,"status_after":null,"notes":[],"commits":[{"revision":42,"recorded_at":"2026-11-03T14:02:11Z","actor":"anna","reason":"upgraded last night"},{"revision":40,"recorded_at":"2026-11-03T14:02:11Z","actor":"anna","reason":"upgraded last night"}]},
+                {"kind":"relationship_removed","item":{"id":"@2","class":"database_instance","name":"orders-db"},"attributes":[],"relationship":{"from":{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},"type":"stored_on","to":{"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1"},"group":null,"weight":1.0,"inferred":false,"confidence":1.0,"denied":false,"status":"active","attributes":{},"sources":["webshop"],"first_seen":"2026-11-03T12:05:11Z","last_seen":"2026-11-03T14:04:11Z","stale":false},"status_before":null,"status_after":null,"notes":[],"commits":[{"revision":42,"recorded_at":"2026-11-03T14:02:11Z","actor":"anna","reason":"upgraded last night"}]}
+              ],
+              "totals": {"items":{"added":0,"changed":1,"removed":1},"relationships":{"added":0,"changed":0,"removed":1}},
+              "truncated": true,
+              "hidden": 0
+            }
+        "#]],
     );
 }

@@ -101,25 +101,25 @@ fn the_json_object_has_the_promised_fields() {
     check(
         |out| object(out, &canned::impact(), false),
         expect![[r#"
-        {
-          "revision": 42,
-          "as_of": "2026-11-03T14:05:11Z",
-          "seeds": [
-            {"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1"}
-          ],
-          "affected": [
-            {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","state":"failed","distance":1,"via":[{"id":"@1","key":"storage-1","name":"storage-1","type":"stored_on","group":null}]},
-            {"id":"@3","key":"web-1","class":"web_server","name":"web-1","state":"failed","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":null}]},
-            {"id":"@4","key":"web-2","class":"web_server","name":"web-2","state":"at_risk","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":"db"}]},
-            {"id":"@5","key":"shop","class":"business_service","name":"Shop","state":"degraded","distance":3,"via":[{"id":"@3","key":"web-1","name":"web-1","type":"depends_on","group":"web"},{"id":"@4","key":"web-2","name":"web-2","type":"depends_on","group":"web"}]}
-          ],
-          "counts": {"failed":2,"degraded":1,"at_risk":1,"by_class":{"business_service":1,"database_instance":1,"web_server":2}},
-          "truncated": false,
-          "hidden": 0,
-          "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0},
-          "assumptions": ["group db of web-2 is inferred"]
-        }
-    "#]],
+            {
+              "revision": 42,
+              "as_of": "2026-11-03T14:05:11Z",
+              "seeds": [
+                {"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1"}
+              ],
+              "affected": [
+                {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","state":"failed","distance":1,"via":[{"id":"@1","key":"storage-1","name":"storage-1","type":"stored_on","group":null,"stale":false}]},
+                {"id":"@3","key":"web-1","class":"web_server","name":"web-1","state":"failed","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":null,"stale":false}]},
+                {"id":"@4","key":"web-2","class":"web_server","name":"web-2","state":"at_risk","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":"db","stale":false}]},
+                {"id":"@5","key":"shop","class":"business_service","name":"Shop","state":"degraded","distance":3,"via":[{"id":"@3","key":"web-1","name":"web-1","type":"depends_on","group":"web","stale":false},{"id":"@4","key":"web-2","name":"web-2","type":"depends_on","group":"web","stale":false}]}
+              ],
+              "counts": {"failed":2,"degraded":1,"at_risk":1,"by_class":{"business_service":1,"database_instance":1,"web_server":2}},
+              "truncated": false,
+              "hidden": 0,
+              "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0},
+              "assumptions": ["group db of web-2 is inferred"]
+            }
+        "#]],
     );
 }
 
@@ -149,11 +149,11 @@ fn each_line_is_one_affected_item() {
     check(
         |out| lines(out, &canned::impact()),
         expect![[r#"
-        {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","state":"failed","distance":1,"via":[{"id":"@1","key":"storage-1","name":"storage-1","type":"stored_on","group":null}]}
-        {"id":"@3","key":"web-1","class":"web_server","name":"web-1","state":"failed","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":null}]}
-        {"id":"@4","key":"web-2","class":"web_server","name":"web-2","state":"at_risk","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":"db"}]}
-        {"id":"@5","key":"shop","class":"business_service","name":"Shop","state":"degraded","distance":3,"via":[{"id":"@3","key":"web-1","name":"web-1","type":"depends_on","group":"web"},{"id":"@4","key":"web-2","name":"web-2","type":"depends_on","group":"web"}]}
-    "#]],
+            {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","state":"failed","distance":1,"via":[{"id":"@1","key":"storage-1","name":"storage-1","type":"stored_on","group":null,"stale":false}]}
+            {"id":"@3","key":"web-1","class":"web_server","name":"web-1","state":"failed","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":null,"stale":false}]}
+            {"id":"@4","key":"web-2","class":"web_server","name":"web-2","state":"at_risk","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":"db","stale":false}]}
+            {"id":"@5","key":"shop","class":"business_service","name":"Shop","state":"degraded","distance":3,"via":[{"id":"@3","key":"web-1","name":"web-1","type":"depends_on","group":"web","stale":false},{"id":"@4","key":"web-2","name":"web-2","type":"depends_on","group":"web","stale":false}]}
+        "#]],
     );
 }
 

@@ -30,24 +30,24 @@ fn the_json_object_has_the_promised_fields() {
     check(
         |out| object(out, &canned::neighbours()),
         expect![[r#"
-        {
-          "revision": 42,
-          "as_of": "2026-11-03T14:05:11Z",
-          "item": {"id":"@3","key":"web-1","class":"web_server","name":"web-1"},
-          "items": [
-            {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},
-            {"id":"@5","key":"shop","class":"business_service","name":"Shop"},
-            {"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1"}
-          ],
-          "relationships": [
-            {"from":"@3","type":"depends_on","to":"@2","group":null,"status":"active"},
-            {"from":"@5","type":"depends_on","to":"@3","group":"web","status":"active"},
-            {"from":"@2","type":"stored_on","to":"@1","group":null,"status":"active"}
-          ],
-          "truncated": false,
-          "hidden": 0
-        }
-    "#]],
+            {
+              "revision": 42,
+              "as_of": "2026-11-03T14:05:11Z",
+              "item": {"id":"@3","key":"web-1","class":"web_server","name":"web-1"},
+              "items": [
+                {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},
+                {"id":"@5","key":"shop","class":"business_service","name":"Shop"},
+                {"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1"}
+              ],
+              "relationships": [
+                {"from":"@3","type":"depends_on","to":"@2","group":null,"status":"active","stale":false,"confidence":1.0},
+                {"from":"@5","type":"depends_on","to":"@3","group":"web","status":"active","stale":false,"confidence":1.0},
+                {"from":"@2","type":"stored_on","to":"@1","group":null,"status":"active","stale":false,"confidence":1.0}
+              ],
+              "truncated": false,
+              "hidden": 0
+            }
+        "#]],
     );
 }
 

@@ -19,34 +19,36 @@ fn the_table_shows_everything() {
     check(
         |out| table(out, &canned::item(), now()),
         expect![[r#"
-        orders-db (@2, database_instance)
-          status              active
-          key                 orders-db of webshop
-          first seen          2026-11-03 12:05:11Z (2 h ago)
-          last seen           2026-11-03 14:04:11Z (60 s ago)
-          last change         revision 40
-          may be the same as  @77
+            orders-db (@2, database_instance)
+              status              active
+              key                 orders-db of webshop
+              first seen          2026-11-03 12:05:11Z (2 h ago)
+              last seen           2026-11-03 14:04:11Z (60 s ago)
+              last change         revision 40
+              may be the same as  @77
 
-        ATTRIBUTE  VALUE  SOURCE          OBSERVED
-        port       5432   webshop         60 s ago
-        version    15.4   agent-0b6f3c1e  60 s ago
+            ATTRIBUTE  VALUE  SOURCE          OBSERVED
+            port       5432   webshop         60 s ago
+            version    15.4   agent-0b6f3c1e  60 s ago
 
-        RELATIONSHIP     ITEM            CLASS          SOURCES
-        stored_on     →  storage-1 (@1)  storage_array  webshop
-        depends_on    ←  web-1 (@3)      web_server     webshop
-        depends_on    ←  web-2 (@4)      web_server     agent-0b6f3c1e  group db, inferred, 90 % sure, stopped
+            RELATIONSHIP     ITEM            CLASS          SOURCES
+            stored_on     →  storage-1 (@1)  storage_array  webshop
+            depends_on    ←  web-1 (@3)      web_server     webshop
+            depends_on    ←  web-2 (@4)      web_server     agent-0b6f3c1e  group db, inferred, 90 % sure, stopped
 
-        GROUP  REQUIRES    OF  SOURCE
-        disks  at_least 1   2  agent-0b6f3c1e  inferred, 80 % sure
+            GROUP  REQUIRES    OF  SOURCE
+            disks  at_least 1   2  agent-0b6f3c1e  inferred, 80 % sure
 
-        agent-0b6f3c1e says of postgresql:5432:
-          class        database_instance
-          name         PostgreSQL
-          observed     2026-11-03 14:04:11Z (60 s ago)
-          identified   by host_name = db-1, port = 5432
-          passed over  serial_number: not given
-          version      15.4
-    "#]],
+            agent-0b6f3c1e says of postgresql:5432:
+              class           database_instance
+              name            PostgreSQL
+              first seen      2026-11-03 12:05:11Z (2 h ago)
+              observed        2026-11-03 14:04:11Z (60 s ago)
+              last confirmed  2026-11-03 14:04:11Z (60 s ago)
+              identified      by host_name = db-1, port = 5432
+              passed over     serial_number: not given
+              version         15.4 (counts) (pinned: agreed)
+        "#]],
     );
 }
 
@@ -66,12 +68,16 @@ fn the_json_object_has_the_promised_fields() {
                 "port": {
                   "value": 5432,
                   "source": "webshop",
-                  "observed_at": "2026-11-03T14:04:11Z"
+                  "observed_at": "2026-11-03T14:04:11Z",
+                  "pin": null,
+                  "stale": false
                 },
                 "version": {
                   "value": "15.4",
                   "source": "agent-0b6f3c1e",
-                  "observed_at": "2026-11-03T14:04:11Z"
+                  "observed_at": "2026-11-03T14:04:11Z",
+                  "pin": null,
+                  "stale": false
                 }
               },
               "revision": 40,
@@ -108,7 +114,8 @@ fn the_json_object_has_the_promised_fields() {
                     "webshop"
                   ],
                   "first_seen": "2026-11-03T12:05:11Z",
-                  "last_seen": "2026-11-03T14:04:11Z"
+                  "last_seen": "2026-11-03T14:04:11Z",
+                  "stale": false
                 },
                 {
                   "from": {
@@ -135,7 +142,8 @@ fn the_json_object_has_the_promised_fields() {
                     "webshop"
                   ],
                   "first_seen": "2026-11-03T12:05:11Z",
-                  "last_seen": "2026-11-03T14:04:11Z"
+                  "last_seen": "2026-11-03T14:04:11Z",
+                  "stale": false
                 },
                 {
                   "from": {
@@ -162,7 +170,8 @@ fn the_json_object_has_the_promised_fields() {
                     "agent-0b6f3c1e"
                   ],
                   "first_seen": "2026-11-03T12:05:11Z",
-                  "last_seen": "2026-11-03T14:04:11Z"
+                  "last_seen": "2026-11-03T14:04:11Z",
+                  "stale": false
                 }
               ],
               "relationships_omitted": 0,
@@ -188,6 +197,19 @@ fn the_json_object_has_the_promised_fields() {
                   "first_seen": "2026-11-03T12:05:11Z",
                   "observed_at": "2026-11-03T14:04:11Z",
                   "withdrawn_at": null,
+                  "confirmed_at": "2026-11-03T14:04:11Z",
+                  "effective": [
+                    "version"
+                  ],
+                  "stale": [],
+                  "nulls": [],
+                  "pins": {
+                    "version": {
+                      "since": "2026-11-03T13:05:11Z",
+                      "until": null,
+                      "reason": "agreed"
+                    }
+                  },
                   "identification": {
                     "method": "rule",
                     "rule": [

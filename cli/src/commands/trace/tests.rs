@@ -40,20 +40,20 @@ fn the_json_object_has_the_promised_fields() {
     check(
         |out| object(out, &canned::trace()),
         expect![[r#"
-        {
-          "revision": 42,
-          "as_of": "2026-11-03T14:05:11Z",
-          "from": {"id":"@5","key":"shop","class":"business_service","name":"Shop"},
-          "to": {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},
-          "chains": [
-            {"direction":"from_needs_to","steps":[{"id":"@5","key":"shop","class":"business_service","name":"Shop","type":"depends_on","group":"web","forward":true},{"id":"@3","key":"web-1","class":"web_server","name":"web-1","type":"supports","group":null,"forward":false},{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","type":null,"group":null,"forward":false}]},
-            {"direction":"from_needs_to","steps":[{"id":"@5","key":"shop","class":"business_service","name":"Shop","type":"depends_on","group":"web","forward":true},{"id":"@4","key":"web-2","class":"web_server","name":"web-2","type":"supports","group":null,"forward":false},{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","type":null,"group":null,"forward":false}]}
-          ],
-          "truncated": true,
-          "truncated_reason": "10 chains were asked for",
-          "hidden": 0
-        }
-    "#]],
+            {
+              "revision": 42,
+              "as_of": "2026-11-03T14:05:11Z",
+              "from": {"id":"@5","key":"shop","class":"business_service","name":"Shop"},
+              "to": {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db"},
+              "chains": [
+                {"direction":"from_needs_to","steps":[{"id":"@5","key":"shop","class":"business_service","name":"Shop","type":"depends_on","group":"web","forward":true,"stale":false},{"id":"@3","key":"web-1","class":"web_server","name":"web-1","type":"supports","group":null,"forward":false,"stale":false},{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","type":null,"group":null,"forward":false,"stale":false}]},
+                {"direction":"from_needs_to","steps":[{"id":"@5","key":"shop","class":"business_service","name":"Shop","type":"depends_on","group":"web","forward":true,"stale":false},{"id":"@4","key":"web-2","class":"web_server","name":"web-2","type":"supports","group":null,"forward":false,"stale":false},{"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","type":null,"group":null,"forward":false,"stale":false}]}
+              ],
+              "truncated": true,
+              "truncated_reason": "10 chains were asked for",
+              "hidden": 0
+            }
+        "#]],
     );
 }
 

@@ -62,6 +62,7 @@ fn put_item(draft: &mut Draft<'_>, given: ExportedItem) -> Result<(), EngineErro
             observed_at: claim.observed_at,
             withdrawn_at: claim.withdrawn_at,
             identification: claim.identification,
+            marks: claim.marks,
         });
     }
     let mut groups = Vec::with_capacity(given.groups.len());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::pins;
 use super::references::{self, Resolved};
 use super::{Stating, Unit};
 use crate::change::Draft;
@@ -11,11 +12,13 @@ use crate::claim::{
     Reference, UnitKind,
 };
 use crate::engine::request::{Decision, Outcome};
+use crate::engine::writer::SCOPE_BY_HAND;
 use crate::identify::{self, Verdict};
 use crate::model::item::{Identification, ItemClaimState, Method, Stated};
 use crate::model::schema::Schema;
 use crate::model::value::Attributes;
 use crate::model::{Item, ItemId, Problem, Reason, SourceKind, Status, Value};
+use crate::reconcile::Sources;
 use crate::store::StoreError;
 
 /// Decides every unit; those that speak of an item change it.
@@ -111,6 +114,13 @@ fn state_item(
         }
     };
     decision.notes = fitted.notes;
+    match pins::check(draft, stating, said, known.as_deref()) {
+        Ok(notes) => decision.notes.extend(notes),
+        Err(problem) => {
+            decision.outcome = Outcome::Refused(problem);
+            return Ok(Some(decision));
+        }
+    }
     let verdict = match named {
         Some(id) => Verdict {
             item: Some(id),
@@ -158,7 +168,9 @@ fn place(
         Some(item) => Item::clone(item),
         None => new_item(draft, statement),
     };
-    set_claim(&mut item, statement, &verdict.identification, draft.now());
+    let renews = may_go_stale(draft, &item, statement);
+    set_claim(&mut item, statement, &verdict.identification, renews, draft.now());
+    pins::unpin(&mut item, &statement.said.unpinned);
     add_duplicates(draft, &mut item, &verdict.duplicates)?;
     let id = item.id;
     draft.resolve_and_put(item)?;
@@ -209,6 +221,7 @@ fn set_claim(
     item: &mut Item,
     statement: &Statement<'_>,
     identification: &Identification,
+    renews: Renews,
     now: crate::model::Timestamp,
 ) {
     let (stating, claim, said) = (statement.stating, statement.claim, statement.said);
@@ -236,6 +249,7 @@ fn set_claim(
         observed_at: stating.observed_at,
         withdrawn_at: None,
         identification: identification.clone(),
+        marks: pins::marks(stating, said, now),
     };
     if let Some(before) = &before {
         after.first_seen = before.first_seen;
@@ -244,13 +258,13 @@ fn set_claim(
             after.identification = before.identification.clone();
         }
         if stating.merge {
-            merge(before, &mut after, &mut attributes, &said.cleared);
+            merge(before, &mut after, &mut attributes, said);
         }
     }
     after.attributes = attributes;
     match (position, before) {
         (Some(place), Some(before)) => {
-            if says_the_same(&before, &after) {
+            if says_the_same(&before, &after) && renews == Renews::No {
                 return;
             }
             // A claim from before the last one that arrives late does not undo it.
@@ -271,8 +285,9 @@ fn merge(
     before: &ItemClaimState,
     after: &mut ItemClaimState,
     attributes: &mut BTreeMap<String, Stated>,
-    cleared: &[String],
+    said: &ItemClaim,
 ) {
+    let cleared = &said.cleared;
     for (name, stated) in &before.attributes {
         if !cleared.contains(name) {
             attributes.entry(name.clone()).or_insert_with(|| stated.clone());
@@ -287,6 +302,12 @@ fn merge(
         after.name.clear();
     }
     after.within = after.within.or(before.within);
+    for (name, pin) in &before.marks.pins {
+        after.marks.pins.entry(name.clone()).or_insert_with(|| pin.clone());
+    }
+    for name in before.marks.stale.iter().filter(|name| !said.attributes.contains_key(*name)) {
+        after.marks.stale.insert(name.clone());
+    }
 }
 
 fn says_the_same(before: &ItemClaimState, after: &ItemClaimState) -> bool {
@@ -300,6 +321,32 @@ fn says_the_same(before: &ItemClaimState, after: &ItemClaimState) -> bool {
         && before.within == after.within
         && values(before) == values(after)
         && before.identification == after.identification
+        && before.marks == after.marks
+}
+
+/// Whether a claim that says nothing new is put on record all the same, because it confirms what was said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renews {
+    Yes,
+    No,
+}
+
+/// What a person states by hand is confirmed by being stated again; any other claim by its source being heard.
+fn may_go_stale(draft: &Draft<'_>, item: &Item, statement: &Statement<'_>) -> Renews {
+    if statement.stating.scope != SCOPE_BY_HAND {
+        return Renews::No;
+    }
+    let schema = draft.schema();
+    let (name, kind) = draft.name_and_kind(statement.stating.source);
+    let said = statement.said;
+    let named = (!said.name.is_empty()).then_some("name");
+    let ends = said
+        .attributes
+        .keys()
+        .map(String::as_str)
+        .chain(named)
+        .any(|attribute| schema.precedence(&item.class, attribute, name, kind).stale_after_us.is_some());
+    if ends { Renews::Yes } else { Renews::No }
 }
 
 /// Records that items may be the same, on all of them; a pair that a person told apart is left alone.

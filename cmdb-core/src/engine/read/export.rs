@@ -91,6 +91,7 @@ impl Reader {
             observed_at: claim.observed_at,
             withdrawn_at: claim.withdrawn_at,
             identification: claim.identification,
+            marks: claim.marks,
         });
         let groups = item.groups.into_iter().map(|group| ExportedGroup {
             source: self.source_name(group.source),

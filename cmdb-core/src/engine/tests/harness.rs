@@ -30,9 +30,13 @@ impl Drop for Bench {
 }
 
 pub(super) fn bench() -> Bench {
+    bench_under(Schema::built_in())
+}
+
+pub(super) fn bench_under(schema: Schema) -> Bench {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let clock = Arc::new(AtomicI64::new(1_800_000_000_000_000));
-    let cmdb = open(&directory, &clock, Schema::built_in());
+    let cmdb = open(&directory, &clock, schema);
     Bench { cmdb, clock, directory }
 }
 
@@ -65,6 +69,24 @@ pub(super) fn report_to(
         decode,
     };
     wait(|reply| cmdb.report(report, reply))
+}
+
+/// Orders in which sources go stale.
+const RULES: &str = r#"
+[[order]]
+classes = ["database_instance"]
+sources = ["person", { source = "agent", stale_after = "7d" }, { source = "import", stale_after = "30d" }]
+
+[[order]]
+classes = ["database_instance"]
+attributes = ["port"]
+sources = ["agent", "import"]
+null_overwrites = true
+"#;
+
+/// The built-in schema with orders in which sources go stale.
+pub(super) fn rules() -> Schema {
+    Schema::load(&[("rules.toml".to_owned(), RULES.to_owned())]).expect("valid")
 }
 
 pub(super) fn open(directory: &tempfile::TempDir, clock: &Arc<AtomicI64>, schema: Schema) -> Cmdb {

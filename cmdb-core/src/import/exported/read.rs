@@ -12,7 +12,7 @@ use crate::import::json::{Json, Node};
 use crate::import::json_lines::{REQUIRE, check_class, check_type};
 use crate::import::problem::Fault;
 use crate::import::value::{attributes, moment, value};
-use crate::model::item::{Identification, Method, Stated};
+use crate::model::item::{Identification, Marks, Method, Pin, Stated};
 use crate::model::source::SourceKind;
 use crate::model::{ItemId, Problem, Reason, Require, Revision, Schema, Status, Timestamp, UnitKind, Value};
 
@@ -147,6 +147,9 @@ fn item_claim(node: Node<'_>) -> Result<ExportedItemClaim, Fault> {
         "observed_at",
         "withdrawn_at",
         "identification",
+        "stale",
+        "nulls",
+        "pins",
     ];
     let mut fields = Object::read(node, "an exported claim", &known)?;
     let (source, _) = fields.text("source", Absent::Fault)?;
@@ -179,7 +182,21 @@ fn item_claim(node: Node<'_>) -> Result<ExportedItemClaim, Fault> {
         observed_at: required_moment(&mut fields, "observed_at")?,
         withdrawn_at: optional_moment(&mut fields, "withdrawn_at")?,
         identification: identification(fields.required("identification")?)?,
+        marks: Marks {
+            stale: texts(&mut fields, "stale")?.into_iter().collect(),
+            nulls: texts(&mut fields, "nulls")?.into_iter().collect(),
+            pins: fields.elements("pins")?.into_iter().map(pin).collect::<Result<_, _>>()?,
+        },
     })
+}
+
+fn pin(node: Node<'_>) -> Result<(String, Pin), Fault> {
+    let mut fields = Object::read(node, "a pin", &["attribute", "since", "until", "reason"])?;
+    let (attribute, _) = fields.text("attribute", Absent::Fault)?;
+    let (reason, _) = fields.text("reason", Absent::Empty)?;
+    let since = required_moment(&mut fields, "since")?;
+    let until = optional_moment(&mut fields, "until")?;
+    Ok((attribute, Pin { since, until, reason }))
 }
 
 fn identification(node: Node<'_>) -> Result<Identification, Fault> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::import::value::{Moment, Outgoing, OutgoingMap};
 use crate::model::ItemId;
-use crate::model::item::{Identification, Method};
+use crate::model::item::{Identification, Method, Pin};
 
 /// The line, without its end.
 ///
@@ -150,6 +150,27 @@ struct ItemClaimLine<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn_at: Option<Moment>,
     identification: IdentificationLine<'e>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stale: Vec<&'e str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nulls: Vec<&'e str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pins: Vec<PinLine<'e>>,
+}
+
+#[derive(Serialize)]
+struct PinLine<'e> {
+    attribute: &'e str,
+    since: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Moment>,
+    reason: &'e str,
+}
+
+impl PinLine<'_> {
+    fn of<'e>((attribute, pin): (&'e String, &'e Pin)) -> PinLine<'e> {
+        PinLine { attribute, since: Moment(pin.since), until: pin.until.map(Moment), reason: &pin.reason }
+    }
 }
 
 impl ItemClaimLine<'_> {
@@ -171,6 +192,9 @@ impl ItemClaimLine<'_> {
             observed_at: Moment(claim.observed_at),
             withdrawn_at: claim.withdrawn_at.map(Moment),
             identification: IdentificationLine::of(&claim.identification),
+            stale: claim.marks.stale.iter().map(String::as_str).collect(),
+            nulls: claim.marks.nulls.iter().map(String::as_str).collect(),
+            pins: claim.marks.pins.iter().map(PinLine::of).collect(),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::import::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
     ExportedRelationshipClaim, ExportedSource, FORMAT, Header, Record, reader, write_line,
 };
-use crate::model::item::{Identification, Method, Stated};
+use crate::model::item::{Identification, Marks, Method, Pin, Stated};
 use crate::model::source::SourceKind;
 use crate::model::unit::UnitKind;
 use crate::model::{ItemId, Require, Revision, Schema, Status, Timestamp, Value};
@@ -39,6 +39,7 @@ fn as_written() {
             candidates: vec![ItemId(1)],
             skipped: vec!["fqdn: absent".to_owned()],
         },
+        marks: Marks::default(),
     };
     let lines = [
         Exported::Header(Header { format: FORMAT, revision: Revision(7) }),
@@ -246,6 +247,16 @@ fn item_claim(u: &mut Unstructured<'_>) -> Result<ExportedItemClaim> {
             values: strings(u)?,
             candidates: several(u, id)?,
             skipped: strings(u)?,
+        },
+        marks: Marks {
+            stale: strings(u)?.into_iter().collect(),
+            nulls: strings(u)?.into_iter().collect(),
+            pins: several(u, |u| {
+                let until = if u.arbitrary()? { Some(moment(u)?) } else { None };
+                Ok((u.arbitrary()?, Pin { since: moment(u)?, until, reason: u.arbitrary()? }))
+            })?
+            .into_iter()
+            .collect(),
         },
     })
 }

@@ -6,6 +6,7 @@ use super::attributes::{agree, completed};
 use super::declaration::{AttributeDeclaration, ClassDeclaration, Declarations, TypeDeclaration};
 use super::document::File;
 use super::finding::{At, Finding};
+use super::order::Order;
 use super::rules::OwnRules;
 use super::{Attribute, Class, Junk, Orders, RelationshipType, Schema};
 use crate::model::nearest::nearest;
@@ -193,6 +194,8 @@ impl Assembly<'_, '_> {
                 inverse: declaration.inverse.value.clone(),
                 failure: declaration.failure,
                 weak: declaration.weak,
+                confidence_half_life_us: declaration.confidence_half_life_us,
+                stale_after_us: declaration.stale_after_us,
                 description: declaration.description.clone(),
                 declared_in: self.files[declaration.name.at.file].declared_in().to_owned(),
             };
@@ -222,7 +225,9 @@ impl Assembly<'_, '_> {
                 let named: Vec<&str> = order.attributes.iter().map(|name| name.value.as_str()).collect();
                 for attribute in if named.is_empty() { &all[..] } else { &named } {
                     self.order_twice(&mut set, (&class.value, attribute), order.at);
-                    orders.set(&class.value, attribute, order.sources.clone());
+                    let set =
+                        Order { entries: order.sources.clone(), null_overwrites: order.null_overwrites };
+                    orders.set(&class.value, attribute, set);
                 }
             }
         }

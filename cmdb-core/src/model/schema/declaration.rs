@@ -5,7 +5,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::document::{File, Located, Reader, Table};
+use super::document::{Element, File, Located, Reader, Table};
 use super::finding::{At, Finding};
 use super::{Failure, Normalise, Strength};
 use crate::model::duration;
@@ -85,6 +85,8 @@ pub(super) struct TypeDeclaration {
     pub inverse: Located<String>,
     pub failure: Failure,
     pub weak: bool,
+    pub confidence_half_life_us: Option<i64>,
+    pub stale_after_us: Option<i64>,
     pub description: String,
 }
 
@@ -93,11 +95,19 @@ pub(super) struct OrderDeclaration {
     pub classes: Vec<Located<String>>,
     pub attributes: Vec<Located<String>>,
     pub sources: Vec<Entry>,
+    pub null_overwrites: bool,
 }
 
 /// Whom an entry of an order speaks of.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Entry {
+pub(super) struct Entry {
+    pub who: Who,
+    pub stale_after_us: Option<i64>,
+}
+
+/// Whose word it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Who {
     Kind(SourceKind),
     Source(String),
 }
@@ -266,13 +276,17 @@ impl Reader<'_, '_> {
     }
 
     fn relationship_type(&mut self, table: Table<'_, '_>) -> Option<TypeDeclaration> {
-        self.keys(table, &["name", "inverse", "failure", "weak", "description"]);
+        let known =
+            ["name", "inverse", "failure", "weak", "confidence_half_life", "stale_after", "description"];
+        self.keys(table, &known);
         let name = self.required(table, "name");
         let inverse = self.required(table, "inverse");
         self.required(table, "failure")?;
         let failure = self.choice(table, "failure", &Failure::ALL, Failure::name);
         let weak = self.flag(table, "weak").unwrap_or(false);
         let description = self.text(table, "description").map(|text| text.value).unwrap_or_default();
+        let confidence_half_life_us = self.duration(table, "confidence_half_life");
+        let stale_after_us = self.duration(table, "stale_after");
         let (name, inverse, failure) = (name?, inverse?, failure?);
         if weak && failure == Failure::None {
             let message = format!("\"{}\" cannot be weak: it carries no failure", name.value);
@@ -280,26 +294,48 @@ impl Reader<'_, '_> {
         }
         let name = self.plain_name(name, "a relationship type");
         let inverse = self.plain_name(inverse, "a relationship type");
-        Some(TypeDeclaration { name: name?, inverse: inverse?, failure, weak, description })
+        Some(TypeDeclaration {
+            name: name?,
+            inverse: inverse?,
+            failure,
+            weak,
+            confidence_half_life_us,
+            stale_after_us,
+            description,
+        })
     }
 
     fn order(&mut self, table: Table<'_, '_>) -> Option<OrderDeclaration> {
-        self.keys(table, &["classes", "attributes", "sources"]);
+        self.keys(table, &["classes", "attributes", "sources", "null_overwrites"]);
         let classes = self.texts(table, "classes").unwrap_or_default();
         let attributes = self.texts(table, "attributes").unwrap_or_default();
-        let sources: Vec<_> = self.texts(table, "sources").unwrap_or_default();
-        if classes.is_empty() || sources.is_empty() {
+        let listed = self.texts_or_tables(table, "sources", "a source of [[order]]");
+        let null_overwrites = self.flag(table, "null_overwrites").unwrap_or(false);
+        if classes.is_empty() || listed.is_empty() {
             let message = "[[order]] names at least one class and one source: classes = [\"item\"], sources = [\"person\"]";
             self.wrong(table.at, message);
             return None;
         }
-        let sources = sources.into_iter().filter_map(|entry| self.order_entry(entry)).collect();
-        Some(OrderDeclaration { at: table.at, classes, attributes, sources })
+        let sources = listed.into_iter().filter_map(|element| self.order_entry(element)).collect();
+        Some(OrderDeclaration { at: table.at, classes, attributes, sources, null_overwrites })
     }
 
-    fn order_entry(&mut self, entry: Located<String>) -> Option<Entry> {
+    /// `"agent"`, or `{ source = "agent", stale_after = "7d" }`.
+    fn order_entry(&mut self, element: Element<'_, '_>) -> Option<Entry> {
+        match element {
+            Element::Text(text) => Some(Entry { who: self.order_who(text)?, stale_after_us: None }),
+            Element::Table(table) => {
+                self.keys(table, &["source", "stale_after"]);
+                let stale_after_us = self.duration(table, "stale_after");
+                let source = self.required(table, "source")?;
+                Some(Entry { who: self.order_who(source)?, stale_after_us })
+            }
+        }
+    }
+
+    fn order_who(&mut self, entry: Located<String>) -> Option<Who> {
         if let Some(source) = entry.value.strip_prefix("source:").filter(|source| !source.is_empty()) {
-            return Some(Entry::Source(source.to_owned()));
+            return Some(Who::Source(source.to_owned()));
         }
         let kind = SourceKind::from_str(&entry.value).ok();
         if kind.is_none() {
@@ -309,7 +345,7 @@ impl Reader<'_, '_> {
             );
             self.wrong(entry.at, message);
         }
-        kind.map(Entry::Kind)
+        kind.map(Who::Kind)
     }
 
     fn junk(&mut self, table: Table<'_, '_>) -> Option<JunkDeclaration> {

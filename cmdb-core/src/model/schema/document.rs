@@ -49,6 +49,12 @@ pub(super) struct Table<'d, 'i> {
     pub at: At,
 }
 
+/// An element of a list that takes both.
+pub(super) enum Element<'d, 'i> {
+    Text(Located<String>),
+    Table(Table<'d, 'i>),
+}
+
 impl Table<'_, '_> {
     /// Whether the key is there, whatever its value.
     pub(super) fn has(&self, key: &str) -> bool {
@@ -161,6 +167,30 @@ impl Reader<'_, '_> {
             }
         }
         Some(texts)
+    }
+
+    /// A list of texts and tables.
+    pub(super) fn texts_or_tables<'d, 'i>(
+        &mut self,
+        table: Table<'d, 'i>,
+        key: &str,
+        what: &'static str,
+    ) -> Vec<Element<'d, 'i>> {
+        let Some(value) = Self::value(table, key) else { return Vec::new() };
+        let Some(elements) = value.get_ref().as_array() else {
+            self.mistyped(table, key, "a list of texts", value);
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for element in elements.iter() {
+            let at = self.at(element);
+            match element.get_ref() {
+                DeValue::String(text) => found.push(Element::Text(Located { value: text.to_string(), at })),
+                DeValue::Table(inner) => found.push(Element::Table(Table { table: inner, what, at })),
+                _ => self.mistyped(table, key, "a list of texts", element),
+            }
+        }
+        found
     }
 
     /// One of a closed set.

@@ -11,6 +11,11 @@ pub struct RelationshipType {
     pub failure: Failure,
     /// Failure degrades the other end and travels no further.
     pub weak: bool,
+    /// After how long unconfirmed half the confidence is left, in microseconds; `None`: 14 days of what was
+    /// concluded, and what is declared stays.
+    pub confidence_half_life_us: Option<i64>,
+    /// After how long unconfirmed what a machine says of it is stale, in microseconds; `None`: 14 days.
+    pub stale_after_us: Option<i64>,
     /// What it means.
     pub description: String,
     /// [`super::BUILT_IN`], or the file.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::value_record_kind::Kind;
 use super::{
     AttributeRecord, GroupRecord, IdentificationRecord, ItemClaimRecord, ItemRecord, ListRecord, MapRecord,
-    RelationshipClaimRecord, RelationshipRecord, ValueRecord,
+    PinRecord, RelationshipClaimRecord, RelationshipRecord, ValueRecord,
 };
 use crate::claim::UnitKind;
-use crate::model::item::{Group, Identification, ItemClaimState, Method, Stated};
+use crate::model::item::{Group, Identification, ItemClaimState, Marks, Method, Pin, Stated};
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::value::Attributes;
 use crate::model::{Item, ItemId, Relationship, SourceId, Status, Timestamp, Value};
@@ -149,6 +149,9 @@ fn claim_record(claim: &ItemClaimState) -> ItemClaimRecord {
         observed_at_us: claim.observed_at.0,
         withdrawn_at_us: claim.withdrawn_at.map(|at| at.0),
         identification: Some(identification_record(&claim.identification)),
+        stale: claim.marks.stale.iter().cloned().collect(),
+        nulls: claim.marks.nulls.iter().cloned().collect(),
+        pins: claim.marks.pins.iter().map(|(attribute, pin)| pin_record(attribute, pin)).collect(),
     }
 }
 
@@ -173,7 +176,26 @@ fn claim_from(record: ItemClaimRecord) -> Result<ItemClaimState, StoreError> {
         observed_at: Timestamp(record.observed_at_us),
         withdrawn_at: record.withdrawn_at_us.map(Timestamp),
         identification: identification_from(record.identification.unwrap_or_default())?,
+        marks: Marks {
+            stale: record.stale.into_iter().collect(),
+            nulls: record.nulls.into_iter().collect(),
+            pins: record.pins.into_iter().map(pin_from).collect(),
+        },
     })
+}
+
+fn pin_record(attribute: &str, pin: &Pin) -> PinRecord {
+    PinRecord {
+        attribute: attribute.to_owned(),
+        since_us: pin.since.0,
+        until_us: pin.until.map(|until| until.0),
+        reason: pin.reason.clone(),
+    }
+}
+
+fn pin_from(record: PinRecord) -> (String, Pin) {
+    let until = record.until_us.map(Timestamp);
+    (record.attribute, Pin { since: Timestamp(record.since_us), until, reason: record.reason })
 }
 
 fn identification_record(identification: &Identification) -> IdentificationRecord {

@@ -6,7 +6,7 @@ use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::ItemId;
 use cmdb_impact::{Dependencies, Need, depends};
 
-use super::{AsOf, Ask, Carrier, Moment, Staged, ids, indexes};
+use super::{AsOf, Ask, Carrier, Joint, Moment, Staged, ids, indexes};
 use crate::app::{App, Error};
 
 /// What is needed.
@@ -56,7 +56,10 @@ impl App {
 fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
     let seeds = moment.seeds(&ask.items)?;
     let found = depends(moment.graph, &indexes(&seeds), ask.depth);
-    let needed = ask.listed_max.map_or_else(Vec::new, |limit| listed(moment, &found, limit));
+    let needed = match ask.listed_max {
+        Some(limit) => listed(moment, &found, limit)?,
+        None => Vec::new(),
+    };
     let mut mentioned: BTreeSet<ItemId> = needed.iter().map(|needed| needed.id).collect();
     mentioned.extend(needed.iter().flat_map(|needed| &needed.via).map(|via| via.item));
     let by_class = found.by_class(moment.graph).into_iter();
@@ -73,14 +76,18 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
     })
 }
 
-fn listed(moment: &Moment<'_>, found: &Dependencies, limit: usize) -> Vec<Needed> {
+fn listed(moment: &Moment<'_>, found: &Dependencies, limit: usize) -> Result<Vec<Needed>, Error> {
     let graph = moment.graph;
     let items = found.by_distance_and_id(graph).into_iter().take(limit);
     items
         .map(|needed| {
             let (by, _) = found.needed_by(graph, needed.item);
-            let via = by.iter().map(|by| moment.carrier(by.dependent, by.kind, by.gate)).collect();
-            Needed { id: graph.id(needed.item), need: needed.need, distance: needed.distance, via }
+            let via = by.iter().map(|by| {
+                let (dependent, provider) = (by.dependent, needed.item);
+                moment.carrier(dependent, Joint { dependent, provider, kind: by.kind, gate: by.gate })
+            });
+            let via = via.collect::<Result<_, _>>()?;
+            Ok(Needed { id: graph.id(needed.item), need: needed.need, distance: needed.distance, via })
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use cmdb_core::model::{ItemId, Status};
 use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact};
 
 use super::words::{self, Called};
-use super::{AsOf, Ask, Carrier, Moment, Staged, ids, indexes};
+use super::{AsOf, Ask, Carrier, Joint, Moment, Staged, ids, indexes};
 use crate::app::{App, Error};
 
 /// What breaks.
@@ -100,14 +100,21 @@ fn explained(
     }
     let labels = moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?;
     let called = Called { graph, labels: &labels };
-    let affected = listed.iter().zip(&explanations).map(|(affected, explanation)| AffectedItem {
-        id: graph.id(affected.item),
-        state: affected.state,
-        distance: affected.distance,
-        via: explanation.via.iter().map(|via| moment.carrier(via.provider, via.kind, via.gate)).collect(),
-        reason: words::reason(&called, affected.state, explanation),
-    });
-    Ok((affected.collect(), labels))
+    let mut items = Vec::with_capacity(listed.len());
+    for (affected, explanation) in listed.iter().zip(&explanations) {
+        let via = explanation.via.iter().map(|via| {
+            let (dependent, provider) = (affected.item, via.provider);
+            moment.carrier(provider, Joint { dependent, provider, kind: via.kind, gate: via.gate })
+        });
+        items.push(AffectedItem {
+            id: graph.id(affected.item),
+            state: affected.state,
+            distance: affected.distance,
+            via: via.collect::<Result<_, _>>()?,
+            reason: words::reason(&called, affected.state, explanation),
+        });
+    }
+    Ok((items, labels))
 }
 
 /// What the answer rests on: seeds that are not there, groups that nobody confirmed, things that are not seen now.

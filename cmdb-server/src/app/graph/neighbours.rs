@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cmdb_core::engine::{Direction, Label, When};
+use cmdb_core::engine::{Direction, Evidence, Label, When};
 use cmdb_core::model::{ItemId, Problem, Reason, Relationship};
 
 use super::AsOf;
@@ -42,7 +42,7 @@ pub struct NeighboursAnswer {
     /// What the items are called.
     pub labels: BTreeMap<ItemId, Label>,
     /// What relates them.
-    pub relationships: Vec<Relationship>,
+    pub relationships: Vec<(Relationship, Evidence)>,
     /// There are more than the limit.
     pub truncated: bool,
 }
@@ -67,12 +67,17 @@ impl App {
             let id = reader.resolve(&ask.item)?;
             let found = reader.neighbours(id, ask.depth, ask.direction, &ask.types, ask.limit)?;
             let labels = labels_of(reader, &found.items)?;
+            let mut relationships = Vec::with_capacity(found.relationships.len());
+            for relationship in found.relationships {
+                let evidence = reader.evidence(&relationship)?;
+                relationships.push((relationship, evidence));
+            }
             Ok(NeighboursAnswer {
                 as_of: AsOf::of(reader),
                 item: labels.get(&id).cloned().ok_or(Error::Internal)?,
                 items: found.items.into_iter().filter(|other| *other != id).collect(),
                 labels,
-                relationships: found.relationships,
+                relationships,
                 truncated: found.truncated,
             })
         })

@@ -2,6 +2,7 @@
 //!
 //! Invariant: names and statuses in an answer are those of the graph that was asked.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use cmdb_core::engine::{Added, Change, Cmdb, Evaluated, Label, When};
@@ -68,7 +69,12 @@ impl App {
         self.work(move || match stage {
             Stage::At(when) => {
                 let reader = reader_at(&engine, when, Beginning::Refused)?;
-                let moment = Moment { graph: reader.graph(), reader: &reader, imagined: None };
+                let moment = Moment {
+                    graph: reader.graph(),
+                    reader: &reader,
+                    imagined: None,
+                    any_stale: Cell::new(None),
+                };
                 Ok(Staged { answer: question(&moment)?, added: BTreeMap::new() })
             }
             Stage::In(name) => imagine(&engine, &name, question),
@@ -85,7 +91,12 @@ fn imagine<T>(
     let (scenario, base) = open(engine, name)?;
     let evaluated = base.evaluate(&scenario)?;
     let imagined = Imagined::new(scenario, evaluated);
-    let moment = Moment { graph: &imagined.evaluated.graph, reader: &base, imagined: Some(&imagined) };
+    let moment = Moment {
+        graph: &imagined.evaluated.graph,
+        reader: &base,
+        imagined: Some(&imagined),
+        any_stale: Cell::new(None),
+    };
     let answer = question(&moment)?;
     Ok(Staged { answer, added: imagined.evaluated.added })
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cmdb_core::engine::Label;
+use cmdb_core::graph::Index;
 use cmdb_core::model::ItemId;
 use cmdb_impact::trace::{Extent, Step};
 use cmdb_impact::{Direction, TRACE_STEPS_MAX, Trace, trace};
 
-use super::{AsOf, Moment, Stage, Staged};
+use super::{AsOf, Joint, Moment, Stage, Staged};
 use crate::app::{App, Error};
 
 /// Chains listed when nobody says how many.
@@ -39,6 +40,8 @@ pub struct StepAnswer {
     pub group: String,
     /// It is written from this step to the next.
     pub forward: bool,
+    /// Nobody who was heard in time says that the relationship exists.
+    pub stale: bool,
 }
 
 impl App {
@@ -71,11 +74,13 @@ fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Resul
         }
         Extent::StepsSpent => Some(format!("the search for more chains ended after {TRACE_STEPS_MAX} steps")),
     };
-    let chains: Vec<(Direction, Vec<StepAnswer>)> = found
-        .chains
-        .iter()
-        .map(|chain| (chain.direction, chain.steps.iter().map(|each| step(moment, *each)).collect()))
-        .collect();
+    let mut chains: Vec<(Direction, Vec<StepAnswer>)> = Vec::with_capacity(found.chains.len());
+    for chain in &found.chains {
+        let ends = chain.steps.iter().skip(1).map(|next| Some(next.item)).chain([None]);
+        let steps =
+            chain.steps.iter().zip(ends).map(|(each, next)| step(moment, chain.direction, *each, next));
+        chains.push((chain.direction, steps.collect::<Result<_, _>>()?));
+    }
     let mentioned: BTreeSet<ItemId> =
         chains.iter().flat_map(|(_, steps)| steps).map(|step| step.id).collect();
     Ok(TraceAnswer {
@@ -88,12 +93,28 @@ fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Resul
     })
 }
 
-fn step(moment: &Moment<'_>, step: Step) -> StepAnswer {
+fn step(
+    moment: &Moment<'_>,
+    direction: Direction,
+    step: Step,
+    next: Option<Index>,
+) -> Result<StepAnswer, Error> {
+    let stale = match (step.joint, next) {
+        (Some(joint), Some(next)) => {
+            let (dependent, provider) = match direction {
+                Direction::FromNeedsTo => (step.item, next),
+                Direction::ToNeedsFrom => (next, step.item),
+            };
+            moment.is_stale(Joint { dependent, provider, kind: joint.kind, gate: joint.gate })?
+        }
+        _ => false,
+    };
     let kind = step.joint.map(|joint| moment.graph.type_name(joint.kind).to_owned());
-    StepAnswer {
+    Ok(StepAnswer {
         id: moment.graph.id(step.item),
         kind: kind.unwrap_or_default(),
         group: moment.group(step.joint.and_then(|joint| joint.gate)),
         forward: step.joint.is_some_and(|joint| joint.forward),
-    }
+        stale,
+    })
 }

@@ -206,7 +206,7 @@ async fn send(out: &mpsc::Sender<AgentMessage>, message: agent_message::Message)
 fn claim(name: String, version: u64) -> Claim {
     let version = Value { kind: Some(Kind::Text(version.to_string())) };
     let attributes = [("description".to_owned(), version)].into_iter().collect();
-    let item = ItemClaim { class: CLASS.to_owned(), name: name.clone(), attributes, within: None };
+    let item = ItemClaim { class: CLASS.to_owned(), name: name.clone(), attributes, ..Default::default() };
     Claim { key: name, item: Some(item), relationships: Vec::new(), redundancies: Vec::new() }
 }
 
