@@ -2,6 +2,7 @@
 
 mod diff;
 mod export;
+mod health;
 mod list;
 mod log;
 mod resolve;

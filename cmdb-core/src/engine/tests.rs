@@ -6,6 +6,7 @@ mod failing_disk;
 mod files;
 mod harness;
 mod old_stores;
+mod health;
 mod random;
 mod reports;
 mod scenarios;
