@@ -11,6 +11,7 @@ mod correction;
 mod depends;
 mod diff;
 mod export;
+mod health;
 mod history;
 mod impact;
 mod import;
@@ -81,6 +82,8 @@ commands! {
     /// What is directly related to an item
     #[command(alias = "neighbors")]
     Neighbours(neighbours),
+    /// Whether the facts can be trusted, and the items behind each figure
+    Health(health),
     /// Take in files of items and relationships
     Import(import),
     /// Write out every item with its claims, as JSON Lines

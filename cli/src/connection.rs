@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use cmdb_proto::v1::{
     admin_service_client::AdminServiceClient, commit_service_client::CommitServiceClient,
-    graph_service_client::GraphServiceClient, item_service_client::ItemServiceClient,
-    scenario_service_client::ScenarioServiceClient, schema_service_client::SchemaServiceClient,
-    transfer_service_client::TransferServiceClient,
+    graph_service_client::GraphServiceClient, health_service_client::HealthServiceClient,
+    item_service_client::ItemServiceClient, scenario_service_client::ScenarioServiceClient,
+    schema_service_client::SchemaServiceClient, transfer_service_client::TransferServiceClient,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -163,6 +163,8 @@ clients! {
     commits: CommitServiceClient;
     /// Impact, dependencies, trace, neighbours.
     graph: GraphServiceClient;
+    /// Whether the facts can be trusted.
+    health: HealthServiceClient;
     /// Items: get, list, apply, retire, history.
     items: ItemServiceClient;
     /// Scenarios.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use cmdb_proto::v1::identification::Method;
-use cmdb_proto::v1::{GetItemRequest, Identification, Item, Relationship, SourceClaim};
+use cmdb_proto::v1::{GetItemRequest, GivenValue, Identification, Item, Relationship, SourceClaim};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -57,6 +57,7 @@ fn object(item: &Item, with_sources: bool) -> Json {
     object["as_of"] = time::rfc3339(item.as_of_us).into();
     object["relationships"] = item.relationships.iter().map(json::relationship).collect();
     object["relationships_omitted"] = item.relationships_omitted.into();
+    object["inherited"] = item.given.iter().map(given_json).collect();
     object["groups"] = item.groups.iter().map(json::redundancy).collect();
     if with_sources {
         object["claims"] = item.claims.iter().map(json::claim).collect();
@@ -64,10 +65,21 @@ fn object(item: &Item, with_sources: bool) -> Json {
     object
 }
 
+fn given_json(given: &GivenValue) -> Json {
+    serde_json::json!({
+        "attribute": given.attribute,
+        "value": given.value,
+        "rule": given.rule,
+        "service": given.service,
+        "service_name": given.service_name,
+    })
+}
+
 fn table(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()> {
     writeln!(out, "{NAME}{}{NAME:#} ({}, {})", escape::line(&item.name), item.id, escape::line(&item.class))?;
     facts(out, item, now)?;
     attributes(out, item, now)?;
+    given(out, item)?;
     relationships(out, item)?;
     groups(out, item)?;
     for claim in &item.claims {
@@ -111,6 +123,24 @@ fn attributes(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()
             effective.source.as_str().into(),
             time::ago(effective.observed_at_us, now).unwrap_or_default().into(),
         ]);
+    }
+    rows.write(out)
+}
+
+/// Who answers for it, where it does not say so itself.
+fn given(out: &mut dyn Write, item: &Item) -> io::Result<()> {
+    if item.given.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut rows = Table::new(&["INHERITED", "VALUE", "FROM"]);
+    for given in &item.given {
+        let from = if given.rule.is_empty() {
+            format!("{} ({})", given.service_name, given.service)
+        } else {
+            format!("the rule in {}", given.rule)
+        };
+        rows.row([given.attribute.as_str().into(), given.value.as_str().into(), from.into()]);
     }
     rows.write(out)
 }

@@ -7,6 +7,7 @@ use cmdb_core::model::schema::{Failure, Schema};
 use cmdb_core::model::{Item, ItemId, Relationship, Revision, Timestamp};
 
 use super::graph::AsOf;
+use super::health::{GivenAnswer, given};
 use super::names::Mentioned;
 use super::{App, Error, Names};
 
@@ -56,6 +57,8 @@ pub struct ItemAnswer {
     pub relationships_omitted: usize,
     /// How many members its groups have.
     pub members: BTreeMap<String, u32>,
+    /// Who answers for it, where it does not say so itself; in a listing: not looked up.
+    pub given: Vec<GivenAnswer>,
     /// What is mentioned.
     pub names: Names,
 }
@@ -91,6 +94,7 @@ impl App {
             let mut answer = dressed(reader, item)?;
             answer.claims = claims == Claims::Shown;
             answer.revision = last_change(reader, id)?;
+            answer.given = given(reader, &answer.item)?;
             if let Some(max) = relationships_max {
                 let (relationships, omitted) = reader.relationships(id, max)?;
                 answer.relationships = Some(relationships);
@@ -144,6 +148,7 @@ fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> {
         revision: Revision(0),
         relationships: None,
         relationships_omitted: 0,
+        given: Vec::new(),
         names: Names::default(),
     })
 }

@@ -6,6 +6,7 @@ use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method};
 use cmdb_core::model::{Item, Relationship, Status};
 use cmdb_proto::v1;
 
+use super::health::given_to;
 use super::value::{attributes_to, value_to};
 use crate::app::Names;
 use crate::app::items::ItemAnswer;
@@ -50,6 +51,7 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
         last_seen_us: answer.last_seen.0,
         relationships_omitted: u32::try_from(answer.relationships_omitted).unwrap_or(u32::MAX),
         duplicates: item.duplicates.iter().map(ToString::to_string).collect(),
+        given: answer.given.iter().map(given_to).collect(),
     }
 }
 

@@ -6,6 +6,7 @@ mod commits;
 mod discovery;
 mod graph;
 mod harness;
+mod health;
 mod items;
 mod lifecycle;
 mod scenarios;
