@@ -204,6 +204,54 @@ pub fn neighbours() -> NeighboursResponse {
     }
 }
 
+pub fn health() -> HealthResponse {
+    let figure = |area: &str, name: &str, title: &str, count, of| HealthFigure {
+        name: name.into(),
+        area: area.into(),
+        title: title.into(),
+        count,
+        of,
+        items: count,
+    };
+    let rate = |confirmed, contradicted, unconfirmed, undiscoverable| FactRate {
+        confirmed,
+        contradicted,
+        unconfirmed,
+        undiscoverable,
+    };
+    HealthResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        items: 1_234,
+        figures: vec![
+            figure(
+                "correctness",
+                "orphans",
+                "items that should be related to something and are not",
+                2,
+                1_200,
+            ),
+            figure("ownership", "unowned", "items that nobody owns", 0, 0),
+        ],
+        facts: Some(rate(9_000, 100, 900, 50)),
+        by_class: BTreeMap::from([
+            ("package".into(), rate(8_000, 0, 0, 0)),
+            ("web_server".into(), rate(1_000, 100, 900, 50)),
+        ]),
+        by_source: BTreeMap::from([("agent-0b6f3c1e".into(), rate(9_000, 100, 900, 0))]),
+        listed: vec![HealthItem {
+            id: "@3".into(),
+            key: "web-1".into(),
+            class: "web_server".into(),
+            name: "web-1".into(),
+            details: vec!["is related to nothing".into()],
+            more: 1,
+        }],
+        omitted: 1,
+        interval_s: 86_400,
+    }
+}
+
 pub fn status() -> StatusResponse {
     let source = |source: &str, kind: &str, entries, connected| SourceStatus {
         source: source.into(),
@@ -289,6 +337,13 @@ pub fn item() -> Item {
         merged_into: String::new(),
         redirected_from: String::new(),
         distinct_from: vec![],
+        given: vec![GivenValue {
+            attribute: "owner".into(),
+            value: "Shop team".into(),
+            service: "@5".into(),
+            service_name: "Shop".into(),
+            ..GivenValue::default()
+        }],
     }
 }
 

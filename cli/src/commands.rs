@@ -13,6 +13,7 @@ mod diff;
 mod duplicates;
 mod explain;
 mod export;
+mod health;
 mod history;
 mod impact;
 mod import;
@@ -86,6 +87,8 @@ commands! {
     /// What is directly related to an item
     #[command(alias = "neighbors")]
     Neighbours(neighbours),
+    /// Whether the facts can be trusted, and the items behind each figure
+    Health(health),
     /// Take in files of items and relationships
     Import(import),
     /// Write out every item with its claims, as JSON Lines

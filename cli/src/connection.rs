@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use cmdb_proto::v1::{
     admin_service_client::AdminServiceClient, commit_service_client::CommitServiceClient,
-    graph_service_client::GraphServiceClient, identity_service_client::IdentityServiceClient,
+    graph_service_client::GraphServiceClient, health_service_client::HealthServiceClient,
+    identity_service_client::IdentityServiceClient,
     item_service_client::ItemServiceClient, scenario_service_client::ScenarioServiceClient,
     schema_service_client::SchemaServiceClient, transfer_service_client::TransferServiceClient,
 };
@@ -165,6 +166,8 @@ clients! {
     graph: GraphServiceClient;
     /// Merge, split, duplicates, explain.
     identity: IdentityServiceClient;
+    /// Whether the facts can be trusted.
+    health: HealthServiceClient;
     /// Items: get, list, apply, retire, history.
     items: ItemServiceClient;
     /// Scenarios.

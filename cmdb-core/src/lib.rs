@@ -7,7 +7,8 @@
 //! ```text
 //! model ← claim ← {import, identify, reconcile, store}
 //!                 {identify, reconcile, store} ← change ┐
-//! model ← {graph, query, scenario}                      ├─ engine ← health
+//! model ← {graph, query, scenario}                      ├─ engine
+//!         {graph, query} ← health                       ┘
 //! ```
 #![warn(missing_docs)]
 
@@ -15,6 +16,7 @@ pub mod change;
 pub mod claim;
 pub mod engine;
 pub mod graph;
+pub mod health;
 pub mod identify;
 pub mod import;
 pub mod model;

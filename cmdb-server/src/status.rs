@@ -239,6 +239,7 @@ fn code_of(reason: Reason) -> Code {
         Reason::ItemNotFound
         | Reason::CommitUnknown
         | Reason::ClassUnknown
+        | Reason::FigureUnknown
         | Reason::RelationshipTypeUnknown
         | Reason::ReferenceUnknown => Code::NotFound,
         Reason::LimitExceeded => Code::ResourceExhausted,

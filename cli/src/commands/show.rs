@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use clap::Args;
 use cmdb_proto::v1::identification::Method;
-use cmdb_proto::v1::{EffectiveValue, GetItemRequest, Identification, Item, Pin, Relationship, SourceClaim};
+use cmdb_proto::v1::{
+    EffectiveValue, GetItemRequest, GivenValue, Identification, Item, Pin, Relationship, SourceClaim,
+};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -60,6 +62,7 @@ fn object(item: &Item, with_sources: bool) -> Json {
     if !item.redirected_from.is_empty() {
         object["redirected_from"] = item.redirected_from.as_str().into();
     }
+    object["inherited"] = item.given.iter().map(given_json).collect();
     object["groups"] = item.groups.iter().map(json::redundancy).collect();
     if with_sources {
         object["claims"] = item.claims.iter().map(json::claim).collect();
@@ -67,10 +70,21 @@ fn object(item: &Item, with_sources: bool) -> Json {
     object
 }
 
+fn given_json(given: &GivenValue) -> Json {
+    serde_json::json!({
+        "attribute": given.attribute,
+        "value": given.value,
+        "rule": given.rule,
+        "service": given.service,
+        "service_name": given.service_name,
+    })
+}
+
 fn table(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()> {
     writeln!(out, "{NAME}{}{NAME:#} ({}, {})", escape::line(&item.name), item.id, escape::line(&item.class))?;
     facts(out, item, now)?;
     attributes(out, item, now)?;
+    given(out, item)?;
     relationships(out, item)?;
     groups(out, item)?;
     for claim in &item.claims {
@@ -132,6 +146,24 @@ fn marks(effective: &EffectiveValue) -> String {
 fn pinned(pin: &Pin) -> String {
     let until = time::for_people(pin.until_us).map_or_else(String::new, |until| format!(" until {until}"));
     format!("pinned{until}: {}", pin.reason)
+}
+
+/// Who answers for it, where it does not say so itself.
+fn given(out: &mut dyn Write, item: &Item) -> io::Result<()> {
+    if item.given.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut rows = Table::new(&["INHERITED", "VALUE", "FROM"]);
+    for given in &item.given {
+        let from = if given.rule.is_empty() {
+            format!("{} ({})", given.service_name, given.service)
+        } else {
+            format!("the rule in {}", given.rule)
+        };
+        rows.row([given.attribute.as_str().into(), given.value.as_str().into(), from.into()]);
+    }
+    rows.write(out)
 }
 
 fn relationships(out: &mut dyn Write, item: &Item) -> io::Result<()> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use cmdb_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use cmdb_proto::v1::commit_service_server::{CommitService, CommitServiceServer};
 use cmdb_proto::v1::graph_service_server::{GraphService, GraphServiceServer};
+use cmdb_proto::v1::health_service_server::{HealthService, HealthServiceServer};
 use cmdb_proto::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use cmdb_proto::v1::import_event::Event as ImportEventKind;
 use cmdb_proto::v1::import_request::Part;
@@ -96,6 +97,7 @@ impl Fake {
             .add_service(AdminServiceServer::new(services.clone()))
             .add_service(CommitServiceServer::new(services.clone()))
             .add_service(GraphServiceServer::new(services.clone()))
+            .add_service(HealthServiceServer::new(services.clone()))
             .add_service(IdentityServiceServer::new(services.clone()))
             .add_service(ItemServiceServer::new(services.clone()))
             .add_service(SchemaServiceServer::new(services.clone()))
@@ -306,6 +308,18 @@ impl IdentityService for Services {
     async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
         find(&request.into_inner().item)?;
         Ok(Response::new(canned::explanation()))
+    }
+}
+
+#[tonic::async_trait]
+impl HealthService for Services {
+    async fn health(&self, request: Request<HealthRequest>) -> Answer<HealthResponse> {
+        let figure = request.into_inner().list;
+        if !figure.is_empty() && canned::health().figures.iter().all(|known| known.name != figure) {
+            let hint = [("given", figure.as_str()), ("hint", "did you mean \"orphans\"?")];
+            return Err(failure(Code::NotFound, "FIGURE_UNKNOWN", "there is no such figure", &hint));
+        }
+        Ok(Response::new(canned::health()))
     }
 }
 

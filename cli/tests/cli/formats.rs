@@ -10,6 +10,8 @@ const ALL: [&str; 5] = ["table", "json", "jsonl", "tree", "dot"];
 /// Every command that answers, and the formats it supports, its default first.
 const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["status"], &["table", "json"]),
+    (&["health"], &["table", "json"]),
+    (&["health", "--list", "orphans"], &["table", "json"]),
     (&["classes"], &["table", "json", "jsonl", "tree"]),
     (&["classes", "database_instance"], &["table", "json", "jsonl", "tree"]),
     (&["items"], &["table", "json", "jsonl"]),

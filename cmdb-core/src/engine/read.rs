@@ -3,6 +3,7 @@
 mod confirm;
 mod diff;
 mod export;
+mod health;
 mod identity;
 mod list;
 mod log;

@@ -5,6 +5,7 @@ mod crash;
 mod failing_disk;
 mod files;
 mod harness;
+mod health;
 mod merges;
 mod model;
 mod old_stores;

@@ -18,6 +18,7 @@ mod declaration;
 mod document;
 mod finding;
 mod fit;
+mod health;
 mod junk;
 mod normalise;
 mod order;
@@ -31,9 +32,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use class::{Attribute, Class, Normalise, Rule, RuleAttribute, Strength};
-pub use finding::{Finding, SchemaError};
+pub use finding::{Finding, Place, SchemaError};
 pub use fit::bytes_from_hex;
 pub use order::Precedence;
+pub use health::{ASSIGNED, Assignment, Audit, Condition, Expectation, Health};
 pub use relationship_type::{Failure, RelationshipType};
 
 use self::junk::Junk;
@@ -51,7 +53,7 @@ pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The longest chain of parents.
 pub const ANCESTORS_MAX: usize = 32;
 
-const BUILT_IN_FILES: [(&str, &str); 7] = [
+const BUILT_IN_FILES: [(&str, &str); 8] = [
     ("classes_base.toml", include_str!("../../schema/classes_base.toml")),
     ("classes_hardware.toml", include_str!("../../schema/classes_hardware.toml")),
     ("classes_software.toml", include_str!("../../schema/classes_software.toml")),
@@ -59,6 +61,7 @@ const BUILT_IN_FILES: [(&str, &str); 7] = [
     ("relationship_types.toml", include_str!("../../schema/relationship_types.toml")),
     ("reconciliation.toml", include_str!("../../schema/reconciliation.toml")),
     ("junk.toml", include_str!("../../schema/junk.toml")),
+    ("health.toml", include_str!("../../schema/health.toml")),
 ];
 
 /// The classes, relationship types and rules in force.
@@ -74,6 +77,7 @@ pub struct Schema {
     anywhere: BTreeMap<String, Attribute>,
     junk: Junk,
     orders: Orders,
+    health: Health,
     texts: Vec<(String, String)>,
 }
 
@@ -211,6 +215,12 @@ impl Schema {
     pub fn null_overwrites(&self, class: &str, attribute: &str) -> bool {
         let ancestors = self.class(class).map_or(&[][..], |class| class.ancestors.as_slice());
         self.orders.null_overwrites(class, ancestors, attribute)
+    }
+
+    /// What facts are measured by.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// A digest of all files: two schemas with the same digest are the same.

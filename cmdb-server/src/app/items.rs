@@ -7,6 +7,7 @@ use cmdb_core::model::schema::{Failure, Schema};
 use cmdb_core::model::{Item, ItemId, Relationship, Revision, Timestamp};
 
 use super::graph::AsOf;
+use super::health::{GivenAnswer, given};
 use super::names::Mentioned;
 use super::{App, Error, Names};
 
@@ -60,6 +61,8 @@ pub struct ItemAnswer {
     pub relationships_omitted: usize,
     /// How many members its groups have.
     pub members: BTreeMap<String, u32>,
+    /// Who answers for it, where it does not say so itself; in a listing: not looked up.
+    pub given: Vec<GivenAnswer>,
     /// What is mentioned.
     pub names: Names,
 }
@@ -106,6 +109,7 @@ impl App {
             answer.redirected_from = found.redirected_from;
             answer.claims = claims == Claims::Shown;
             answer.revision = last_change(reader, id)?;
+            answer.given = given(reader, &answer.item)?;
             if let Some(max) = relationships_max {
                 let (relationships, omitted) = reader.relationships(id, max)?;
                 let mut known = Vec::with_capacity(relationships.len());
@@ -171,6 +175,7 @@ pub(super) fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> 
         revision: Revision(0),
         relationships: None,
         relationships_omitted: 0,
+        given: Vec::new(),
         names: Names::default(),
     })
 }

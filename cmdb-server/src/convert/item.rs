@@ -7,6 +7,7 @@ use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method, Pin}
 use cmdb_core::model::{Item, Relationship, Status};
 use cmdb_proto::v1;
 
+use super::health::given_to;
 use super::value::{attributes_to, value_to};
 use crate::app::Names;
 use crate::app::items::{ClaimEvidence, ItemAnswer};
@@ -58,6 +59,7 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
         merged_into: item.merged_into.map(|id| id.to_string()).unwrap_or_default(),
         redirected_from: answer.redirected_from.map(|id| id.to_string()).unwrap_or_default(),
         distinct_from: item.distinct_from.iter().map(ToString::to_string).collect(),
+        given: answer.given.iter().map(given_to).collect(),
     }
 }
 

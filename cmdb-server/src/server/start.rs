@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use cmdb_core::engine::{Clock, Cmdb, Options};
+use cmdb_core::health::Rules;
 use cmdb_core::model::Timestamp;
 use cmdb_core::model::schema::Schema;
 use cmdb_core::store::{RedbStore, Store};
@@ -123,7 +124,8 @@ pub fn schema(directory: Option<&Path>) -> anyhow::Result<Schema> {
             .with_context(|| format!("cannot read the schema file {}", path.display()))?;
         files.push((path.display().to_string(), text));
     }
-    match Schema::load(&files) {
+    // What the rules say of items is read here as well, so that nobody finds out later.
+    match Schema::load(&files).and_then(|schema| Rules::read(&schema).map(|_| schema)) {
         Ok(schema) => Ok(schema),
         Err(error) => bail!("the schema in {} cannot be used:\n{error}", directory.display()),
     }

@@ -6,6 +6,7 @@ mod commits;
 mod discovery;
 mod graph;
 mod harness;
+mod health;
 mod identity;
 mod items;
 mod lifecycle;

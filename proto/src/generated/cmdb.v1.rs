@@ -1784,6 +1784,25 @@ pub struct Item {
     /// when that was recorded; microseconds since the epoch
     #[prost(int64, tag = "31")]
     pub as_of_us: i64,
+    /// owner, support group, environment that it does not have itself
+    #[prost(message, repeated, tag = "24")]
+    pub given: ::prost::alloc::vec::Vec<GivenValue>,
+}
+/// Given by an assignment rule, or inherited from the nearest service that depends on the item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GivenValue {
+    #[prost(string, tag = "1")]
+    pub attribute: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+    /// where the rule is declared; empty: inherited
+    #[prost(string, tag = "3")]
+    pub rule: ::prost::alloc::string::String,
+    /// id
+    #[prost(string, tag = "4")]
+    pub service: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub service_name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EffectiveValue {
@@ -3903,6 +3922,392 @@ pub mod discovery_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "cmdb.v1.DiscoveryService";
     impl<T> tonic::server::NamedService for DiscoveryServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthRequest {
+    /// this class and its children; empty: all
+    #[prost(string, tag = "1")]
+    pub class: ::prost::alloc::string::String,
+    /// the figure whose items are listed; empty: none
+    #[prost(string, tag = "2")]
+    pub list: ::prost::alloc::string::String,
+    /// items listed; 0: 100; at most 10,000
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+    /// seconds within which a machine must have been heard for its word to count; 0: 24 h
+    #[prost(uint64, tag = "4")]
+    pub interval_s: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HealthResponse {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// of that revision; microseconds since the epoch
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    /// looked at; retired ones are not
+    #[prost(uint64, tag = "3")]
+    pub items: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub figures: ::prost::alloc::vec::Vec<HealthFigure>,
+    #[prost(message, optional, tag = "5")]
+    pub facts: ::core::option::Option<FactRate>,
+    #[prost(btree_map = "string, message", tag = "6")]
+    pub by_class: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        FactRate,
+    >,
+    /// the source whose word is the effective one
+    #[prost(btree_map = "string, message", tag = "7")]
+    pub by_source: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        FactRate,
+    >,
+    #[prost(message, repeated, tag = "8")]
+    pub listed: ::prost::alloc::vec::Vec<HealthItem>,
+    /// items behind the figure that are not listed
+    #[prost(uint64, tag = "9")]
+    pub omitted: u64,
+    #[prost(uint64, tag = "10")]
+    pub interval_s: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthFigure {
+    /// what `list` takes
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// completeness, correctness, compliance, confirmation, ownership
+    #[prost(string, tag = "2")]
+    pub area: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub title: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub count: u64,
+    /// among how many
+    #[prost(uint64, tag = "5")]
+    pub of: u64,
+    /// the items behind it
+    #[prost(uint64, tag = "6")]
+    pub items: u64,
+}
+/// Facts: effective values of attributes, and relationships.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FactRate {
+    /// a machine said it within the interval, and none said otherwise
+    #[prost(uint64, tag = "1")]
+    pub confirmed: u64,
+    /// a machine says something else
+    #[prost(uint64, tag = "2")]
+    pub contradicted: u64,
+    /// no machine said it within the interval
+    #[prost(uint64, tag = "3")]
+    pub unconfirmed: u64,
+    /// no machine can see it
+    #[prost(uint64, tag = "4")]
+    pub undiscoverable: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthItem {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub class: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    /// why it is listed
+    #[prost(string, repeated, tag = "5")]
+    pub details: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// reasons that are not told
+    #[prost(uint64, tag = "6")]
+    pub more: u64,
+}
+/// Generated client implementations.
+pub mod health_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Whether the facts can be trusted.
+    #[derive(Debug, Clone)]
+    pub struct HealthServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> HealthServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> HealthServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            HealthServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Complete, correct, compliant, confirmed by machines, answered for.
+        pub async fn health(
+            &mut self,
+            request: impl tonic::IntoRequest<super::HealthRequest>,
+        ) -> std::result::Result<tonic::Response<super::HealthResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.HealthService/Health",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.HealthService", "Health"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod health_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with HealthServiceServer.
+    #[async_trait]
+    pub trait HealthService: std::marker::Send + std::marker::Sync + 'static {
+        /// Complete, correct, compliant, confirmed by machines, answered for.
+        async fn health(
+            &self,
+            request: tonic::Request<super::HealthRequest>,
+        ) -> std::result::Result<tonic::Response<super::HealthResponse>, tonic::Status>;
+    }
+    /// Whether the facts can be trusted.
+    #[derive(Debug)]
+    pub struct HealthServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> HealthServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for HealthServiceServer<T>
+    where
+        T: HealthService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cmdb.v1.HealthService/Health" => {
+                    #[allow(non_camel_case_types)]
+                    struct HealthSvc<T: HealthService>(pub Arc<T>);
+                    impl<
+                        T: HealthService,
+                    > tonic::server::UnaryService<super::HealthRequest>
+                    for HealthSvc<T> {
+                        type Response = super::HealthResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::HealthRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HealthService>::health(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HealthSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for HealthServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cmdb.v1.HealthService";
+    impl<T> tonic::server::NamedService for HealthServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

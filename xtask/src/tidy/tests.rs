@@ -54,7 +54,7 @@ fn a_room_that_looks_where_it_may_not_is_named_with_its_line() {
         ("cmdb-core/src/store/read.rs", "use super::super::graph::Live;", 1, "store never imports graph"),
         ("cmdb-core/src/graph/mod.rs", "use {crate::store};", 1, "graph never imports store"),
         ("cmdb-core/src/history/timeline.rs", "use crate::engine::Cmdb;", 1, "history never imports engine"),
-        ("cmdb-core/src/engine/ingest.rs", "use crate::health::Report;", 1, "engine never imports health"),
+        ("cmdb-core/src/health/survey.rs", "use crate::engine::Reader;", 1, "health never imports engine"),
         (
             "cmdb-core/src/query.rs",
             "mod inner { use super::super::engine::Cmdb; }",
@@ -93,7 +93,7 @@ fn a_room_that_keeps_to_its_side_is_left_alone() {
     let table = [
         ("cmdb-core/src/store/redb.rs", "use crate::claim::{Claim, Match};\nuse super::Store;"),
         ("cmdb-core/src/engine.rs", "use crate::{store, graph, history};"),
-        ("cmdb-core/src/health/age.rs", "use crate::engine::Cmdb;"),
+        ("cmdb-core/src/engine/read/health.rs", "use crate::health::Survey;"),
         ("cmdb-core/src/engine/writer.rs", "let began = std::time::Instant::now();"),
         ("cmdb-core/src/model.rs", "// use crate::store::Store;\nconst A: &str = \"crate::store::Store\";"),
         ("cmdb-core/src/model.rs", "/* crate::store /* nested */ crate::store */ const A: char = '\"';"),

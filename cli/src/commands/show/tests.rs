@@ -31,6 +31,9 @@ fn the_table_shows_everything() {
             port       5432   webshop         60 s ago
             version    15.4   agent-0b6f3c1e  60 s ago
 
+            INHERITED  VALUE      FROM
+            owner      Shop team  Shop (@5)
+
             RELATIONSHIP     ITEM            CLASS          SOURCES
             stored_on     →  storage-1 (@1)  storage_array  webshop
             depends_on    ←  web-1 (@3)      web_server     webshop
@@ -175,7 +178,16 @@ fn the_json_object_has_the_promised_fields() {
                 }
               ],
               "relationships_omitted": 0,
-              "groups": [
+              "inherited": [
+            {
+              "attribute": "owner",
+              "value": "Shop team",
+              "rule": "",
+              "service": "@5",
+              "service_name": "Shop"
+            }
+          ],
+          "groups": [
                 {
                   "group": "disks",
                   "require": "at_least 1",

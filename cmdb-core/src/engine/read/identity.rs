@@ -143,7 +143,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn explain(&self, id: ItemId) -> Result<Option<Explanation>, EngineError> {
         let Some(item) = self.item(id)? else { return Ok(None) };
-        let identifiers = self.evidence(&[&item]);
+        let identifiers = self.identifier_evidence(&[&item]);
         let attributes = self.contests(&item);
         let merged = self.marked(&key::merged_into(id), |other| other.merged_into == Some(id))?;
         Ok(Some(Explanation { item, identifiers, attributes, merged: merged.into_iter().collect() }))
@@ -187,7 +187,7 @@ impl Reader {
             })
         };
         let kind = if shown.iter().any(is_clone) { DuplicateKind::Clone } else { DuplicateKind::Duplicate };
-        let mut evidence = self.evidence(&shown);
+        let mut evidence = self.identifier_evidence(&shown);
         // What only one of them states says nothing of the set.
         evidence.retain(|row| row.stated.iter().any(|stated| stated.item != row.stated[0].item));
         evidence.sort_by_key(|row| (!row.agrees, row.strength));
@@ -195,7 +195,7 @@ impl Reader {
     }
 
     /// The identifiers of items, by rule.
-    fn evidence(&self, items: &[&Item]) -> Vec<IdentifierEvidence> {
+    fn identifier_evidence(&self, items: &[&Item]) -> Vec<IdentifierEvidence> {
         let mut order: Vec<[u8; 16]> = Vec::new();
         let mut rows: BTreeMap<[u8; 16], IdentifierEvidence> = BTreeMap::new();
         let mut digests: BTreeMap<[u8; 16], BTreeSet<ItemId>> = BTreeMap::new();

@@ -63,17 +63,7 @@ impl Reader {
     fn candidates(&self, list: &List, filter: Option<&Filter>) -> Result<Vec<ItemId>, EngineError> {
         let schema = &self.inner.schema;
         if !list.class.is_empty() && schema.class(&list.class).is_none() {
-            let hint = match schema.nearest_class(&list.class) {
-                Some(near) => format!("did you mean {near}? `cmdb classes` lists them all"),
-                None => "`cmdb classes` lists them".to_owned(),
-            };
-            return Err(Problem::new(
-                Reason::ClassUnknown,
-                format!("there is no class \"{}\"", list.class),
-                list.class.clone(),
-            )
-            .hint(hint)
-            .into());
+            return Err(self.unknown_class(&list.class).into());
         }
         let graph = self.graph();
         let fits = |id: ItemId| {
@@ -90,6 +80,14 @@ impl Reader {
         };
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    pub(super) fn unknown_class(&self, class: &str) -> Problem {
+        let hint = match self.inner.schema.nearest_class(class) {
+            Some(near) => format!("did you mean {near}? `cmdb classes` lists them all"),
+            None => "`cmdb classes` lists them".to_owned(),
+        };
+        Problem::new(Reason::ClassUnknown, format!("there is no class \"{class}\""), class).hint(hint)
     }
 
     /// The items that an equality of the filter leaves, where an index knows; retired items are not in it.
@@ -165,7 +163,7 @@ impl Reader {
     }
 
     /// An attribute, or one of the things that every item has.
-    fn value(&self, item: &Item, name: &str) -> Option<Value> {
+    pub(super) fn value(&self, item: &Item, name: &str) -> Option<Value> {
         let key = || item.key();
         match name {
             "id" => Some(Value::Text(item.id.to_string())),

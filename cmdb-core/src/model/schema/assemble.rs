@@ -8,7 +8,7 @@ use super::document::File;
 use super::finding::{At, Finding};
 use super::order::Order;
 use super::rules::OwnRules;
-use super::{Attribute, Class, Junk, Orders, RelationshipType, Schema};
+use super::{Attribute, Class, Health, Junk, Orders, RelationshipType, Schema};
 use crate::model::nearest::nearest;
 use crate::model::time::DAY_US;
 
@@ -40,10 +40,12 @@ pub(super) fn assemble(
         anywhere,
         junk: Junk::default(),
         orders: Orders::default(),
+        health: Health::default(),
         texts: files.iter().map(|file| (file.path.to_owned(), file.text.to_owned())).collect(),
     };
     schema.orders = work.orders(&declarations, &schema);
     schema.junk = work.junk(&declarations, &schema);
+    schema.health = work.health(&declarations.health, &schema);
     Some(schema)
 }
 
@@ -254,7 +256,7 @@ impl Assembly<'_, '_> {
         self.wrong(at, message);
     }
 
-    fn unknown_attribute(&mut self, at: At, class: &str, given: &str, near: Option<&str>) {
+    pub(super) fn unknown_attribute(&mut self, at: At, class: &str, given: &str, near: Option<&str>) {
         let of = if class.is_empty() { "no class".to_owned() } else { format!("class \"{class}\" does not") };
         let has = if class.is_empty() { format!("{of} has") } else { format!("{of} have") };
         let right = near.map_or(String::new(), |near| format!(": did you mean \"{near}\"?"));

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::document::{Element, File, Located, Reader, Table};
 use super::finding::{At, Finding};
+use super::health::HealthDeclarations;
 use super::{Failure, Normalise, Strength};
 use crate::model::duration;
 use crate::model::relationship::Require;
@@ -38,6 +39,7 @@ pub(super) struct Declarations {
     pub relationship_types: Vec<TypeDeclaration>,
     pub orders: Vec<OrderDeclaration>,
     pub junk: Vec<JunkDeclaration>,
+    pub health: HealthDeclarations,
 }
 
 pub(super) struct ClassDeclaration {
@@ -133,7 +135,20 @@ pub(super) fn read(files: &[File<'_>], findings: &mut Vec<Finding>) -> Declarati
 
 impl Reader<'_, '_> {
     fn file(&mut self, root: Table<'_, '_>, into: &mut Declarations) {
-        self.keys(root, &["class", "extend", "relationship_type", "order", "junk"]);
+        self.keys(
+            root,
+            &[
+                "class",
+                "extend",
+                "relationship_type",
+                "order",
+                "junk",
+                "expect",
+                "discover",
+                "audit",
+                "assign",
+            ],
+        );
         for table in self.tables(root, "class", "[[class]]").unwrap_or_default() {
             into.classes.extend(self.class(table));
         }
@@ -149,6 +164,7 @@ impl Reader<'_, '_> {
         for table in self.tables(root, "junk", "[[junk]]").unwrap_or_default() {
             into.junk.extend(self.junk(table));
         }
+        self.health(root, &mut into.health);
     }
 
     fn class(&mut self, table: Table<'_, '_>) -> Option<ClassDeclaration> {
@@ -373,7 +389,7 @@ impl Reader<'_, '_> {
         length
     }
 
-    fn plain_name(&mut self, name: Located<String>, of: &str) -> Option<Located<String>> {
+    pub(super) fn plain_name(&mut self, name: Located<String>, of: &str) -> Option<Located<String>> {
         let fits = is_name(&name.value) && !name.value.contains('.');
         if !fits {
             let message = format!(

@@ -39,7 +39,8 @@ pub struct SchemaError {
 }
 
 impl SchemaError {
-    pub(super) fn new(mut findings: Vec<Finding>) -> SchemaError {
+    /// Findings in the order of the files.
+    pub(crate) fn new(mut findings: Vec<Finding>) -> SchemaError {
         findings.sort();
         findings.dedup();
         let omitted = findings.len().saturating_sub(FINDINGS_MAX);
@@ -64,6 +65,27 @@ impl fmt::Display for SchemaError {
     }
 }
 
+/// Where something is declared.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Place {
+    order: usize,
+    /// The file, as findings name it.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+}
+
+impl Place {
+    /// What is wrong there.
+    #[must_use]
+    pub fn finding(&self, message: impl Into<String>) -> Finding {
+        let Place { order, file, line, column } = self.clone();
+        Finding { order, file, line, column, message: message.into() }
+    }
+}
+
 /// A place in one of the files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct At {
@@ -74,6 +96,12 @@ pub(super) struct At {
 }
 
 impl At {
+    pub(super) fn place(self, files: &[File<'_>]) -> Place {
+        let file = &files[self.file];
+        let (line, column) = position(file.text, self.offset);
+        Place { order: self.file, file: file.shown(), line, column }
+    }
+
     pub(super) fn finding(self, files: &[File<'_>], message: impl Into<String>) -> Finding {
         let file = &files[self.file];
         let (line, column) = position(file.text, self.offset);

@@ -27,7 +27,7 @@ fn not_toml_or_unknown_keys() {
     check(
         "name = \"x\"\n",
         &expect![[
-            r#"own.toml:1:1: a schema file has no key "name": its keys are class, extend, relationship_type, order, junk"#
+            r#"own.toml:1:1: a schema file has no key "name": its keys are class, extend, relationship_type, order, junk, expect, discover, audit, assign"#
         ]],
     );
     check(

@@ -20,7 +20,7 @@ fn loads_and_lists_parents_first() {
     }
     assert!(seen.len() > 70);
     assert_eq!(schema.digest(), Schema::built_in().digest());
-    assert_eq!(schema.texts().len(), 7);
+    assert_eq!(schema.texts().len(), 8);
 }
 
 /// What agents state must be declared, or it would be neither typed nor identified by.
