@@ -391,6 +391,8 @@ pub fn explanation() -> ExplainResponse {
         merged: vec![graph_item("web-1")],
         distinct_from: vec![],
         duplicates: vec![],
+        as_of_revision: REVISION,
+        as_of_us: NOW_US,
     }
 }
 

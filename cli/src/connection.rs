@@ -9,9 +9,9 @@ use std::time::Duration;
 use cmdb_proto::v1::{
     admin_service_client::AdminServiceClient, commit_service_client::CommitServiceClient,
     graph_service_client::GraphServiceClient, health_service_client::HealthServiceClient,
-    identity_service_client::IdentityServiceClient,
-    item_service_client::ItemServiceClient, scenario_service_client::ScenarioServiceClient,
-    schema_service_client::SchemaServiceClient, transfer_service_client::TransferServiceClient,
+    identity_service_client::IdentityServiceClient, item_service_client::ItemServiceClient,
+    scenario_service_client::ScenarioServiceClient, schema_service_client::SchemaServiceClient,
+    transfer_service_client::TransferServiceClient,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;

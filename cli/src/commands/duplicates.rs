@@ -7,10 +7,12 @@ use cmdb_proto::v1::duplicate_set::Kind;
 use cmdb_proto::v1::{DuplicateSet, DuplicatesRequest, DuplicatesResponse, IdentifierEvidence};
 use serde_json::{Value as Json, json};
 
+use super::as_of::AsOf;
 use crate::error::CommandError;
 use crate::output::table::{FAINT, NAME, WARN};
 use crate::output::{Format, escape, json, words};
 use crate::session::Session;
+use crate::time;
 
 pub const FORMATS: &[Format] = &[Format::Table, Format::Json];
 
@@ -22,16 +24,24 @@ pub struct Arguments {
     /// List at most this many sets [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
-    let request =
-        DuplicatesRequest { item: arguments.item.unwrap_or_default(), limit: arguments.limit.unwrap_or(0) };
+    let request = DuplicatesRequest {
+        item: arguments.item.unwrap_or_default(),
+        limit: arguments.limit.unwrap_or(0),
+        as_of: arguments.as_of.text(),
+    };
     let answer = session.connect().await?.identity().duplicates(request).await?.into_inner();
     let out = session.out.as_mut();
     match session.format {
         Format::Json => json::write(out, &object(&answer))?,
-        _ => text(out, &answer)?,
+        _ => {
+            text(out, &answer)?;
+            arguments.as_of.write(out, answer.as_of_revision, answer.as_of_us, session.now)?;
+        }
     }
     Ok(())
 }
@@ -54,7 +64,12 @@ fn object(answer: &DuplicatesResponse) -> Json {
             json!({"kind": kind(set), "items": items, "items_total": set.items_total, "evidence": evidence})
         })
         .collect();
-    json!({"sets": sets, "total": answer.total})
+    json!({
+        "revision": answer.as_of_revision,
+        "as_of": time::rfc3339(answer.as_of_us),
+        "sets": sets,
+        "total": answer.total,
+    })
 }
 
 /// One rule's identifiers.
@@ -118,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_set_shows_who_states_what() {
-        let answer = DuplicatesResponse { sets: vec![canned::duplicate_set()], total: 3 };
+        let answer =
+            DuplicatesResponse { sets: vec![canned::duplicate_set()], total: 3, ..Default::default() };
         let object = object(&answer);
         assert_eq!(object["sets"][0]["kind"], "duplicate");
         assert_eq!(object["sets"][0]["evidence"][0]["stated"][1]["said_by"][0]["source"], "webshop");

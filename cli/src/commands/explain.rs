@@ -6,12 +6,13 @@ use clap::Args;
 use cmdb_proto::v1::{AttributeContest, ExplainRequest, ExplainResponse, GraphItem, Identification};
 use serde_json::{Value as Json, json};
 
+use super::as_of::AsOf;
 use super::duplicates;
 use crate::error::CommandError;
 use crate::output::table::{FAINT, HEADING, NAME};
 use crate::output::{Format, escape, json};
 use crate::session::Session;
-use crate::value;
+use crate::{time, value};
 
 pub const FORMATS: &[Format] = &[Format::Table, Format::Json];
 
@@ -19,15 +20,20 @@ pub const FORMATS: &[Format] = &[Format::Table, Format::Json];
 pub struct Arguments {
     #[arg(value_name = "ITEM")]
     item: String,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
-    let request = ExplainRequest { item: arguments.item };
+    let request = ExplainRequest { item: arguments.item, as_of: arguments.as_of.text() };
     let answer = session.connect().await?.identity().explain(request).await?.into_inner();
     let out = session.out.as_mut();
     match session.format {
         Format::Json => json::write(out, &object(&answer))?,
-        _ => text(out, &answer)?,
+        _ => {
+            text(out, &answer)?;
+            arguments.as_of.write(out, answer.as_of_revision, answer.as_of_us, session.now)?;
+        }
     }
     Ok(())
 }
@@ -39,6 +45,8 @@ fn object(answer: &ExplainResponse) -> Json {
     };
     let contests: Vec<Json> = answer.attributes.iter().map(contest).collect();
     json!({
+        "revision": answer.as_of_revision,
+        "as_of": time::rfc3339(answer.as_of_us),
         "item": json::item(&item),
         "claims": item.claims.iter().map(json::claim).collect::<Vec<_>>(),
         "identifiers": answer.identifiers.iter().map(duplicates::evidence_object).collect::<Vec<_>>(),

@@ -302,7 +302,11 @@ impl IdentityService for Services {
         if !item.is_empty() {
             find(&item)?;
         }
-        Ok(Response::new(DuplicatesResponse { sets: vec![canned::duplicate_set()], total: 3 }))
+        Ok(Response::new(DuplicatesResponse {
+            sets: vec![canned::duplicate_set()],
+            total: 3,
+            ..Default::default()
+        }))
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {

@@ -34,8 +34,8 @@ use std::collections::BTreeMap;
 pub use class::{Attribute, Class, Normalise, Rule, RuleAttribute, Strength};
 pub use finding::{Finding, Place, SchemaError};
 pub use fit::bytes_from_hex;
-pub use order::Precedence;
 pub use health::{ASSIGNED, Assignment, Audit, Condition, Expectation, Health};
+pub use order::Precedence;
 pub use relationship_type::{Failure, RelationshipType};
 
 use self::junk::Junk;

@@ -4,7 +4,8 @@ use cmdb_core::engine::{Applied, ClaimChoice, DuplicateSet, Explanation, Split, 
 use cmdb_core::model::ItemId;
 
 use super::changes::{ChangeAnswer, Run};
-use super::items::{Claims, ItemAnswer, dressed};
+use super::graph::AsOf;
+use super::items::{ItemAnswer, dressed, last_change};
 use super::names::Mentioned;
 use super::{App, Error, Names, Person};
 
@@ -27,6 +28,8 @@ pub struct IdentityAnswer {
 
 /// Duplicate sets.
 pub struct DuplicatesAnswer {
+    /// The moment.
+    pub as_of: AsOf,
     /// Those that are shown.
     pub sets: Vec<DuplicateSet>,
     /// All of them.
@@ -37,6 +40,8 @@ pub struct DuplicatesAnswer {
 
 /// Why an item is what it is.
 pub struct ExplainAnswer {
+    /// The moment.
+    pub as_of: AsOf,
     /// The item as `show` has it.
     pub item: ItemAnswer,
     /// Why.
@@ -98,8 +103,13 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item.
-    pub async fn duplicates(&self, item: String, limit: usize) -> Result<DuplicatesAnswer, Error> {
-        self.read(move |reader| {
+    pub async fn duplicates(
+        &self,
+        item: String,
+        when: When,
+        limit: usize,
+    ) -> Result<DuplicatesAnswer, Error> {
+        self.read_at(when, move |reader| {
             let (sets, total) = if item.is_empty() {
                 reader.duplicate_sets(limit)?
             } else {
@@ -112,7 +122,7 @@ impl App {
                 mentioned.ids(&set.items);
                 set.evidence.iter().for_each(|row| mentioned.evidence(row));
             }
-            Ok(DuplicatesAnswer { names: mentioned.names(reader)?, sets, total })
+            Ok(DuplicatesAnswer { as_of: AsOf::of(reader), names: mentioned.names(reader)?, sets, total })
         })
         .await
     }
@@ -121,10 +131,10 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item.
-    pub async fn explain(&self, item: String) -> Result<ExplainAnswer, Error> {
-        let item = self.item(item, When::Now, Claims::Shown, None).await?.item;
-        self.read(move |reader| {
-            let why = reader.explain(item.item.id)?.ok_or(Error::Internal)?;
+    pub async fn explain(&self, text: String, when: When) -> Result<ExplainAnswer, Error> {
+        self.read_at(when, move |reader| {
+            let found = reader.resolve_followed(&text)?;
+            let why = reader.explain(found.item)?.ok_or(Error::Internal)?;
             let mut mentioned = Mentioned::default();
             mentioned.item(&why.item);
             mentioned.ids(&why.merged);
@@ -133,11 +143,11 @@ impl App {
             why.identifiers.iter().for_each(|row| mentioned.evidence(row));
             let mut shown = dressed(reader, why.item.clone())?;
             shown.claims = true;
-            shown.revision = item.revision;
-            shown.redirected_from = item.redirected_from;
+            shown.revision = last_change(reader, found.item)?;
+            shown.redirected_from = found.redirected_from;
             let names = mentioned.names(reader)?;
             shown.names = names.clone();
-            Ok(ExplainAnswer { item: shown, why, names })
+            Ok(ExplainAnswer { as_of: AsOf::of(reader), item: shown, why, names })
         })
         .await
     }

@@ -180,7 +180,7 @@ pub(super) fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> 
     })
 }
 
-fn last_change(reader: &Reader, id: ItemId) -> Result<Revision, Error> {
+pub(super) fn last_change(reader: &Reader, id: ItemId) -> Result<Revision, Error> {
     Ok(reader.last_change(id)?.unwrap_or(Revision(0)))
 }
 

@@ -31,6 +31,8 @@ pub fn duplicates_to(answer: &DuplicatesAnswer) -> v1::DuplicatesResponse {
     v1::DuplicatesResponse {
         sets: answer.sets.iter().map(|set| set_to(set, &answer.names)).collect(),
         total: answer.total,
+        as_of_revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
     }
 }
 
@@ -85,6 +87,8 @@ pub fn explained_to(answer: &ExplainAnswer) -> v1::ExplainResponse {
         merged: items(&why.merged, names),
         distinct_from: items(&why.item.distinct_from, names),
         duplicates: items(&why.item.duplicates, names),
+        as_of_revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
     }
 }
 

@@ -66,7 +66,8 @@ impl IdentityService for Identity {
     ) -> Result<Response<v1::DuplicatesResponse>, Status> {
         let ask = request.into_inner();
         let limit = limit("limit", ask.limit, SETS_DEFAULT, SETS_MAX)?;
-        let answer = self.0.duplicates(ask.item, limit).await.map_err(refuse)?;
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let answer = self.0.duplicates(ask.item, when, limit).await.map_err(refuse)?;
         Ok(Response::new(duplicates_to(&answer)))
     }
 
@@ -74,7 +75,9 @@ impl IdentityService for Identity {
         &self,
         request: Request<v1::ExplainRequest>,
     ) -> Result<Response<v1::ExplainResponse>, Status> {
-        let answer = self.0.explain(request.into_inner().item).await.map_err(refuse)?;
+        let ask = request.into_inner();
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let answer = self.0.explain(ask.item, when).await.map_err(refuse)?;
         Ok(Response::new(explained_to(&answer)))
     }
 }

@@ -40,7 +40,7 @@ async fn duplicates_are_listed_with_who_says_what() {
         .collect();
     assert_eq!(shared, ["serial_number", "uuid"]);
     assert_eq!(set.evidence[0].stated[0].said_by[0].source, "assets");
-    let one = v1::DuplicatesRequest { item: "cloud:vm-7".to_owned(), limit: 0 };
+    let one = v1::DuplicatesRequest { item: "cloud:vm-7".to_owned(), ..Default::default() };
     assert_eq!(server.identity().duplicates(one).await.unwrap().into_inner().sets, answer.sets);
 }
 
@@ -63,7 +63,7 @@ async fn a_merge_redirects_and_a_split_takes_it_back() {
     let twice = server.identity().merge(by("ann", merge(false))).await.unwrap_err();
     assert_eq!((twice.code(), said(&twice).1.as_str()), (Code::FailedPrecondition, "MERGE_INVALID"));
 
-    let ask = v1::ExplainRequest { item: "assets:web01".to_owned() };
+    let ask = v1::ExplainRequest { item: "assets:web01".to_owned(), ..Default::default() };
     let why = server.identity().explain(ask).await.unwrap().into_inner();
     assert_eq!(why.merged.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), [old.as_str()]);
     assert_eq!(why.item.unwrap().claims.len(), 2);

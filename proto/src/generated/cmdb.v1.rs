@@ -4399,6 +4399,9 @@ pub struct DuplicatesRequest {
     /// sets; 0: 100; at most 10,000
     #[prost(uint32, tag = "2")]
     pub limit: u32,
+    /// empty: now
+    #[prost(string, tag = "3")]
+    pub as_of: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DuplicatesResponse {
@@ -4407,6 +4410,12 @@ pub struct DuplicatesResponse {
     /// sets, whatever the limit
     #[prost(uint64, tag = "2")]
     pub total: u64,
+    /// the revision that is shown
+    #[prost(uint64, tag = "3")]
+    pub as_of_revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "4")]
+    pub as_of_us: i64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DuplicateSet {
@@ -4492,6 +4501,9 @@ pub struct StatedIdentifier {
 pub struct ExplainRequest {
     #[prost(string, tag = "1")]
     pub item: ::prost::alloc::string::String,
+    /// empty: now
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExplainResponse {
@@ -4510,6 +4522,12 @@ pub struct ExplainResponse {
     pub distinct_from: ::prost::alloc::vec::Vec<GraphItem>,
     #[prost(message, repeated, tag = "6")]
     pub duplicates: ::prost::alloc::vec::Vec<GraphItem>,
+    /// the revision that is shown
+    #[prost(uint64, tag = "7")]
+    pub as_of_revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "8")]
+    pub as_of_us: i64,
 }
 /// What the sources say of one attribute; also of "class" and "name".
 #[derive(Clone, PartialEq, ::prost::Message)]
