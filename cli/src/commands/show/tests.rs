@@ -179,15 +179,15 @@ fn the_json_object_has_the_promised_fields() {
               ],
               "relationships_omitted": 0,
               "inherited": [
-            {
-              "attribute": "owner",
-              "value": "Shop team",
-              "rule": "",
-              "service": "@5",
-              "service_name": "Shop"
-            }
-          ],
-          "groups": [
+                {
+                  "attribute": "owner",
+                  "value": "Shop team",
+                  "rule": "",
+                  "service": "@5",
+                  "service_name": "Shop"
+                }
+              ],
+              "groups": [
                 {
                   "group": "disks",
                   "require": "at_least 1",
