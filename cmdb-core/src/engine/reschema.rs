@@ -15,7 +15,7 @@ const PENDING_MAX: usize = 10_000;
 
 /// What indexes hold of an item under one schema. To be raised when the program indexes differently: a store whose
 /// indexes are of another version is brought up to date when it is opened.
-const INDEX_VERSION: u32 = 2;
+const INDEX_VERSION: u32 = 3;
 
 /// Of the schema, and of how the program indexes by it: two stores with the same one have the same indexes.
 pub(super) fn digest(schema: &Schema) -> [u8; 32] {
@@ -33,7 +33,7 @@ pub(super) fn adopt(store: &dyn Store, epoch: u64, start: Start) -> Result<Start
         start.schema.texts().into_iter().map(|(name, text)| SchemaFileRecord { name, text }).collect();
     let what = SchemaRecord { digest: digest(&start.schema).to_vec(), files };
     draft.put_record(Table::Schemas, start.schema_number.to_be_bytes().to_vec(), &what);
-    for table in [Table::Attributes, Table::Identifiers, Table::Classes] {
+    for table in [Table::Attributes, Table::Identifiers, Table::Classes, Table::Probes] {
         forget(&mut draft, table)?;
     }
     for number in 1..start.next_item {
@@ -46,6 +46,8 @@ pub(super) fn adopt(store: &dyn Store, epoch: u64, start: Start) -> Result<Start
             draft.flush()?;
         }
     }
+    draft.flush()?;
+    super::ingest::matches::ask_anew(&mut draft)?;
     super::ingest::settle(&mut draft)?;
     let actor = Actor { name: "schema".to_owned(), reason: "the schema has changed".to_owned() };
     Ok(draft.seal(&actor)?.next)

@@ -71,6 +71,14 @@ fn strong_rules_find_across_classes_and_sources() {
 }
 
 #[test]
+fn a_uuid_is_one_in_either_byte_order() {
+    let one = [("server", &[("uuid", UUID_A)][..])];
+    let swapped = [("uuid", "44454C4C-4200-1035-8056-B2C04F4E3332")];
+    check(&one, ("server", &swapped), None, (Some(1), Method::Rule));
+    check(&one, ("server", &swapped), Some(1), (Some(1), Method::Key));
+}
+
+#[test]
 fn junk_identifies_nothing() {
     let one = [("server", &[("serial_number", "Default string")][..])];
     check(&one, ("server", &[("serial_number", "Default string")]), None, (None, Method::New));

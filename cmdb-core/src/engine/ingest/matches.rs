@@ -88,6 +88,28 @@ pub(super) fn settle(draft: &mut Draft<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Asks every match again whose values are compared in another way now.
+pub(in crate::engine) fn ask_anew(draft: &mut Draft<'_>) -> Result<(), StoreError> {
+    /// How many are asked before the draft is written into the transaction.
+    const PAGE: usize = 1_000;
+    let mut all = Vec::new();
+    draft.for_each_stored(Table::Matches, &[], |row, _| {
+        all.extend(key::item_at_end(row).map(|id| id.0));
+        Ok(())
+    })?;
+    for page in all.chunks(PAGE) {
+        for id in page {
+            let Some(found) = load(draft, *id)? else { continue };
+            for (attribute, value) in probes(draft, &found) {
+                draft.put_row(Table::Probes, key::probe(&attribute, &value, *id), Vec::new());
+            }
+            answer(draft, *id)?;
+        }
+        draft.flush()?;
+    }
+    Ok(())
+}
+
 /// How many of these matches wait.
 pub(in crate::engine) fn waiting(draft: &Draft<'_>, ids: &[u64]) -> Result<u64, StoreError> {
     let mut waiting = 0;

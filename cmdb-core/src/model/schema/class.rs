@@ -77,7 +77,7 @@ pub enum Normalise {
     LowerCase,
     /// A hardware address: lower case, colons.
     Mac,
-    /// A UUID: lower case, hyphens, no braces.
+    /// A UUID: lower case, hyphens, no braces; the smaller of its two byte orders.
     Uuid,
     /// An IP address in its shortest form; other text in lower case.
     Address,

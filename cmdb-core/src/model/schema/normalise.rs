@@ -16,7 +16,14 @@ impl Schema {
         let declared = self.attribute(class, attribute).or_else(|| self.attribute("", attribute));
         let how = declared.map(|attribute| attribute.normalise).unwrap_or_default();
         let text = canonical(how, value)?;
-        (!text.is_empty() && !self.is_junk(attribute, &text)).then_some(text)
+        let says_nothing = |text: &str| text.is_empty() || self.is_junk(attribute, text);
+        if how != Normalise::Uuid {
+            return (!says_nothing(&text)).then_some(text);
+        }
+        // Firmware writes the first three fields either way round, and readers disagree on which: both are one id.
+        // Junk is listed in one of them.
+        let swapped = swapped(&text);
+        (!says_nothing(&text) && !says_nothing(&swapped)).then(|| text.min(swapped))
     }
 
     /// The canonical texts of a value: one for each usable element of a list, at most one of anything else.
@@ -61,6 +68,21 @@ fn canonical_text(how: Normalise, text: &str) -> String {
             text.parse::<IpAddr>().map_or(text, |address| address.to_canonical().to_string())
         }
     }
+}
+
+/// A UUID with the bytes of its first three fields in the other order; other text as it is.
+fn swapped(uuid: &str) -> String {
+    /// Where each byte of the first three fields comes from, hyphens left out.
+    const ORDER: [usize; 8] = [3, 2, 1, 0, 5, 4, 7, 6];
+    let groups: Vec<&str> = uuid.split('-').collect();
+    let plain = groups.concat();
+    if groups.iter().map(|group| group.len()).ne([8, 4, 4, 4, 12])
+        || !plain.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        return uuid.to_owned();
+    }
+    let first: String = ORDER.iter().map(|byte| &plain[byte * 2..byte * 2 + 2]).collect();
+    grouped(&format!("{first}{}", &plain[16..]), '-', &[8, 4, 4, 4, 12])
 }
 
 /// The hexadecimal digits of a text in groups; a text with other digits, or another number of them, in lower case.

@@ -135,14 +135,30 @@ fn normalise() {
             "computer",
             "uuid",
             text("{4C4C4544-0042-3510-8053-B7C04F4D3632}"),
-            Some("4c4c4544-0042-3510-8053-b7c04f4d3632"),
+            Some("44454c4c-4200-1035-8053-b7c04f4d3632"),
         ),
         (
             "computer",
             "uuid",
             text("4C4C454400423510 8053B7C04F4D3632"),
-            Some("4c4c4544-0042-3510-8053-b7c04f4d3632"),
+            Some("44454c4c-4200-1035-8053-b7c04f4d3632"),
         ),
+        // The same machine, read in the other byte order.
+        (
+            "computer",
+            "uuid",
+            text("44454C4C-4200-1035-8053-B7C04F4D3632"),
+            Some("44454c4c-4200-1035-8053-b7c04f4d3632"),
+        ),
+        ("virtual_machine", "uuid", text("not a uuid"), Some("not a uuid")),
+        (
+            "virtual_machine",
+            "uuid",
+            text("ünïcode-0042-3510-8053-b7c04f4d3632"),
+            Some("ünïcode-0042-3510-8053-b7c04f4d3632"),
+        ),
+        // Listed as 03020100-0504-0706-…: junk in either order.
+        ("computer", "uuid", text("00010203-0405-0607-0809-0a0b0c0d0e0f"), None),
         ("computer", "uuid", text("00000000-0000-0000-0000-000000000000"), None),
         ("computer", "uuid", text("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"), None),
         ("computer", "uuid", text("03000200-0400-0500-0006-000700080009"), None),
