@@ -111,8 +111,8 @@ pub fn run(options: &Options) -> Result<()> {
     let (size, items) = (options.size, options.size.items());
     let mut figures = Figures::begin(size.name(), items, items * RELATIONSHIPS_OF_AN_ITEM)?;
     let data = directory.path().join("data");
-    let stored = import(&mut figures, &data, directory.path(), items)?;
-    disk(&mut figures, &data, stored, items)?;
+    let tables = import(&mut figures, &data, directory.path(), items)?;
+    disk(&mut figures, &data, tables, items)?;
     reopen(&mut figures, &data)?;
     let (engine, store) = open(&data)?;
     current(&mut figures, &engine, items)?;
@@ -147,8 +147,8 @@ fn actor() -> Actor {
     Actor { name: "bench".to_owned(), reason: String::new() }
 }
 
-/// Returns the bytes of all rows.
-fn import(figures: &mut Figures, data: &Path, directory: &Path, items: u64) -> Result<u64> {
+/// Returns the bytes of the rows, by table.
+fn import(figures: &mut Figures, data: &Path, directory: &Path, items: u64) -> Result<Vec<(Table, u64)>> {
     let (item_rows, relationship_rows) = (directory.join("items.csv"), directory.join("relationships.csv"));
     estate::write(&item_rows, &relationship_rows, items, SEED)?;
     let (engine, store) = open(data)?;
@@ -184,27 +184,38 @@ fn import(figures: &mut Figures, data: &Path, directory: &Path, items: u64) -> R
         reached: figures.at_m(seconds <= 60.0),
         beside: format!("peak memory {} MiB, of which {} MiB before", peak >> 20, resident >> 20),
     });
-    let mut bytes = 0;
+    let mut tables = Vec::new();
     let snapshot = store.snapshot()?;
     for table in Table::ALL {
+        let mut bytes = 0;
         store::for_each(&*snapshot, table, Range::all(), |key, value| {
             bytes += (key.len() + value.len()) as u64;
             Ok::<(), anyhow::Error>(())
         })?;
+        tables.push((table, bytes));
     }
     engine.close();
-    Ok(bytes)
+    Ok(tables)
 }
 
-fn disk(figures: &mut Figures, data: &Path, stored: u64, items: u64) -> Result<()> {
+fn disk(figures: &mut Figures, data: &Path, mut tables: Vec<(Table, u64)>, items: u64) -> Result<()> {
     let file = std::fs::metadata(RedbStore::file(data))?.len();
+    let stored: u64 = tables.iter().map(|(_, bytes)| bytes).sum();
+    tables.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    let share = |(table, bytes): &(Table, u64)| format!("{} {}", table.name(), bytes / items);
+    let largest: Vec<String> = tables.iter().filter(|(_, bytes)| *bytes >= items).map(share).collect();
     let (stored, file) = (stored as f64 / items as f64, file as f64 / items as f64);
     figures.add(Figure {
         what: "disk, an item with its 4 relationships and first version",
         reach: "1.2 KB stored; file at most 2 times that",
         value: format!("{:.2} KB stored", stored / 1e3),
         reached: Some(stored <= 1_200.0 && file <= 2.0 * stored),
-        beside: format!("file {:.2} KB an item, {:.1} times", file / 1e3, file / stored),
+        beside: format!(
+            "file {:.2} KB an item, {:.1} times; bytes an item: {}",
+            file / 1e3,
+            file / stored,
+            largest.join(", ")
+        ),
     });
     Ok(())
 }

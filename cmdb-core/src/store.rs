@@ -197,6 +197,12 @@ pub trait Read {
     /// When the store cannot be read.
     fn scan(&self, table: Table, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError>;
 
+    /// The first row of each of the ranges, in their order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn first_of_each(&self, table: Table, ranges: &[Range]) -> Result<Vec<Option<Row>>, StoreError>;
+
     /// The value of one key.
     ///
     /// # Errors

@@ -8,6 +8,10 @@ use std::process::ExitCode;
 use cmdb_server::config::{self, Arguments, Config, ConfigError, Verb};
 use cmdb_server::{log, offline, server};
 
+/// Most of the server's work is small allocations on several threads: an import takes a fifth less time with it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 

@@ -13,6 +13,9 @@ use crate::store::{Batch, Range, Read, StoreError, Table, key};
 /// The most edges one chunk holds.
 pub(super) const CHUNK_MAX: usize = 256;
 
+/// Items whose chunks are read together: opening a table costs as much as some chunks do.
+const TOGETHER: usize = 500;
+
 /// An edge's place among the edges of one item.
 pub(crate) type EdgeKey = Vec<u8>;
 
@@ -63,21 +66,17 @@ impl Packed for EndRecord {
 /// A chunk: its key and entries.
 type Chunk<P> = (Vec<u8>, Vec<P>);
 
-/// The chunk that holds, or would hold, an edge.
-fn chunk_of<P: Packed>(read: &dyn Read, item: ItemId, edge: &[u8]) -> Result<Option<Chunk<P>>, StoreError> {
+/// The rows of which the first is the chunk that holds, or would hold, an edge.
+fn holding(item: ItemId, edge: &[u8]) -> Range {
     let mut beyond = key::chunk(item, edge);
     beyond.push(0);
-    let range = Range { from: key::item(item), to: Some(beyond), order: crate::store::Order::Descending };
-    match read.scan(P::TABLE, &range, 1)?.pop() {
-        Some((key, value)) => Ok(Some((key, P::unpack(&value)?))),
-        None => Ok(None),
-    }
+    Range { from: key::item(item), to: Some(beyond), order: crate::store::Order::Descending }
 }
 
 /// One edge as it is stored.
 pub(super) fn find<P: Packed>(read: &dyn Read, item: ItemId, edge: &[u8]) -> Result<Option<P>, StoreError> {
-    let Some((_, entries)) = chunk_of::<P>(read, item, edge)? else { return Ok(None) };
-    Ok(entries.into_iter().find(|entry| entry.edge() == edge))
+    let Some((_, value)) = read.scan(P::TABLE, &holding(item, edge), 1)?.pop() else { return Ok(None) };
+    Ok(P::unpack(&value)?.into_iter().find(|entry| entry.edge() == edge))
 }
 
 /// One relationship as it is stored.
@@ -112,35 +111,73 @@ pub(crate) fn all<P: Packed>(
     }
 }
 
-/// Writes the edges of one item that changed: `None` takes an edge away.
+/// What changed of the edges of an item: `None` takes an edge away.
+pub(super) type Edits<P> = BTreeMap<EdgeKey, Option<P>>;
+
+/// Writes the edges that changed.
 pub(super) fn rewrite<P: Packed>(
     read: &dyn Read,
     batch: &mut Batch,
     schema: u32,
-    item: ItemId,
-    mut changes: BTreeMap<EdgeKey, Option<P>>,
+    changes: BTreeMap<ItemId, Edits<P>>,
 ) -> Result<(), StoreError> {
-    while let Some((first, _)) = changes.first_key_value() {
-        let found = chunk_of::<P>(read, item, first)?;
-        let (chunk_key, entries) = found.unwrap_or_else(|| (key::item(item), Vec::new()));
-        // Everything up to the next chunk belongs here.
-        let next = read.scan(P::TABLE, &Range::prefix(key::item(item)).after(&chunk_key), 1)?;
-        let rest = match next.first() {
-            Some((next, _)) => changes.split_off(&next[8..]),
-            None => BTreeMap::new(),
-        };
-        let here = std::mem::replace(&mut changes, rest);
-        let mut merged: BTreeMap<EdgeKey, P> =
-            entries.into_iter().map(|entry| (entry.edge(), entry)).collect();
-        for (edge, change) in here {
-            match change {
-                Some(entry) => merged.insert(edge, entry),
-                None => merged.remove(&edge),
-            };
-        }
-        write_chunks(batch, schema, item, chunk_key, merged);
+    let mut changes = changes.into_iter().peekable();
+    while changes.peek().is_some() {
+        rewrite_some(read, batch, schema, changes.by_ref().take(TOGETHER).collect())?;
     }
     Ok(())
+}
+
+fn rewrite_some<P: Packed>(
+    read: &dyn Read,
+    batch: &mut Batch,
+    schema: u32,
+    mut changes: BTreeMap<ItemId, Edits<P>>,
+) -> Result<(), StoreError> {
+    // A round writes one chunk of each item. Few items have more than one.
+    while !changes.is_empty() {
+        let holding: Vec<Range> = changes
+            .iter()
+            .map(|(item, edits)| holding(*item, edits.keys().next().map_or(&[], |edge| edge)))
+            .collect();
+        let chunks: Vec<Chunk<P>> = changes
+            .keys()
+            .zip(read.first_of_each(P::TABLE, &holding)?)
+            .map(|(item, row)| match row {
+                Some((key, value)) => Ok((key, P::unpack(&value)?)),
+                None => Ok((key::item(*item), Vec::new())),
+            })
+            .collect::<Result<_, StoreError>>()?;
+        let following: Vec<Range> = changes
+            .keys()
+            .zip(&chunks)
+            .map(|(item, (key, _))| Range::prefix(key::item(*item)).after(key))
+            .collect();
+        let following = read.first_of_each(P::TABLE, &following)?;
+        let mut rest = BTreeMap::new();
+        for (((item, mut here), (chunk_key, entries)), next) in changes.into_iter().zip(chunks).zip(following)
+        {
+            // Everything up to the next chunk belongs here.
+            let beyond = next.map(|(next, _)| here.split_off(&next[size_of::<u64>()..])).unwrap_or_default();
+            if !beyond.is_empty() {
+                rest.insert(item, beyond);
+            }
+            write_chunks(batch, schema, item, chunk_key, merged(entries, here));
+        }
+        changes = rest;
+    }
+    Ok(())
+}
+
+fn merged<P: Packed>(entries: Vec<P>, edits: Edits<P>) -> BTreeMap<EdgeKey, P> {
+    let mut merged: BTreeMap<EdgeKey, P> = entries.into_iter().map(|entry| (entry.edge(), entry)).collect();
+    for (edge, change) in edits {
+        match change {
+            Some(entry) => merged.insert(edge, entry),
+            None => merged.remove(&edge),
+        };
+    }
+    merged
 }
 
 fn write_chunks<P: Packed>(

@@ -367,6 +367,19 @@ impl<'s> Draft<'s> {
         found.map(|bytes| record::decode(Table::Units, &bytes)).transpose()
     }
 
+    /// Reads ahead what became of units that will be asked for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fetch_units<'u>(
+        &mut self,
+        source: SourceId,
+        units: impl Iterator<Item = (UnitKind, &'u str)>,
+    ) -> Result<(), StoreError> {
+        let keys = units.map(|(kind, unit)| key::unit(source, kind, unit)).collect();
+        self.rows.fetch(&*self.transaction, Table::Units, keys)
+    }
+
     /// Keeps what became of a unit.
     ///
     /// # Errors

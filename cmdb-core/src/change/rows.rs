@@ -3,21 +3,48 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use rustc_hash::FxHashMap;
+
 use crate::store::{Batch, Range, Read, Row, SCAN_ROWS_MAX, StoreError, Table};
+
+/// The most rows that are kept from reading ahead; with more, reading ahead begins anew.
+const FETCHED_MAX: usize = 50_000;
 
 /// Writes that later reads must see.
 #[derive(Default)]
 pub(super) struct Rows {
-    written: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    /// By table. `None`: the row is gone.
+    written: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()],
+    /// Rows as they are in the transaction, read ahead by table; forgotten whenever the transaction is written.
+    fetched: [FxHashMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()],
 }
 
 impl Rows {
     pub(super) fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
-        self.written.insert((table, key), Some(value));
+        self.written[table as usize].insert(key, Some(value));
     }
 
     pub(super) fn delete(&mut self, table: Table, key: Vec<u8>) {
-        self.written.insert((table, key), None);
+        self.written[table as usize].insert(key, None);
+    }
+
+    /// Reads rows ahead in one go: opening a table costs as much as some rows do.
+    pub(super) fn fetch(
+        &mut self,
+        read: &dyn Read,
+        table: Table,
+        mut keys: Vec<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        let fetched = &mut self.fetched[table as usize];
+        if fetched.len() > FETCHED_MAX {
+            fetched.clear();
+        }
+        keys.retain(|key| !fetched.contains_key(key));
+        keys.sort_unstable();
+        keys.dedup();
+        let rows = read.get_many(table, &keys)?;
+        fetched.extend(keys.into_iter().zip(rows));
+        Ok(())
     }
 
     pub(super) fn get(
@@ -26,8 +53,9 @@ impl Rows {
         table: Table,
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.written.get(&(table, key.to_vec())) {
-            Some(written) => Ok(written.clone()),
+        let kept = self.written[table as usize].get(key).or_else(|| self.fetched[table as usize].get(key));
+        match kept {
+            Some(kept) => Ok(kept.clone()),
             None => read.get(table, key),
         }
     }
@@ -53,11 +81,9 @@ impl Rows {
                 break;
             }
         }
-        let from = Bound::Included((table, prefix.to_vec()));
-        for ((in_table, key), value) in self.written.range((from, Bound::Unbounded)) {
-            if *in_table != table || !key.starts_with(prefix) {
-                break;
-            }
+        let from = Bound::Included(prefix);
+        let written = self.written[table as usize].range::<[u8], _>((from, Bound::Unbounded));
+        for (key, value) in written.take_while(|(key, _)| key.starts_with(prefix)) {
             match value {
                 Some(value) => found.insert(key.clone(), value.clone()),
                 None => found.remove(key),
@@ -67,12 +93,15 @@ impl Rows {
     }
 
     pub(super) fn drain_into(&mut self, batch: &mut Batch) {
-        for ((table, key), value) in std::mem::take(&mut self.written) {
-            batch.writes.push((table, key, value));
+        for table in Table::ALL {
+            self.fetched[table as usize].clear();
+            for (key, value) in std::mem::take(&mut self.written[table as usize]) {
+                batch.writes.push((table, key, value));
+            }
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.written.is_empty()
+        self.written.iter().all(BTreeMap::is_empty)
     }
 }

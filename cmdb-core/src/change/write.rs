@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::adjacency;
+use super::adjacency::{self, Edits};
 use super::draft::{Draft, EdgeName, EdgeSlot, Slot};
 use super::{Actor, Change, CommitHeader};
 use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
@@ -68,8 +68,8 @@ impl Draft<'_> {
         heads: &mut BTreeMap<ItemId, HeadRecord>,
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
-        let mut outgoing: BTreeMap<ItemId, BTreeMap<Vec<u8>, Option<Relationship>>> = BTreeMap::new();
-        let mut incoming: BTreeMap<ItemId, BTreeMap<Vec<u8>, Option<EndRecord>>> = BTreeMap::new();
+        let mut outgoing: BTreeMap<ItemId, Edits<Relationship>> = BTreeMap::new();
+        let mut incoming: BTreeMap<ItemId, Edits<EndRecord>> = BTreeMap::new();
         for ((from, kind, to), slot) in edges {
             if slot.stored == slot.current {
                 continue;
@@ -103,13 +103,8 @@ impl Draft<'_> {
             });
         }
         let schema = self.start.schema_number;
-        for (item, changes) in outgoing {
-            adjacency::rewrite(&*self.transaction, batch, schema, item, changes)?;
-        }
-        for (item, changes) in incoming {
-            adjacency::rewrite(&*self.transaction, batch, schema, item, changes)?;
-        }
-        Ok(())
+        adjacency::rewrite(&*self.transaction, batch, schema, outgoing)?;
+        adjacency::rewrite(&*self.transaction, batch, schema, incoming)
     }
 
     fn stored_head(&self, id: ItemId) -> Result<HeadRecord, StoreError> {

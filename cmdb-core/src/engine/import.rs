@@ -14,7 +14,7 @@ use super::ingest::{self, Stating, Unit, WITHDRAWN};
 use super::request::{Decision, EngineError, Import, ImportEvent, ImportOutcome, Outcome};
 use super::writer::Events;
 use crate::change::Draft;
-use crate::claim::{Claim, UnitKind};
+use crate::claim::UnitKind;
 use crate::import::{LineProblem, ReadError, Record, reader};
 use crate::model::{Problem, Reason, SourceId};
 use crate::store::scratch::Scratch;
@@ -53,7 +53,9 @@ pub(super) fn run(
         import,
         stating: None,
         seen: Scratch::new(directory)?,
+        keys: Vec::new(),
         lines: 0,
+        kinds: vec![Vec::new(); import.files.len()],
         tracked: Tracked::new(import),
         outcome: ImportOutcome::default(),
         matches: Vec::new(),
@@ -70,7 +72,11 @@ struct Run<'a> {
     /// Who states the files' claims; an export states none of its own.
     stating: Option<Stating<'a>>,
     seen: Scratch,
+    /// Keys of the lines that were read last, not yet in `seen`.
+    keys: Vec<(UnitKind, String, Line)>,
     lines: u64,
+    /// Which kinds of lines each file has: a phase does not read the others again.
+    kinds: Vec<Vec<UnitKind>>,
     tracked: Tracked<'a>,
     outcome: ImportOutcome,
     /// Matches that this import made, bounded by [`tracked::LISTED_MAX`].
@@ -121,16 +127,25 @@ impl Run<'_> {
                     Ok(record) => match &record.value {
                         Record::Claim(claim) => {
                             claims = true;
+                            self.note_kind(number, claim.kind);
                             let line = Line { file: number, line: record.line, column: record.column };
-                            self.once(claim, line)?;
+                            self.keys.push((claim.kind, claim.key.clone(), line));
+                            if self.keys.len() == BATCH {
+                                self.once()?;
+                            }
                         }
-                        Record::Exported(_) => exported = true,
+                        Record::Exported(_) => {
+                            exported = true;
+                            self.note_kind(number, UnitKind::Item);
+                            self.note_kind(number, UnitKind::Relationship);
+                        }
                     },
                     Err(ReadError::Line(problem)) => self.tracked.line(number, *problem, events),
                     Err(ReadError::File(error)) => return Err(unreadable(&file.name, &error).into()),
                 }
             }
         }
+        self.once()?;
         if exported && !draft.is_empty() {
             return Err(Problem::new(
                 Reason::NotEmpty,
@@ -154,19 +169,32 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Refuses a key that was given before in these files.
-    fn once(&mut self, claim: &Claim, line: Line) -> Result<(), EngineError> {
-        let name = key::unit(SourceId(0), claim.kind, &claim.key);
-        let Some((file, first)) = self.seen.add(&name, line.file, line.line)? else { return Ok(()) };
-        let before = &self.import.files[file as usize].name;
-        let problem = Problem::new(
-            Reason::KeyRepeated,
-            format!("\"{}\" is given twice: first in {before}, line {first}", claim.key),
-            claim.key.clone(),
-        )
-        .expected("each key once", "twice")
-        .hint("give one of them another key, or join the two lines");
-        self.tracked.refuse(line, problem);
+    fn note_kind(&mut self, file: u32, kind: UnitKind) {
+        let kinds = &mut self.kinds[file as usize];
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+
+    /// Refuses keys that were given before in these files.
+    fn once(&mut self) -> Result<(), EngineError> {
+        let keys = std::mem::take(&mut self.keys);
+        let names = keys
+            .iter()
+            .map(|(kind, unit, line)| (key::unit(SourceId(0), *kind, unit), (line.file, line.line)));
+        let met = self.seen.add(names)?;
+        for ((_, unit, line), first) in keys.into_iter().zip(met) {
+            let Some((file, first)) = first else { continue };
+            let before = &self.import.files[file as usize].name;
+            let problem = Problem::new(
+                Reason::KeyRepeated,
+                format!("\"{unit}\" is given twice: first in {before}, line {first}"),
+                unit,
+            )
+            .expected("each key once", "twice")
+            .hint("give one of them another key, or join the two lines");
+            self.tracked.refuse(line, problem);
+        }
         Ok(())
     }
 
@@ -182,6 +210,9 @@ impl Run<'_> {
         let mut later: Vec<(Line, Unit)> = Vec::new();
         let mut done = 0;
         for (number, file) in (0u32..).zip(&self.import.files) {
+            if !self.kinds[number as usize].contains(&kind) {
+                continue;
+            }
             for record in reader(file.format, open(file)?, &schema) {
                 done += 1;
                 if u64::is_multiple_of(done, PROGRESS_LINES) {
@@ -238,6 +269,7 @@ impl Run<'_> {
     ) -> Result<(), EngineError> {
         let Some(stating) = self.stating.filter(|_| !batch.is_empty()) else { return Ok(()) };
         let (lines, units): (Vec<Line>, Vec<Unit>) = batch.into_iter().unzip();
+        ingest::fetch(draft, stating.source, &units)?;
         let mut known = Vec::with_capacity(units.len());
         for unit in &units {
             known.push(draft.unit(stating.source, unit.claim.kind, &unit.claim.key)?.is_some());

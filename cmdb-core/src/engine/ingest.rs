@@ -15,7 +15,7 @@ pub(super) mod relationships;
 pub(super) mod withdraw;
 
 use crate::change::Draft;
-use crate::claim::Claim;
+use crate::claim::{Claim, Reference, UnitKind};
 use crate::engine::request::{Decision, Outcome};
 use crate::model::{Problem, SourceId, SourceKind, Timestamp};
 use crate::store::StoreError;
@@ -58,12 +58,26 @@ pub(super) const WITHDRAWN: &[u8] = &[];
 /// The digest of a unit that must be stated again to be believed unchanged.
 pub(super) const UNKNOWN: &[u8] = &[0];
 
+/// Reads ahead what the source said under the keys of units, and under those that they refer to.
+pub(super) fn fetch(draft: &mut Draft<'_>, source: SourceId, units: &[Unit]) -> Result<(), StoreError> {
+    let own = units.iter().map(|unit| (unit.claim.kind, unit.claim.key.as_str()));
+    let ends =
+        units.iter().flat_map(|unit| &unit.claim.relationships).flat_map(|said| [&said.from, &said.to]);
+    let hosts = units.iter().filter_map(|unit| unit.claim.item.as_ref()?.within.as_ref());
+    let referred = ends.chain(hosts).filter_map(|reference| match reference {
+        Reference::Key(key) => Some((UnitKind::Item, key.as_str())),
+        _ => None,
+    });
+    draft.fetch_units(source, own.chain(referred))
+}
+
 /// States a batch of units. One decision for each, in order.
 pub(super) fn state(
     draft: &mut Draft<'_>,
     stating: &Stating<'_>,
     units: &[Unit],
 ) -> Result<Vec<Decision>, StoreError> {
+    fetch(draft, stating.source, units)?;
     let mut decisions = items::state_items(draft, stating, units)?;
     let mut groups = Vec::new();
     for (unit, decision) in units.iter().zip(&mut decisions) {

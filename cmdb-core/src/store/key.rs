@@ -48,11 +48,13 @@ pub fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 
 /// Text followed by a separator that sorts before every continuation. A NUL inside is written as two bytes.
 pub fn push_text(key: &mut Vec<u8>, text: &str) {
-    for byte in text.bytes() {
-        key.push(byte);
-        if byte == 0 {
-            key.push(0xff);
-        }
+    // Room for a number behind it, which most keys have.
+    key.reserve(text.len() + 2 + size_of::<u64>());
+    let mut parts = text.as_bytes().split(|byte| *byte == 0);
+    key.extend_from_slice(parts.next().unwrap_or_default());
+    for part in parts {
+        key.extend_from_slice(&[0, 0xff]);
+        key.extend_from_slice(part);
     }
     key.extend_from_slice(&[0, 0]);
 }

@@ -252,6 +252,10 @@ impl Read for RedbSnapshot {
     fn scan(&self, table: Table, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
         scan_from(self.table(table)?, range, limit)
     }
+
+    fn first_of_each(&self, table: Table, ranges: &[Range]) -> Result<Vec<Option<Row>>, StoreError> {
+        first_from(self.table(table)?, ranges)
+    }
 }
 
 impl Snapshot for RedbSnapshot {
@@ -276,6 +280,12 @@ impl Read for RedbTransaction<'_> {
         let open =
             self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
         scan_from(&open, range, limit)
+    }
+
+    fn first_of_each(&self, table: Table, ranges: &[Range]) -> Result<Vec<Option<Row>>, StoreError> {
+        let open =
+            self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
+        first_from(&open, ranges)
     }
 }
 
@@ -330,6 +340,13 @@ fn get_from(
             Ok(found.map(|value| value.value().to_vec()))
         })
         .collect()
+}
+
+fn first_from(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    ranges: &[Range],
+) -> Result<Vec<Option<Row>>, StoreError> {
+    ranges.iter().map(|range| Ok(scan_from(table, range, 1)?.pop())).collect()
 }
 
 fn scan_from(

@@ -29,21 +29,23 @@ impl Scratch {
         Ok(Scratch { transaction: Some(transaction), _database: database })
     }
 
-    /// Adds a name; where it was met before, when it was.
+    /// Adds names, in order; for each, where it was met before, when it was.
     pub(crate) fn add(
         &mut self,
-        name: &[u8],
-        file: u32,
-        line: u64,
-    ) -> Result<Option<(u32, u64)>, StoreError> {
+        names: impl Iterator<Item = (Vec<u8>, (u32, u64))>,
+    ) -> Result<Vec<Option<(u32, u64)>>, StoreError> {
         let transaction = self.transaction.as_ref().expect("held until dropped");
         let mut set = transaction.open_table(SET).map_err(failed)?;
-        let key = short(name);
-        let before = set.get(key).map_err(failed)?.map(|place| place.value());
-        if before.is_none() {
-            set.insert(key, (file, line)).map_err(failed)?;
+        let mut met = Vec::new();
+        for (name, place) in names {
+            let key = short(&name);
+            let before = set.get(key).map_err(failed)?.map(|place| place.value());
+            if before.is_none() {
+                set.insert(key, place).map_err(failed)?;
+            }
+            met.push(before);
         }
-        Ok(before)
+        Ok(met)
     }
 
     /// Whether a name was added.
