@@ -7,12 +7,25 @@
 //! A weak rule finds only what no strong identifier contradicts. What is found by nothing is new; what is found
 //! several times is new as well, and all of them are recorded as a duplicate set: nothing is guessed.
 //!
-//! Invariant: the verdict depends on the claim and the index alone, not on the time or the order of sources.
+//! ```text
+//!  claim ──evidence──▶ identifiers (own fields), criteria (rows to look up) ──decide──▶ verdict
+//!                                        ▲ Index: who has it     ▲ Surroundings: rows, live machines that say it too
+//! ```
+//!
+//! Definitions: a *row* is an item that belongs to another one and tells it by what it says, such as an interface of
+//! a host. *Rivals* of a claim are other live machines that speak of the same item.
+//!
+//! Invariant: the verdict depends on the claim, the index and the surroundings alone, not on the order of sources.
+
+mod apart;
+mod decide;
+
+pub use decide::decide;
 
 use std::collections::BTreeSet;
 
-use crate::model::item::{Identification, Method};
-use crate::model::schema::{Rule, Schema, Strength};
+use crate::model::item::Identification;
+use crate::model::schema::{Lookup, Rule, Schema, Strength};
 use crate::model::{ItemId, Value};
 
 /// The most identifiers one claim may yield; a longer list in an attribute is cut here.
@@ -35,11 +48,44 @@ pub struct Identifier {
     pub one_of_many: bool,
 }
 
+/// A rule that goes by looked-up rows, with what the claim itself says to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Criterion {
+    /// What is looked up.
+    pub lookup: Lookup,
+    /// Own attributes that an item must have as well, normalised.
+    pub own: Vec<(String, String)>,
+    /// The class that declares the rule.
+    pub declared_by: String,
+    /// What a match is worth.
+    pub strength: Strength,
+    /// How many identifiers come from rules before this one.
+    pub after: usize,
+}
+
+impl Criterion {
+    /// All that the rule goes by.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<String> {
+        let own = self.own.iter().map(|(name, _)| name.clone());
+        own.chain([self.lookup.name()]).collect()
+    }
+
+    /// The values: its own, then the rows'.
+    #[must_use]
+    pub fn values(&self, rows: &BTreeSet<String>) -> Vec<String> {
+        let own = self.own.iter().map(|(_, value)| value.clone());
+        own.chain([rows.iter().cloned().collect::<Vec<_>>().join(", ")]).collect()
+    }
+}
+
 /// The identifiers of a claim, and why some rules gave none.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Evidence {
     /// In the order of the rules.
     pub identifiers: Vec<Identifier>,
+    /// Rules that go by looked-up rows, in their order.
+    pub criteria: Vec<Criterion>,
     /// Rules that gave none, each with the reason.
     pub skipped: Vec<String>,
 }
@@ -68,6 +114,67 @@ pub trait Index {
     fn distinct_from(&self, item: ItemId) -> Result<Vec<ItemId>, Self::Error>;
 }
 
+/// Whose word on an item's rows counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    /// Everybody's.
+    Anyone,
+    /// That of the claim's rivals.
+    Rivals,
+}
+
+/// What is known of the claim beside itself, and of items beside their identifiers.
+pub trait Surroundings {
+    /// Why it cannot be read.
+    type Error;
+
+    /// What the rows of the claim's item say, those of the same report first; normalised.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn rows(&self, lookup: &Lookup) -> Result<BTreeSet<String>, Self::Error>;
+
+    /// What the rows of an item say.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn rows_of(&self, item: ItemId, lookup: &Lookup, whose: Whose) -> Result<BTreeSet<String>, Self::Error>;
+
+    /// The items that meet a criterion with these rows; retired ones are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn items_by_rows(
+        &self,
+        criterion: &Criterion,
+        rows: &BTreeSet<String>,
+    ) -> Result<BTreeSet<ItemId>, Self::Error>;
+
+    /// The strong identifiers that the claim's rivals state of an item; `None`: it has no rival there.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn rivals(&self, item: ItemId) -> Result<Option<Vec<Identifier>>, Self::Error>;
+
+    /// Whether the claim puts its item on the same host as its rivals put that item; `None`: that cannot be told.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn same_host(&self, item: ItemId) -> Result<Option<bool>, Self::Error>;
+
+    /// Whether others who speak of an item, and they alone, place it within another host than the claim does.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn is_elsewhere(&self, item: ItemId) -> Result<bool, Self::Error>;
+
+    /// Whether a person has merged another item into this one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn joined_by_a_person(&self, item: ItemId) -> Result<bool, Self::Error>;
+}
+
 /// Which item it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verdict {
@@ -79,7 +186,7 @@ pub struct Verdict {
     pub identification: Identification,
 }
 
-/// What a claim offers to the rules of its class.
+/// What a claim offers to the rules of its class. Rows are looked up later, and only where they matter.
 pub fn evidence<'a>(
     schema: &Schema,
     class: &str,
@@ -90,6 +197,7 @@ pub fn evidence<'a>(
     let Some(declared) = schema.class(class) else { return evidence };
     for rule in &declared.identification {
         match rule_values(schema, class, rule, &attribute, within) {
+            Ok(all) if rule.lookup.is_some() => evidence.criteria.extend(criterion(&evidence, rule, all)),
             Ok(all) => {
                 let room = IDENTIFIERS_MAX - evidence.identifiers.len();
                 let found = all.into_iter().take(room).map(|values| identifier(rule, within, values));
@@ -101,127 +209,15 @@ pub fn evidence<'a>(
     evidence
 }
 
-/// Finds the item. `known` is the one that the source's key is bound to.
-///
-/// # Errors
-/// When the index cannot be read.
-pub fn decide<I: Index>(evidence: &Evidence, known: Option<ItemId>, index: &I) -> Result<Verdict, I::Error> {
-    match known {
-        Some(item) => decide_known(evidence, item, index),
-        None => decide_unknown(evidence, index),
-    }
-}
-
-fn decide_known<I: Index>(evidence: &Evidence, item: ItemId, index: &I) -> Result<Verdict, I::Error> {
-    let (mut others, by) = strong_matches(evidence, index)?;
-    let confirmed = others.remove(&item);
-    for distinct in index.distinct_from(item)? {
-        others.remove(&distinct);
-    }
-    let mut identification = Identification {
-        method: Method::Key,
-        skipped: evidence.skipped.clone(),
-        ..Identification::default()
-    };
-    if !others.is_empty() {
-        describe(&mut identification, by);
-        identification.candidates = others.iter().copied().collect();
-        return Ok(Verdict { item: Some(item), duplicates: others.into_iter().collect(), identification });
-    }
-    if !confirmed && contradicts(evidence, &index.strong_identifiers(item)?) {
-        identification.method = Method::New;
-        identification.candidates = vec![item];
-        identification.skipped.push(format!("key: every strong identifier differs from those of {item}"));
-        return Ok(Verdict { item: None, duplicates: Vec::new(), identification });
-    }
-    Ok(Verdict { item: Some(item), duplicates: Vec::new(), identification })
-}
-
-fn decide_unknown<I: Index>(evidence: &Evidence, index: &I) -> Result<Verdict, I::Error> {
-    let (strong, by) = strong_matches(evidence, index)?;
-    if !strong.is_empty() {
-        return Ok(verdict(evidence, strong, by));
-    }
-    let mut skipped = Vec::new();
-    for weak in evidence.identifiers.iter().filter(|identifier| identifier.strength == Strength::Weak) {
-        let mut found = BTreeSet::new();
-        for item in index.items_with(weak)? {
-            if contradicts(evidence, &index.strong_identifiers(item)?) {
-                skipped.push(format!("{}: {item} has other strong identifiers", weak.attributes.join(" + ")));
-            } else {
-                found.insert(item);
-            }
-        }
-        if !found.is_empty() {
-            return Ok(verdict(evidence, found, Some(weak)));
-        }
-    }
-    let mut new = verdict(evidence, BTreeSet::new(), None);
-    new.identification.skipped.extend(skipped);
-    Ok(new)
-}
-
-fn strong_matches<'e, I: Index>(
-    evidence: &'e Evidence,
-    index: &I,
-) -> Result<(BTreeSet<ItemId>, Option<&'e Identifier>), I::Error> {
-    let mut found = BTreeSet::new();
-    let mut by = None;
-    for identifier in evidence.identifiers.iter().filter(|identifier| identifier.strength == Strength::Strong)
-    {
-        let items = index.items_with(identifier)?;
-        if !items.is_empty() && by.is_none() {
-            by = Some(identifier);
-        }
-        found.extend(items);
-    }
-    Ok((found, by))
-}
-
-fn verdict(evidence: &Evidence, found: BTreeSet<ItemId>, by: Option<&Identifier>) -> Verdict {
-    let mut identification =
-        Identification { skipped: evidence.skipped.clone(), ..Identification::default() };
-    describe(&mut identification, by);
-    identification.candidates = found.iter().copied().collect();
-    let mut all = found.into_iter();
-    match (all.next(), all.next()) {
-        (None, _) => {
-            identification.method = Method::New;
-            Verdict { item: None, duplicates: Vec::new(), identification }
-        }
-        (Some(item), None) => {
-            identification.method = Method::Rule;
-            Verdict { item: Some(item), duplicates: Vec::new(), identification }
-        }
-        (Some(_), Some(_)) => {
-            identification.method = Method::Duplicate;
-            let duplicates = identification.candidates.clone();
-            Verdict { item: None, duplicates, identification }
-        }
-    }
-}
-
-fn describe(identification: &mut Identification, by: Option<&Identifier>) {
-    if let Some(by) = by {
-        identification.rule.clone_from(&by.attributes);
-        identification.values.clone_from(&by.values);
-    }
-}
-
 /// Whether what both sides know strongly differs in everything that can be compared.
-fn contradicts(evidence: &Evidence, known: &[Identifier]) -> bool {
-    let comparable =
-        |identifier: &&Identifier| identifier.strength == Strength::Strong && !identifier.one_of_many;
+#[must_use]
+pub fn contradicts(mine: &[Identifier], theirs: &[Identifier]) -> bool {
     let mut differs = false;
-    for mine in evidence.identifiers.iter().filter(comparable) {
-        let mut theirs = known.iter().filter(comparable).filter(|theirs| theirs.rule == mine.rule).peekable();
-        if theirs.peek().is_none() {
-            continue;
+    for rule in apart::compare(mine, theirs) {
+        match rule {
+            (_, apart::Comparison::Agrees) => return false,
+            (_, apart::Comparison::Differs) => differs = true,
         }
-        if theirs.any(|theirs| theirs.digest == mine.digest) {
-            return false;
-        }
-        differs = true;
     }
     differs
 }
@@ -263,8 +259,18 @@ fn rule_values<'a>(
 }
 
 fn rule_name(rule: &Rule) -> String {
-    let names: Vec<_> = rule.names().collect();
-    names.join(" + ")
+    rule.criteria().join(" + ")
+}
+
+fn criterion(evidence: &Evidence, rule: &Rule, values: Vec<Vec<String>>) -> Option<Criterion> {
+    let values = values.into_iter().next()?;
+    Some(Criterion {
+        lookup: rule.lookup.clone()?,
+        own: rule.names().map(str::to_owned).zip(values).collect(),
+        declared_by: rule.declared_by.clone(),
+        strength: rule.strength,
+        after: evidence.identifiers.len(),
+    })
 }
 
 fn identifier(rule: &Rule, within: Option<ItemId>, values: Vec<String>) -> Identifier {

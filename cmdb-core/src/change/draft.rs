@@ -27,6 +27,9 @@ pub const CHANGES_KEPT_MAX: usize = 20_000;
 /// The most items within one host that follow it when it is merged.
 pub const HOSTED_MAX: usize = 1_000_000;
 
+/// The most units of a source that are stated again when what they stand on turns out to be another item.
+pub const UNITS_MAX: usize = 1_000_000;
+
 /// What a draft begins with.
 #[derive(Clone)]
 pub struct Start {
@@ -89,7 +92,12 @@ pub struct Draft<'s> {
     pub(super) overflow: bool,
     touched_values: BTreeSet<(String, String)>,
     entry_points: BTreeSet<ItemId>,
+    heard: Heard<'s>,
+    unsettled: BTreeSet<SourceId>,
 }
+
+/// Tells when a source was last heard.
+type Heard<'s> = Box<dyn Fn(SourceId) -> Option<Timestamp> + 's>;
 
 impl<'s> Draft<'s> {
     /// Begins on a transaction.
@@ -107,7 +115,22 @@ impl<'s> Draft<'s> {
             overflow: false,
             touched_values: BTreeSet::new(),
             entry_points: BTreeSet::new(),
+            heard: Box::new(|_| None),
+            unsettled: BTreeSet::new(),
         }
+    }
+
+    /// The same, knowing when each source was last heard.
+    #[must_use]
+    pub fn hearing(mut self, heard: Heard<'s>) -> Draft<'s> {
+        self.heard = heard;
+        self
+    }
+
+    /// When a source was last heard, where anybody knows.
+    #[must_use]
+    pub fn last_heard(&self, source: SourceId) -> Option<Timestamp> {
+        (self.heard)(source)
     }
 
     /// The schema in force.
@@ -403,6 +426,30 @@ impl<'s> Draft<'s> {
         let row = record::encode(self.start.schema_number, what);
         self.rows.put(Table::Units, key::unit(source, kind, unit), row);
         Ok(())
+    }
+
+    /// Makes everything that a source states count as new when it is stated again.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn unsettle(&mut self, source: SourceId) -> Result<(), StoreError> {
+        let all = source.0.to_be_bytes();
+        for (row, digest) in self.rows(Table::ScopeUnits, &all, UNITS_MAX)? {
+            let Some((_, _, kind, unit)) = key::split_scope_unit(&row).filter(|_| !digest.is_empty()) else {
+                continue;
+            };
+            if let Some(mut kept) = self.unit(source, kind, &unit)? {
+                kept.digest = vec![0];
+                self.put_unit(source, kind, &unit, &kept)?;
+            }
+        }
+        self.unsettled.insert(source);
+        Ok(())
+    }
+
+    /// Whether a source must state everything again; asked once.
+    pub fn take_unsettled(&mut self, source: SourceId) -> bool {
+        self.unsettled.remove(&source)
     }
 
     /// Forgets a unit.

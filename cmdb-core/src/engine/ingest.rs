@@ -6,6 +6,8 @@
 //! Invariant: a refused claim, or refused part of one, leaves nothing behind; what a claim no longer says is taken
 //! back.
 
+mod around;
+mod batch;
 pub(super) mod groups;
 pub(super) mod items;
 pub(super) mod matches;

@@ -40,11 +40,30 @@ pub(super) fn ingest(draft: &mut Draft<'_>, report: &Report) -> Result<ReportOut
     for (scope, row) in work.scopes {
         draft.put_record(Table::Scopes, key::scope(source, &scope), &row);
     }
+    if draft.take_unsettled(source) {
+        ask_for_all(draft, source, &mut outcome)?;
+    }
     for decision in decisions {
         count(&mut outcome, decision);
     }
     keep_digest(draft, source, report, &outcome)?;
     Ok(outcome)
+}
+
+/// A thing that much stands on turned out to be another item: every section is asked for in full.
+fn ask_for_all(
+    draft: &mut Draft<'_>,
+    source: SourceId,
+    outcome: &mut ReportOutcome,
+) -> Result<(), StoreError> {
+    for (row, bytes) in draft.rows(Table::Scopes, &source.0.to_be_bytes(), SCOPE_ENTRIES_MAX)? {
+        let mut kept: ScopeRecord = record::decode(Table::Scopes, &bytes)?;
+        kept.digest.clear();
+        draft.put_record(Table::Scopes, row.clone(), &kept);
+        let scope = row.get(4..).and_then(key::split_text).map(|(scope, _)| scope);
+        outcome.rescan.extend(scope.filter(|scope| !outcome.rescan.contains(scope)));
+    }
+    Ok(())
 }
 
 #[derive(Default)]

@@ -6,6 +6,7 @@ mod failing_disk;
 mod files;
 mod harness;
 mod health;
+mod inventory;
 mod merges;
 mod model;
 mod old_stores;

@@ -288,7 +288,8 @@ impl Writer {
         let transaction = inner.store.begin(self.start.head, self.epoch)?;
         // Recorded time never runs backwards, whatever the clock does.
         let now = (inner.clock)().max(self.start.now);
-        Ok(Draft::begin(transaction, Start { now, ..self.start.clone() }))
+        let draft = Draft::begin(transaction, Start { now, ..self.start.clone() });
+        Ok(draft.hearing(Box::new(|source| inner.presence.last_seen(source))))
     }
 
     /// Commits a draft, or shows what it would change.

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::*;
+use crate::model::Value;
+use crate::model::item::Method;
 use crate::model::value::Attributes;
 
 struct Known {
@@ -24,6 +26,39 @@ impl Index for Known {
 
     fn distinct_from(&self, item: ItemId) -> Result<Vec<ItemId>, Infallible> {
         Ok(self.distinct.iter().filter(|(one, _)| *one == item).map(|(_, other)| *other).collect())
+    }
+}
+
+/// Nothing but the claim itself.
+impl Surroundings for Known {
+    type Error = Infallible;
+
+    fn rows(&self, _: &Lookup) -> Result<BTreeSet<String>, Infallible> {
+        Ok(BTreeSet::new())
+    }
+
+    fn rows_of(&self, _: ItemId, _: &Lookup, _: Whose) -> Result<BTreeSet<String>, Infallible> {
+        Ok(BTreeSet::new())
+    }
+
+    fn items_by_rows(&self, _: &Criterion, _: &BTreeSet<String>) -> Result<BTreeSet<ItemId>, Infallible> {
+        Ok(BTreeSet::new())
+    }
+
+    fn rivals(&self, _: ItemId) -> Result<Option<Vec<Identifier>>, Infallible> {
+        Ok(None)
+    }
+
+    fn same_host(&self, _: ItemId) -> Result<Option<bool>, Infallible> {
+        Ok(None)
+    }
+
+    fn is_elsewhere(&self, _: ItemId) -> Result<bool, Infallible> {
+        Ok(false)
+    }
+
+    fn joined_by_a_person(&self, _: ItemId) -> Result<bool, Infallible> {
+        Ok(false)
     }
 }
 

@@ -31,7 +31,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use class::{Attribute, Class, Normalise, Rule, RuleAttribute, Strength};
+pub use class::{Attribute, Class, Lookup, Normalise, Rows, Rule, RuleAttribute, Step, Strength};
 pub use finding::{Finding, Place, SchemaError};
 pub use fit::bytes_from_hex;
 pub use health::{ASSIGNED, Assignment, Audit, Condition, Expectation, Health};

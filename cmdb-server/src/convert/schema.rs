@@ -43,7 +43,7 @@ fn attribute_to(attribute: &Attribute) -> v1::AttributeDeclaration {
 }
 
 fn rule_to(rule: &Rule) -> v1::IdentificationRule {
-    v1::IdentificationRule { attributes: rule.names().map(str::to_owned).collect(), within: rule.within }
+    v1::IdentificationRule { attributes: rule.criteria(), within: rule.within }
 }
 
 /// A relationship type.

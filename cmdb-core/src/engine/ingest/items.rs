@@ -1,12 +1,14 @@
 //! What a claim says of an item.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::around::Around;
+use super::batch::{self, Batch};
 use super::pins;
 use super::references::{self, Resolved};
 use super::{Stating, Unit};
-use crate::change::Draft;
+use crate::change::{Draft, item_identifiers};
 use crate::claim::{
     ATTRIBUTES_MAX, Claim, ENTRY_POINTS_MAX, EntryPoint, ItemClaim, KEY_BYTES_MAX, RELATIONSHIPS_MAX,
     Reference, UnitKind,
@@ -28,17 +30,27 @@ pub(super) fn state_items(
     units: &[Unit],
 ) -> Result<Vec<Decision>, StoreError> {
     let mut decisions: Vec<Option<Decision>> = units.iter().map(|_| None).collect();
+    let batch = Batch::new(units);
     // A host may be named after what stands within it; go round until nothing more can be placed.
     let mut waiting: Vec<usize> = (0..units.len()).collect();
+    // What an item stands on tells it from others, and may itself turn out to be another one than before: it comes
+    // first, unless they stand on each other.
+    let mut in_order = true;
     while !waiting.is_empty() {
         let mut later = Vec::new();
         for place in &waiting {
-            match state_item(draft, &stating.of(&units[*place]), &units[*place])? {
+            let unit = &units[*place];
+            let first = stands_on(draft, unit, &batch);
+            if in_order && first.iter().any(|before| before != place && decisions[*before].is_none()) {
+                later.push(*place);
+                continue;
+            }
+            match state_item(draft, &stating.of(unit), unit, &batch)? {
                 Some(decision) => decisions[*place] = Some(decision),
                 None => later.push(*place),
             }
         }
-        if later.len() == waiting.len() {
+        if later.len() == waiting.len() && !std::mem::take(&mut in_order) {
             for place in later {
                 decisions[place] = Some(refuse_host(&units[place].claim));
             }
@@ -49,11 +61,28 @@ pub(super) fn state_items(
     Ok(decisions.into_iter().map(|decision| decision.expect("every unit was decided")).collect())
 }
 
+/// The units of the batch that this one's item stands within, or is told apart by.
+fn stands_on(draft: &Draft<'_>, unit: &Unit, batch: &Batch<'_>) -> Vec<usize> {
+    let schema = draft.schema();
+    let Some(said) = &unit.claim.item else { return Vec::new() };
+    let mut places = Vec::new();
+    if let Some(Reference::Key(host)) = &said.within {
+        places.extend(batch.place(host));
+    }
+    let Some(class) = schema.class(&said.class).filter(|class| !class.told_apart_by.is_empty()) else {
+        return places;
+    };
+    let edges = unit.claim.relationships.iter().filter(|said| class.told_apart_by.contains(&said.kind));
+    places.extend(edges.filter_map(|said| batch.place(batch::ends(&unit.claim.key, said)?.1)));
+    places
+}
+
 /// Decides one unit; `None`: its host is not known yet.
 fn state_item(
     draft: &mut Draft<'_>,
     stating: &Stating<'_>,
     unit: &Unit,
+    batch: &Batch<'_>,
 ) -> Result<Option<Decision>, StoreError> {
     let claim = &unit.claim;
     let mut decision = Decision {
@@ -130,7 +159,8 @@ fn state_item(
         None => {
             let evidence =
                 identify::evidence(&schema, &said.class, |name| fitted.attributes.get(name), within);
-            identify::decide(&evidence, known.as_ref().map(|item| item.id), draft)?
+            let known = known.as_ref().map(|item| item.id);
+            identify::decide(&evidence, known, &Around { draft, stating, claim, batch, known, within })?
         }
     };
     let statement = Statement { stating, claim, said, attributes: fitted.attributes, within };
@@ -159,6 +189,7 @@ fn place(
     let taken_over = known.filter(|known| Some(known.id) != verdict.item);
     if let Some(old) = taken_over {
         leave(draft, statement, old)?;
+        unsettle(draft, statement, old)?;
     }
     let before = match verdict.item {
         Some(id) => draft.item(id)?,
@@ -169,8 +200,15 @@ fn place(
         None => new_item(draft, statement),
     };
     let renews = may_go_stale(draft, &item, statement);
-    set_claim(&mut item, statement, &verdict.identification, renews, draft.now());
+    // How the key was bound stays of interest; that it was known again is not, nor what is on record already.
+    let bound = known.is_some_and(|known| known.id == item.id)
+        && verdict.duplicates.iter().all(|other| item.duplicates.contains(other));
+    let found = if bound { Found::AsBefore } else { Found::Now };
+    set_claim(&mut item, statement, (&verdict.identification, found), renews, draft.now());
     pins::unpin(&mut item, &statement.said.unpinned);
+    if let Some(before) = &before {
+        forget_duplicates(draft, before, &mut item, &verdict.duplicates)?;
+    }
     add_duplicates(draft, &mut item, &verdict.duplicates)?;
     let id = item.id;
     draft.resolve_and_put(item)?;
@@ -217,10 +255,34 @@ fn leave(draft: &mut Draft<'_>, statement: &Statement<'_>, old: &Item) -> Result
     draft.resolve_and_put(old)
 }
 
+/// What the verdict says of how the claim's item was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Now,
+    AsBefore,
+}
+
+/// What a source said to stand on, within or beside an item that its key leaves must be stated again: it is read as
+/// said of the other item.
+fn unsettle(draft: &mut Draft<'_>, statement: &Statement<'_>, old: &Item) -> Result<(), StoreError> {
+    let (source, key) = (statement.stating.source, &statement.claim.key);
+    let said_elsewhere = |edge: &crate::model::Relationship| {
+        edge.claims.iter().any(|claim| claim.source == source && claim.key != *key)
+    };
+    let mut others = !draft.hosted(old.id)?.is_empty() || draft.outgoing(old.id)?.iter().any(said_elsewhere);
+    for (kind, from) in draft.incoming(old.id)? {
+        others = others || draft.relationship(from, &kind, old.id)?.as_ref().is_some_and(said_elsewhere);
+    }
+    if others {
+        draft.unsettle(source)?;
+    }
+    Ok(())
+}
+
 fn set_claim(
     item: &mut Item,
     statement: &Statement<'_>,
-    identification: &Identification,
+    (identification, found): (&Identification, Found),
     renews: Renews,
     now: crate::model::Timestamp,
 ) {
@@ -253,8 +315,7 @@ fn set_claim(
     };
     if let Some(before) = &before {
         after.first_seen = before.first_seen;
-        // How the key was bound stays of interest; that it was known again is not.
-        if identification.method == Method::Key && identification.candidates.is_empty() {
+        if found == Found::AsBefore && matches!(identification.method, Method::Key | Method::Clone) {
             after.identification = before.identification.clone();
         }
         if stating.merge {
@@ -363,6 +424,36 @@ pub(in crate::engine) fn add_duplicates(
             insert_sorted(&mut found.duplicates, item.id);
             draft.put_item(found)?;
         }
+    }
+    Ok(())
+}
+
+/// Items that shared an identifier with this one and do not any more are not the same, nor clones, for all that is
+/// known now.
+fn forget_duplicates(
+    draft: &mut Draft<'_>,
+    before: &Item,
+    item: &mut Item,
+    still: &[ItemId],
+) -> Result<(), StoreError> {
+    if before.duplicates.is_empty() {
+        return Ok(());
+    }
+    let schema = draft.schema();
+    let digests = |item: &Item| -> BTreeSet<[u8; 16]> {
+        item_identifiers(item, &schema).into_iter().map(|identifier| identifier.digest).collect()
+    };
+    let (had, has) = (digests(before), digests(item));
+    for id in before.duplicates.iter().filter(|id| !still.contains(id)) {
+        let Some(other) = draft.item(*id)? else { continue };
+        let theirs = digests(&other);
+        if had.is_disjoint(&theirs) || !has.is_disjoint(&theirs) {
+            continue;
+        }
+        item.duplicates.retain(|other| other != id);
+        let mut other = Item::clone(&other);
+        other.duplicates.retain(|id| *id != item.id);
+        draft.put_item(other)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use arbtest::arbitrary::{Result, Unstructured};
 
 use super::harness::*;
+use super::inventory;
 use crate::claim::{Claim, PinClaim, RedundancyClaim, Reference};
 use crate::engine::When;
 use crate::model::{ItemId, Revision, SourceKind, Timestamp};
@@ -81,7 +82,7 @@ fn distinct(mut claims: Vec<Claim>) -> Vec<Claim> {
 }
 
 pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
-    match u.int_in_range(0..=13)? {
+    match u.int_in_range(0..=15)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
             let mut claims = Vec::new();
@@ -116,7 +117,11 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
         11 => {
             let _refused = bench.split(ItemId(u.int_in_range(1..=12)?), Vec::new());
         }
-        12 => {
+        12 | 13 => {
+            let host = inventory::any_host(u)?;
+            bench.report(host.agent, host.sections());
+        }
+        14 => {
             // What is pinned by another, or of no item, is refused.
             let claim = pin(u, bench)?;
             bench.apply(person(u.choose(&["ann", "bob"])?), vec![claim], true).expect("answered");

@@ -6,8 +6,9 @@ use super::attributes::{agree, completed};
 use super::declaration::{AttributeDeclaration, ClassDeclaration, Declarations, TypeDeclaration};
 use super::document::File;
 use super::finding::{At, Finding};
+use super::junk::Counts;
 use super::order::Order;
-use super::rules::OwnRules;
+use super::rules::{OwnRules, Types};
 use super::{Attribute, Class, Health, Junk, Orders, RelationshipType, Schema};
 use crate::model::nearest::nearest;
 use crate::model::time::DAY_US;
@@ -30,7 +31,9 @@ pub(super) fn assemble(
     let (relationship_types, inverses) = work.relationship_types(&declarations.relationship_types);
     let extra = work.extensions(&declarations, &by_name);
     let mut classes = work.classes(&declarations, &order, &extra, &anywhere);
-    work.identification(&declarations, &mut classes);
+    let types = Types { by_name: &relationship_types, inverses: &inverses };
+    work.identification(&declarations, &mut classes, types);
+    work.told_apart_by(&declarations, &relationship_types);
     work.requires(&declarations, &mut classes, &relationship_types);
     let mut schema = Schema {
         class_index: classes.iter().enumerate().map(|(place, class)| (class.name.clone(), place)).collect(),
@@ -130,8 +133,8 @@ impl Assembly<'_, '_> {
         self.wrong(later, message);
     }
 
-    fn identification(&mut self, declarations: &Declarations, classes: &mut [Class]) {
-        let mut own = OwnRules { rules: BTreeMap::new(), like: BTreeMap::new() };
+    fn identification(&mut self, declarations: &Declarations, classes: &mut [Class], types: Types<'_>) {
+        let mut own = OwnRules { rules: BTreeMap::new(), like: BTreeMap::new(), types };
         for class in &declarations.classes {
             own.rules.entry(class.name.value.as_str()).or_default().extend(&class.rules);
             own.like.extend(class.identified_like.as_ref().map(|like| (class.name.value.as_str(), like)));
@@ -141,8 +144,25 @@ impl Assembly<'_, '_> {
                 rules.extend(&extension.rules);
             }
         }
+        let lookups = own.rules.values().flatten().filter_map(|rule| rule.lookup.as_ref());
+        for lookup in lookups {
+            types.check(lookup, classes, self.files, self.findings);
+        }
         for class in classes {
             class.identification = own.resolve(class, self.files, self.findings);
+        }
+    }
+
+    /// What tells items of a class apart must be a relationship type.
+    fn told_apart_by(&mut self, declarations: &Declarations, types: &BTreeMap<String, RelationshipType>) {
+        for kind in declarations.classes.iter().filter_map(|class| class.told_apart_by.as_ref()).flatten() {
+            if !types.contains_key(&kind.value) {
+                let right = match nearest(&kind.value, types.keys().map(String::as_str)) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => "declare it with [[relationship_type]]".to_owned(),
+                };
+                self.wrong(kind.at, format!("there is no relationship type \"{}\": {right}", kind.value));
+            }
         }
     }
 
@@ -272,14 +292,19 @@ impl Assembly<'_, '_> {
                     self.unknown_attribute(attribute.at, "", &attribute.value, near);
                 }
             }
+            let where_it_counts =
+                if declaration.lookups_only { Counts::InLookups } else { Counts::Everywhere };
             let all = [""];
             let named: Vec<&str> = declaration.attributes.iter().map(|name| name.value.as_str()).collect();
             for attribute in if named.is_empty() { &all[..] } else { &named } {
                 for value in &declaration.values {
-                    junk.add(attribute, &value.value);
+                    junk.add(attribute, &value.value, where_it_counts);
                 }
                 if declaration.one_character {
-                    junk.add_one_character(attribute);
+                    junk.add_one_character(attribute, where_it_counts);
+                }
+                if declaration.locally_administered {
+                    junk.add_locally_administered(attribute, where_it_counts);
                 }
             }
         }
@@ -310,6 +335,10 @@ fn inherit(declaration: &ClassDeclaration, parent: Option<&Class>, files: &[File
             .unwrap_or(false),
         attributes: attributes.collect(),
         identification: Vec::new(),
+        told_apart_by: match (&declaration.told_apart_by, parent) {
+            (Some(kinds), _) => kinds.iter().map(|kind| kind.value.clone()).collect(),
+            (None, parent) => parent.map(|parent| parent.told_apart_by.clone()).unwrap_or_default(),
+        },
         default_require: BTreeMap::new(),
         stopped_for_us: declaration
             .stopped_for_us

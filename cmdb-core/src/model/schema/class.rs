@@ -26,6 +26,8 @@ pub struct Class {
     pub attributes: BTreeMap<String, Attribute>,
     /// In the order in which they are tried: strong before weak, own before inherited.
     pub identification: Vec<Rule>,
+    /// Relationship types: what an item is related to by them tells it apart from one that is related to another.
+    pub told_apart_by: Vec<String>,
     /// What the members of a group are needed for where nothing is said: by relationship type.
     pub default_require: BTreeMap<String, Require>,
     /// How long a stopped item keeps its part in impact, in microseconds.
@@ -123,6 +125,65 @@ pub struct Rule {
     /// The class that declares it. Identifiers of one declaring class share a namespace, so that a machine that is
     /// seen under two classes is one item.
     pub declared_by: String,
+    /// What other items must say as well: those that belong to the item.
+    pub lookup: Option<Lookup>,
+}
+
+/// Items that belong to another one and tell it by what they say: its *rows*, such as the interfaces of a host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lookup {
+    /// The class of the rows; its children as well.
+    pub class: String,
+    /// The attribute of a row that counts; it is indexed.
+    pub attribute: String,
+    /// The way from a row to the item.
+    pub by: Vec<Step>,
+    /// How many of the claim's rows an item must have.
+    pub rows: Rows,
+    /// No two items have such a value at one time: to have none in common tells two of them apart.
+    pub unique: bool,
+}
+
+/// One step from a row to the item that it belongs to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// To the item that it is identified within.
+    Within,
+    /// To the target of a relationship of this type.
+    To(String),
+    /// To the source of a relationship of this type.
+    From(String),
+}
+
+/// How many of a claim's rows an item must have to be found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Rows {
+    /// One is enough.
+    #[default]
+    Any,
+    /// Every one.
+    All,
+}
+
+impl Rows {
+    pub(super) const ALL: [Rows; 2] = [Rows::Any, Rows::All];
+
+    /// As written in schema files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Rows::Any => "any",
+            Rows::All => "all",
+        }
+    }
+}
+
+impl Lookup {
+    /// What it looks up, in words: class and attribute.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.class, self.attribute)
+    }
 }
 
 /// One attribute of a rule.
@@ -147,6 +208,13 @@ impl Rule {
     /// The names of its attributes.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.attributes.iter().map(|attribute| attribute.name.as_str())
+    }
+
+    /// All that it goes by: its attributes, and what is looked up.
+    #[must_use]
+    pub fn criteria(&self) -> Vec<String> {
+        let own = self.names().map(str::to_owned);
+        own.chain(self.lookup.as_ref().map(Lookup::name)).collect()
     }
 }
 

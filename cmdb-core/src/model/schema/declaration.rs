@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::document::{Element, File, Located, Reader, Table};
 use super::finding::{At, Finding};
 use super::health::HealthDeclarations;
-use super::{Failure, Normalise, Strength};
+use super::{Failure, Normalise, Rows, Strength};
 use crate::model::duration;
 use crate::model::relationship::Require;
 use crate::model::source::SourceKind;
@@ -18,6 +18,9 @@ use crate::model::value::ValueType;
 const NAME_BYTES_MAX: usize = 64;
 /// Names that filters give a meaning of their own.
 pub(super) const RESERVED: [&str; 6] = ["id", "key", "source", "class", "name", "status"];
+
+/// The step of a lookup that is no relationship.
+pub(super) const WITHIN: &str = "within";
 
 const VALUE_TYPES: [ValueType; 9] = [
     ValueType::Text,
@@ -53,6 +56,7 @@ pub(super) struct ClassDeclaration {
     pub attributes: Vec<AttributeDeclaration>,
     pub rules: Vec<RuleDeclaration>,
     pub identified_like: Option<Located<String>>,
+    pub told_apart_by: Option<Vec<Located<String>>>,
     pub default_require: Vec<(Located<String>, Require)>,
     pub stopped_for_us: Option<i64>,
     pub retire_after_us: Option<i64>,
@@ -80,6 +84,15 @@ pub(super) struct RuleDeclaration {
     pub attributes: Vec<(Located<String>, bool)>,
     pub within: bool,
     pub strength: Strength,
+    pub lookup: Option<LookupDeclaration>,
+}
+
+pub(super) struct LookupDeclaration {
+    pub class: Located<String>,
+    pub attribute: Located<String>,
+    pub by: Vec<Located<String>>,
+    pub rows: Rows,
+    pub unique: bool,
 }
 
 pub(super) struct TypeDeclaration {
@@ -118,6 +131,8 @@ pub(super) struct JunkDeclaration {
     pub values: Vec<Located<String>>,
     pub attributes: Vec<Located<String>>,
     pub one_character: bool,
+    pub locally_administered: bool,
+    pub lookups_only: bool,
 }
 
 /// Reads all files.
@@ -181,6 +196,7 @@ impl Reader<'_, '_> {
                 "attributes",
                 "identified_by",
                 "identified_like",
+                "told_apart_by",
                 "default_require",
                 "stopped_for",
                 "retire_after",
@@ -197,6 +213,7 @@ impl Reader<'_, '_> {
             attributes: self.attributes(table),
             rules: self.rules(table),
             identified_like: self.text(table, "identified_like"),
+            told_apart_by: self.texts(table, "told_apart_by"),
             default_require: self.default_require(table),
             stopped_for_us: self.duration(table, "stopped_for"),
             retire_after_us: self.duration(table, "retire_after"),
@@ -266,17 +283,34 @@ impl Reader<'_, '_> {
     }
 
     fn rule(&mut self, table: Table<'_, '_>) -> Option<RuleDeclaration> {
-        self.keys(table, &["attributes", "within", "strength"]);
+        self.keys(table, &["attributes", "within", "strength", "lookup"]);
         let within = self.flag(table, "within").unwrap_or(false);
         let strength = self.choice(table, "strength", &Strength::ALL, Strength::name);
         let attributes: Vec<_> =
             self.texts(table, "attributes").unwrap_or_default().into_iter().map(split_optional).collect();
-        if attributes.iter().all(|(_, optional)| *optional) {
+        let has_lookup = table.has("lookup");
+        let lookup = self.table(table, "lookup", "a lookup").and_then(|table| self.lookup(table));
+        if attributes.iter().all(|(_, optional)| *optional) && !has_lookup {
             let message = "a rule names at least one attribute that is not optional: attributes = [\"…\"]";
             self.wrong(table.at, message);
             return None;
         }
-        Some(RuleDeclaration { attributes, within, strength: strength.unwrap_or(Strength::Weak) })
+        if has_lookup && lookup.is_none() {
+            return None;
+        }
+        Some(RuleDeclaration { attributes, within, strength: strength.unwrap_or(Strength::Weak), lookup })
+    }
+
+    fn lookup(&mut self, table: Table<'_, '_>) -> Option<LookupDeclaration> {
+        self.keys(table, &["class", "attribute", "by", "rows", "unique"]);
+        let (class, attribute) = (self.required(table, "class"), self.required(table, "attribute"));
+        let rows = self.choice(table, "rows", &Rows::ALL, Rows::name).unwrap_or_default();
+        let unique = self.flag(table, "unique").unwrap_or(false);
+        let mut by = self.texts(table, "by").unwrap_or_default();
+        if by.is_empty() {
+            by.push(Located { value: WITHIN.to_owned(), at: table.at });
+        }
+        Some(LookupDeclaration { class: class?, attribute: attribute?, by, rows, unique })
     }
 
     fn default_require(&mut self, table: Table<'_, '_>) -> Vec<(Located<String>, Require)> {
@@ -365,9 +399,12 @@ impl Reader<'_, '_> {
     }
 
     fn junk(&mut self, table: Table<'_, '_>) -> Option<JunkDeclaration> {
-        self.keys(table, &["values", "attributes", "one_character"]);
+        let known = ["values", "attributes", "one_character", "locally_administered", "lookups_only"];
+        self.keys(table, &known);
         let one_character = self.flag(table, "one_character").unwrap_or(false);
-        if !one_character && !table.has("values") {
+        let locally_administered = self.flag(table, "locally_administered").unwrap_or(false);
+        let lookups_only = self.flag(table, "lookups_only").unwrap_or(false);
+        if !one_character && !locally_administered && !table.has("values") {
             self.wrong(table.at, "[[junk]] lacks \"values\"");
         }
         let values = self.texts(table, "values").unwrap_or_default();
@@ -375,7 +412,7 @@ impl Reader<'_, '_> {
         for value in values.iter().filter(|value| value.value.trim() == "*") {
             self.wrong(value.at, "\"*\" alone would make every value junk");
         }
-        Some(JunkDeclaration { values, attributes, one_character })
+        Some(JunkDeclaration { values, attributes, one_character, locally_administered, lookups_only })
     }
 
     fn duration(&mut self, table: Table<'_, '_>, key: &str) -> Option<i64> {

@@ -231,6 +231,23 @@ impl Reader<'_, '_> {
         entries
     }
 
+    /// A table within a table.
+    pub(super) fn table<'d, 'i>(
+        &mut self,
+        table: Table<'d, 'i>,
+        key: &str,
+        what: &'static str,
+    ) -> Option<Table<'d, 'i>> {
+        let value = Self::value(table, key)?;
+        match value.get_ref() {
+            DeValue::Table(inner) => Some(Table { table: inner, what, at: self.at(value) }),
+            _ => {
+                self.mistyped(table, key, "a table", value);
+                None
+            }
+        }
+    }
+
     /// A list of tables.
     pub(super) fn tables<'d, 'i>(
         &mut self,

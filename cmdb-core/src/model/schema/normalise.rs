@@ -26,6 +26,14 @@ impl Schema {
         (!says_nothing(&text) && !says_nothing(&swapped)).then(|| text.min(swapped))
     }
 
+    /// The canonical texts of a value by which the item is found that the value's item belongs to.
+    #[must_use]
+    pub fn normalise_row(&self, class: &str, attribute: &str, value: &Value) -> Vec<String> {
+        let mut texts = self.normalise_each(class, attribute, value);
+        texts.retain(|text| !self.junk.holds_in_lookups(attribute, text));
+        texts
+    }
+
     /// The canonical texts of a value: one for each usable element of a list, at most one of anything else.
     #[must_use]
     pub fn normalise_each(&self, class: &str, attribute: &str, value: &Value) -> Vec<String> {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::declaration::RuleDeclaration;
+use super::declaration::{LookupDeclaration, RuleDeclaration, WITHIN};
 use super::document::{File, Located};
 use super::finding::Finding;
-use super::{Class, Rule, RuleAttribute, Strength};
+use super::{Class, Lookup, RelationshipType, Rule, RuleAttribute, Step, Strength};
 use crate::model::nearest::nearest;
 use crate::model::value::ValueType;
 
@@ -15,6 +15,8 @@ pub(super) struct OwnRules<'d> {
     pub rules: BTreeMap<&'d str, Vec<&'d RuleDeclaration>>,
     /// The class that each is identified like.
     pub like: BTreeMap<&'d str, &'d Located<String>>,
+    /// What lookups may go along.
+    pub types: Types<'d>,
 }
 
 impl OwnRules<'_> {
@@ -62,7 +64,7 @@ impl OwnRules<'_> {
     /// The rules that `declared_by` itself declares, as `class` has them.
     fn of(&self, declared_by: &str, class: &Class) -> Vec<Rule> {
         let own = self.rules.get(declared_by).into_iter().flatten();
-        own.map(|rule| built(rule, declared_by, class)).collect()
+        own.map(|rule| built(rule, declared_by, class, &self.types)).collect()
     }
 
     fn check_like(
@@ -87,7 +89,7 @@ impl OwnRules<'_> {
     }
 }
 
-fn built(rule: &RuleDeclaration, declared_by: &str, class: &Class) -> Rule {
+fn built(rule: &RuleDeclaration, declared_by: &str, class: &Class, types: &Types<'_>) -> Rule {
     let attributes: Vec<_> = rule
         .attributes
         .iter()
@@ -100,7 +102,80 @@ fn built(rule: &RuleDeclaration, declared_by: &str, class: &Class) -> Rule {
         _ => false,
     };
     let strength: Strength = rule.strength;
-    Rule { attributes, within: rule.within, strength, any_of_list, declared_by: declared_by.to_owned() }
+    Rule {
+        attributes,
+        within: rule.within,
+        strength,
+        any_of_list: any_of_list && rule.lookup.is_none(),
+        declared_by: declared_by.to_owned(),
+        lookup: rule.lookup.as_ref().map(|lookup| looked_up(lookup, types)),
+    }
+}
+
+fn looked_up(lookup: &LookupDeclaration, types: &Types<'_>) -> Lookup {
+    Lookup {
+        class: lookup.class.value.clone(),
+        attribute: lookup.attribute.value.clone(),
+        by: lookup.by.iter().filter_map(|step| types.step(&step.value)).collect(),
+        rows: lookup.rows,
+        unique: lookup.unique,
+    }
+}
+
+/// The relationship types there are, by name and by inverse.
+#[derive(Clone, Copy)]
+pub(super) struct Types<'d> {
+    pub by_name: &'d BTreeMap<String, RelationshipType>,
+    pub inverses: &'d BTreeMap<String, String>,
+}
+
+impl Types<'_> {
+    fn step(&self, text: &str) -> Option<Step> {
+        if text == WITHIN {
+            return Some(Step::Within);
+        }
+        if self.by_name.contains_key(text) {
+            return Some(Step::To(text.to_owned()));
+        }
+        self.inverses.get(text).map(|name| Step::From(name.clone()))
+    }
+
+    /// Notes what a lookup names and is not there.
+    pub(super) fn check(
+        &self,
+        lookup: &LookupDeclaration,
+        classes: &[Class],
+        files: &[File<'_>],
+        findings: &mut Vec<Finding>,
+    ) {
+        let mut wrong = |named: &Located<String>, message: String| {
+            findings.push(named.at.finding(files, message));
+        };
+        for step in lookup.by.iter().filter(|step| self.step(&step.value).is_none()) {
+            let names = self.by_name.keys().chain(self.inverses.keys()).map(String::as_str);
+            let near = nearest(&step.value, names)
+                .map_or(String::new(), |near| format!(": did you mean \"{near}\"?"));
+            wrong(step, format!("\"{}\" is neither \"{WITHIN}\" nor a relationship type{near}", step.value));
+        }
+        let Some(class) = classes.iter().find(|class| class.name == lookup.class.value) else {
+            let near = nearest(&lookup.class.value, classes.iter().map(|class| class.name.as_str()))
+                .map_or(String::new(), |near| format!(": did you mean \"{near}\"?"));
+            return wrong(&lookup.class, format!("there is no class \"{}\"{near}", lookup.class.value));
+        };
+        let attribute = &lookup.attribute;
+        match class.attributes.get(&attribute.value) {
+            None => {
+                let message = unfit(class, &attribute.value, 1).unwrap_or_default();
+                wrong(attribute, message);
+            }
+            Some(declared) if !declared.indexed => {
+                let message =
+                    format!("\"{}\" is not indexed, so nothing can be looked up by it", attribute.value);
+                wrong(attribute, message);
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// Why an attribute cannot stand in a rule of the class.

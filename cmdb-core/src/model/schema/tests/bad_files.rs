@@ -43,7 +43,7 @@ fn not_toml_or_unknown_keys() {
     check(
         &class("zzz = 1"),
         &expect![[
-            r#"own.toml:4:1: [[class]] has no key "zzz": its keys are name, parent, title, description, abstract, running, external_without_host, attributes, identified_by, identified_like, default_require, stopped_for, retire_after"#
+            r#"own.toml:4:1: [[class]] has no key "zzz": its keys are name, parent, title, description, abstract, running, external_without_host, attributes, identified_by, identified_like, told_apart_by, default_require, stopped_for, retire_after"#
         ]],
     );
     check(
@@ -79,7 +79,7 @@ fn classes() {
     check(
         "[[class]]\nname = \"server\"\nparent = \"hardware\"\n",
         &expect![[
-            r#"own.toml:2:8: class "server" is already declared in built-in classes_hardware.toml, line 26: add to it with [[extend]] class = "server""#
+            r#"own.toml:2:8: class "server" is already declared in built-in classes_hardware.toml, line 29: add to it with [[extend]] class = "server""#
         ]],
     );
     check(
@@ -156,19 +156,19 @@ fn attributes() {
     check(
         &class("attributes = { port = { type = \"text\" } }"),
         &expect![[
-            r#"own.toml:4:16: attribute "port" is text here and integer at built-in classes_software.toml:41:1: one name means the same in every class"#
+            r#"own.toml:4:16: attribute "port" is text here and integer at built-in classes_software.toml:44:1: one name means the same in every class"#
         ]],
     );
     check(
         &class("attributes = { ports = { type = \"list\", of = \"text\" } }"),
         &expect![[
-            r#"own.toml:4:16: attribute "ports" is a list of text here and of integer at built-in classes_software.toml:42:1: one name means the same in every class"#
+            r#"own.toml:4:16: attribute "ports" is a list of text here and of integer at built-in classes_software.toml:45:1: one name means the same in every class"#
         ]],
     );
     check(
         &class("attributes = { fqdn = { type = \"text\", normalise = \"mac\" } }"),
         &expect![[
-            r#"own.toml:4:16: attribute "fqdn" has normalise = "mac" here and "lower_case" at built-in classes_software.toml:16:1: one name means the same in every class"#
+            r#"own.toml:4:16: attribute "fqdn" has normalise = "mac" here and "lower_case" at built-in classes_software.toml:19:1: one name means the same in every class"#
         ]],
     );
     check(
@@ -190,8 +190,8 @@ fn attributes() {
     check(
         "[[extend]]\nclass = \"item\"\nattributes.model = { type = \"text\" }\n",
         &expect![[r#"
-        own.toml:3:12: class "hardware" already has an attribute "model", declared in built-in classes_base.toml, line 34
-        own.toml:3:12: class "virtual_machine" already has an attribute "model", declared in built-in classes_hardware.toml, line 46"#]],
+            own.toml:3:12: class "hardware" already has an attribute "model", declared in built-in classes_base.toml, line 34
+            own.toml:3:12: class "virtual_machine" already has an attribute "model", declared in built-in classes_hardware.toml, line 49"#]],
     );
 }
 
@@ -243,13 +243,43 @@ fn rules() {
     );
     check(
         &class("identified_like = \"computer\""),
-        &expect![[
-            r#"own.toml:4:19: class "robot" is identified like "computer" and lacks its attribute "uuid""#
-        ]],
+        &expect![[r#"
+            own.toml:4:19: class "robot" is identified like "computer" and lacks its attribute "host_name"
+            own.toml:4:19: class "robot" is identified like "computer" and lacks its attribute "uuid""#]],
     );
     check(
         &class("identified_like = \"compter\""),
         &expect![[r#"own.toml:4:19: identified_like names "compter", which declares no rules"#]],
+    );
+}
+
+#[test]
+fn lookups() {
+    let rule = |lookup: &str| class(&format!("identified_by = [{{ lookup = {lookup} }}]"));
+    check(&rule(r#"{ class = "disk" }"#), &expect![[r#"own.toml:4:29: a lookup lacks "attribute""#]]);
+    check(
+        &rule(r#"{ class = "dsk", attribute = "serial_number" }"#),
+        &expect![[r#"own.toml:4:39: there is no class "dsk": did you mean "disk"?"#]],
+    );
+    check(
+        &rule(r#"{ class = "disk", attribute = "serialnumber" }"#),
+        &expect![[
+            r#"own.toml:4:59: class "disk" has no attribute "serialnumber": did you mean "serial_number"?"#
+        ]],
+    );
+    check(
+        &rule(r#"{ class = "disk", attribute = "device" }"#),
+        &expect![[r#"own.toml:4:59: "device" is not indexed, so nothing can be looked up by it"#]],
+    );
+    check(
+        &rule(r#"{ class = "disk", attribute = "serial_number", by = ["withn"], rows = "most" }"#),
+        &expect![[r#"
+            own.toml:4:82: "withn" is neither "within" nor a relationship type
+            own.toml:4:99: "rows" of a lookup is one of any, all, not "most""#]],
+    );
+    check(
+        &class("told_apart_by = [\"run_on\"]"),
+        &expect![[r#"own.toml:4:18: there is no relationship type "run_on": did you mean "runs_on"?"#]],
     );
 }
 

@@ -158,15 +158,20 @@ fn declares_what_agents_state() {
     }
 }
 
+const COMPUTER: &str = "uuid! by computer | serial_number! by computer | \
+     operating_system.machine_id by computer | network_interface.mac_address by computer | \
+     host_name + disk.serial_number by computer";
+
 #[test]
 fn identification_rules() {
     let cases = [
-        ("server", "uuid! by computer | serial_number! by computer"),
-        ("virtual_machine", "uuid! by computer | serial_number! by computer"),
-        ("hypervisor", "uuid! by computer | serial_number! by computer"),
+        ("server", COMPUTER),
+        ("virtual_machine", COMPUTER),
+        ("hypervisor", COMPUTER),
         (
             "operating_system",
-            "machine_id! by operating_system | fqdn by operating_system | host_name by operating_system",
+            "machine_id! by operating_system | fqdn by operating_system | \
+             network_interface.mac_address by operating_system | host_name by operating_system",
         ),
         ("database_instance", "product + instance? within by software"),
         ("endpoint", "sockets[]! by endpoint | binding within by endpoint"),
@@ -182,11 +187,11 @@ fn identification_rules() {
 }
 
 fn show(rule: &crate::model::schema::Rule) -> String {
-    let names: Vec<_> = rule
+    let own = rule
         .attributes
         .iter()
-        .map(|attribute| format!("{}{}", attribute.name, if attribute.optional { "?" } else { "" }))
-        .collect();
+        .map(|attribute| format!("{}{}", attribute.name, if attribute.optional { "?" } else { "" }));
+    let names: Vec<_> = own.chain(rule.lookup.as_ref().map(crate::model::schema::Lookup::name)).collect();
     let list = if rule.any_of_list { "[]" } else { "" };
     let strong = if rule.strength == Strength::Strong { "!" } else { "" };
     let within = if rule.within { " within" } else { "" };
