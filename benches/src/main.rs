@@ -29,6 +29,9 @@ enum Command {
     /// Opens a store and dies; what `store` opens afterwards
     #[command(hide = true)]
     Killed(store::Killed),
+    /// A server until standard input ends; what `store` sends reports to
+    #[command(hide = true)]
+    Serve(store::Serve),
 }
 
 /// What is measured on.
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Micro(options)) => micro::run(&options),
         Some(Command::Store(options)) => store::run(&options),
         Some(Command::Killed(killed)) => store::die(&killed),
+        Some(Command::Serve(serve)) => store::serve(&serve),
         None => micro::run(&Options::default()),
     }
 }

@@ -9,6 +9,7 @@
 
 mod estate;
 mod machine;
+mod session;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -21,16 +22,17 @@ use anyhow::{Context, Result, ensure};
 use cmdb_core::claim::Claim;
 use cmdb_core::claim::UnitKind;
 use cmdb_core::engine::{
-    Actor, Applied, Apply, Clock, Cmdb, EngineError, Entry, Import, ImportOutcome, List,
-    Options as EngineOptions, Report, ReportOutcome, Section, SourceName, StagedFile, When,
+    Actor, Applied, Apply, Clock, Cmdb, EngineError, Import, ImportOutcome, List, Options as EngineOptions,
+    Report, ReportOutcome, SourceName, StagedFile, When,
 };
 use cmdb_core::import::Format;
-use cmdb_core::model::{ItemId, Problem, Reason, Revision, Schema, SourceId, SourceKind, Timestamp};
+use cmdb_core::model::{ItemId, Revision, Schema, SourceId, SourceKind, Timestamp};
 use cmdb_core::store::key::{self, Place};
 use cmdb_core::store::{self, Batch, Range, Read, RedbStore, Store, Table};
 
 use crate::generator::Random;
 use crate::measure::cpu;
+pub use session::{Serve, serve};
 use table::{Figure, Figures};
 
 /// Items that are changed in one commit.
@@ -117,7 +119,8 @@ pub fn run(options: &Options) -> Result<()> {
     let (engine, store) = open(&data)?;
     current(&mut figures, &engine, items)?;
     history(&mut figures, &engine, items)?;
-    unchanged(&mut figures, &engine)?;
+    session::unchanged(&mut figures, &engine)?;
+    session::whole(&mut figures, directory.path())?;
     let before = engine.reader()?.revision();
     pipeline(&mut figures, &engine, &store, items)?;
     as_of(&mut figures, &engine, before)?;
@@ -313,50 +316,6 @@ fn apply(engine: &Cmdb, claims: Vec<Claim>) -> Result<Revision> {
     };
     engine.apply(apply, Box::new(move |outcome: Result<Applied, EngineError>| drop(sender.send(outcome))));
     receiver.recv()??.revision.context("the change makes a revision")
-}
-
-/// What a report costs that says what the last one said. The network, TLS and decompression are left out.
-fn unchanged(figures: &mut Figures, engine: &Cmdb) -> Result<()> {
-    const TIMES: u32 = 2_000;
-    let report = || {
-        let entry = |number: usize| Entry {
-            key: format!("process:{number:06}"),
-            digest: vec![7; 16],
-            body: Some(vec![0; 160]),
-        };
-        let entries: Vec<Entry> = (0..REPORT_BYTES / 200).map(entry).collect();
-        let section = Section {
-            scope: "one".to_owned(),
-            complete: Ok(()),
-            digest: vec![8; 16],
-            unchanged: false,
-            entries,
-        };
-        let refuse = |_: &[u8]| Err(Problem::new(Reason::FormatInvalid, "not decoded", "body"));
-        Report {
-            source: source("agent-1", SourceKind::Agent),
-            digest: vec![9; 16],
-            observed_at: now(),
-            sections: vec![section],
-            decode: refuse,
-        }
-    };
-    // Its entries are refused one by one, so that it is known, and nothing of it is in the estate.
-    send(engine, report())?;
-    let before = machine::written()?;
-    let reports: Vec<Report> = (0..TIMES).map(|_| report()).collect();
-    let head = engine.reader()?.revision();
-    let ((), _, spent) = timed(|| reports.into_iter().try_for_each(|report| send(engine, report).map(drop)))?;
-    let quiet = engine.reader()?.revision() == head;
-    let each = micros(spent) / f64::from(TIMES);
-    figures.add(Figure {
-        what: "unchanged report of 20 KB, from the decoded message",
-        reach: "20 µs CPU, no write",
-        value: format!("{each:.1} µs CPU, {} bytes written", machine::written()? - before),
-        reached: Some(each <= 20.0 && quiet),
-        beside: "decoding the message, TLS and decompression are not in it".to_owned(),
-    });
-    Ok(())
 }
 
 fn send(engine: &Cmdb, report: Report) -> Result<ReportOutcome> {

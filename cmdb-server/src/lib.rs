@@ -10,7 +10,7 @@
 
 pub mod app;
 pub mod config;
-mod convert;
+pub mod convert;
 mod grpc;
 mod listen;
 pub mod log;

@@ -1,5 +1,7 @@
 //! What Linux says of this process and of the machine.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 fn field(file: &str, name: &str) -> Result<u64> {
@@ -17,6 +19,18 @@ pub fn written() -> Result<u64> {
 /// The most memory that this process had at once, in bytes.
 pub fn resident_peak() -> Result<u64> {
     Ok(field("/proc/self/status", "VmHWM")? << 10)
+}
+
+/// CPU time that another process has used, all its threads together.
+pub fn cpu_of(process: u32) -> Result<Duration> {
+    let mut nanoseconds = 0;
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let path = thread?.path().join("schedstat");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let first = text.split(' ').next().unwrap_or_default();
+        nanoseconds += first.parse::<u64>().with_context(|| format!("{} says {text:?}", path.display()))?;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 /// From now on the peak is a new one.
