@@ -66,7 +66,7 @@ pub fn run(options: &Options) -> Result<()> {
 fn open(directory: &Path) -> Result<Cmdb> {
     let store = Arc::new(RedbStore::open(directory)?);
     let clock: Clock = Arc::new(now);
-    Ok(Cmdb::open(store, Schema::built_in(), clock, EngineOptions::default())?)
+    Ok(Cmdb::open(store, Schema::built_in(), clock, Arc::new(|| [7; 32]), EngineOptions::default())?)
 }
 
 fn now() -> Timestamp {

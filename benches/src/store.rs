@@ -134,7 +134,10 @@ fn open(directory: &Path) -> Result<(Cmdb, Arc<RedbStore>)> {
     let store = Arc::new(RedbStore::open(directory)?);
     let clock: Clock = Arc::new(now);
     let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
-    Ok((Cmdb::open(shared, Schema::built_in(), clock, EngineOptions::default())?, store))
+    Ok((
+        Cmdb::open(shared, Schema::built_in(), clock, Arc::new(|| [7; 32]), EngineOptions::default())?,
+        store,
+    ))
 }
 
 fn now() -> Timestamp {
@@ -232,8 +235,15 @@ fn reopen(figures: &mut Figures, data: &Path) -> Result<()> {
         ensure!(!ended.success(), "the process was to be killed");
         let (store, recovery, _) = timed(|| Ok(RedbStore::open(data)?))?;
         let clock: Clock = Arc::new(now);
-        let (engine, wall, spent) =
-            timed(|| Ok(Cmdb::open(Arc::new(store), Schema::built_in(), clock, EngineOptions::default())?))?;
+        let (engine, wall, spent) = timed(|| {
+            Ok(Cmdb::open(
+                Arc::new(store),
+                Schema::built_in(),
+                clock,
+                Arc::new(|| [7; 32]),
+                EngineOptions::default(),
+            )?)
+        })?;
         recoveries.push(recovery);
         whole.push((recovery + wall, spent));
         engine.close();

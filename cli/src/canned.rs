@@ -317,6 +317,7 @@ pub fn item() -> Item {
             ("port".into(), said(integer(5432), "webshop")),
             ("version".into(), said(text("15.4"), "agent-0b6f3c1e")),
         ]),
+        purged: vec![purged("labels")],
         claims: vec![claim()],
         relationships: relationships(),
         groups: vec![RedundancyGroup {
@@ -485,6 +486,32 @@ pub fn page(token: &str) -> ListItemsResponse {
         total: 3,
         revision: REVISION,
         as_of_us: NOW_US,
+    }
+}
+
+/// What is left of a value.
+fn purged(attribute: &str) -> Purged {
+    Purged {
+        attribute: attribute.into(),
+        by: "anna".into(),
+        at_us: NOW_US - HOUR_US,
+        reason: "a password".into(),
+        revision: 41,
+        suppressed: true,
+    }
+}
+
+/// A value erased, or said to be welcome again.
+pub fn purged_change(attribute: &str, lift: bool) -> Change {
+    let item = graph_item("orders-db");
+    Change {
+        kind: ChangeKind::ItemUpdated.into(),
+        item: item.id,
+        item_name: item.name,
+        item_class: item.class,
+        purged: if lift { Vec::new() } else { vec![purged(attribute)] },
+        notes: if lift { vec![format!("{attribute} may be stated again")] } else { Vec::new() },
+        ..Change::default()
     }
 }
 

@@ -20,6 +20,7 @@ mod import;
 mod items;
 mod merge;
 mod neighbours;
+mod purge;
 mod relate;
 mod retire;
 mod revert;
@@ -109,6 +110,8 @@ commands! {
     Unrelate(unrelate),
     /// Take an item out of use; its history stays
     Retire(retire),
+    /// Erase a secret or personal value, from what the sources say and from the whole history
+    Purge(purge),
     /// Make one item of two that are the same
     Merge(merge),
     /// Undo a merge, claim by claim

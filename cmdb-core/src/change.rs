@@ -11,10 +11,13 @@
 //! - what is put equal to what is there leaves no change;
 //! - indexes hold exactly what the items say;
 //! - an outgoing relationship and its incoming end are written together;
-//! - the hash of a commit covers the hash of the one before it and every change.
+//! - the hash of a commit covers the hash of the one before it and every change;
+//! - a row of the log is replaced by a purge alone, whose commit covers what stood there and what stands there.
 
 mod adjacency;
 mod draft;
+mod erase;
+mod hash;
 mod index;
 mod rows;
 mod write;
@@ -22,9 +25,11 @@ mod write;
 pub(crate) use adjacency::{all as all_edges, find_edge};
 pub(crate) use draft::edge_record;
 pub use draft::{CHANGES_KEPT_MAX, Draft, Sealed, Start};
+pub use erase::VERSIONS_MAX;
+pub(crate) use hash::{ChangesHash, ReplacedHash, all_replaced, changes_before, commit_hash};
 pub(crate) use index::index_rows;
 pub use index::{claim_identifiers, item_identifiers};
-pub(crate) use write::{commit_hash, commit_header, hash_change, place_of, read_change, read_version};
+pub(crate) use write::{commit_header, place_of, read_change, read_version};
 
 use crate::model::{Item, Relationship, Revision, Timestamp};
 

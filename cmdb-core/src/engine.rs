@@ -21,6 +21,7 @@ mod inner;
 mod live;
 mod merge;
 mod presence;
+mod purge;
 mod read;
 mod report;
 mod reschema;
@@ -65,6 +66,9 @@ use writer::{Work, Writer};
 /// Tells the present moment.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// Draws a secret that nobody can guess, anew for each commit: what rows of the log are salted from.
+pub type Secrets = Arc<dyn Fn() -> [u8; 32] + Send + Sync>;
+
 /// How the engine works.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -99,6 +103,7 @@ impl Cmdb {
         store: Arc<dyn Store>,
         schema: Schema,
         clock: Clock,
+        secrets: Secrets,
         options: Options,
     ) -> Result<Cmdb, EngineError> {
         let epoch = store.claim_writer()?;
@@ -106,7 +111,11 @@ impl Cmdb {
         let schema = Arc::new(schema);
         let (mut start, renewed) = start(&*store.snapshot()?, &schema)?;
         if renewed {
-            start = reschema::adopt(&*store, epoch, Start { now: clock().max(start.now), ..start })?;
+            start = reschema::adopt(
+                &*store,
+                epoch,
+                Start { now: clock().max(start.now), secret: secrets(), ..start },
+            )?;
         }
         let snapshot = store.snapshot()?;
         let (head, recorded_at) = (start.head, recorded_at(&*snapshot, start.head)?);
@@ -119,6 +128,7 @@ impl Cmdb {
             store,
             schema,
             clock,
+            secrets,
             options,
             moment: ArcSwap::from_pointee(Moment { snapshot, graph, recorded_at, sources, tally }),
             presence,
@@ -174,6 +184,11 @@ impl Cmdb {
     /// Undoes a commit by a new one, where what it set still stands.
     pub fn revert(&self, revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied>) {
         self.send(Work::Revert { revision, actor, dry_run, reply });
+    }
+
+    /// Erases every value of an attribute of an item, or lets it be stated again.
+    pub fn purge(&self, ask: Purge, reply: Reply<PurgeOutcome>) {
+        self.send(Work::Purge(ask, reply));
     }
 
     /// Publishes files as one revision.
@@ -302,6 +317,7 @@ fn start(snapshot: &dyn store::Snapshot, schema: &Arc<Schema>) -> Result<(Start,
         now,
         head,
         previous_hash,
+        secret: [0; 32],
         next_item: last_number(snapshot, Table::Items)? + 1,
         next_match: last_number(snapshot, Table::Matches)? + 1,
         sources: SourceNames::load(snapshot)?.0,

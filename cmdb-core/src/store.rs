@@ -75,11 +75,13 @@ pub enum Table {
     Scenarios = 18,
     /// (target item, place): changes of relationships written to an item, which its own chain does not hold.
     Arrivals = 19,
+    /// (place, revision of a purge) → what a purge put in place of a row of the log: digest before, digest after.
+    Replaced = 20,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Table; 20] = [
+    pub const ALL: [Table; 21] = [
         Table::Meta,
         Table::Commits,
         Table::Changes,
@@ -100,6 +102,7 @@ impl Table {
         Table::Schemas,
         Table::Scenarios,
         Table::Arrivals,
+        Table::Replaced,
     ];
 
     /// Its name on disk.
@@ -126,6 +129,7 @@ impl Table {
             Table::Schemas => "schemas",
             Table::Scenarios => "scenarios",
             Table::Arrivals => "arrivals",
+            Table::Replaced => "replaced",
         }
     }
 }

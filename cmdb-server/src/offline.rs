@@ -12,7 +12,7 @@ use cmdb_core::engine::{Cmdb, Options, Verified, VerifyEvent};
 use cmdb_core::model::schema::Schema;
 use cmdb_core::store::{self, RedbStore, Store};
 
-use crate::server::{now, prepare_directory, schema as load_schema};
+use crate::server::{now, prepare_directory, schema as load_schema, secret};
 
 /// How a zstd stream begins.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -82,7 +82,7 @@ fn build(mut input: Box<dyn Read>, directory: &Path, schema: Schema) -> anyhow::
 }
 
 fn verify(store: &Arc<dyn Store>, schema: Schema) -> anyhow::Result<Verified> {
-    let engine = Cmdb::open(Arc::clone(store), schema, Arc::new(now), Options::default())?;
+    let engine = Cmdb::open(Arc::clone(store), schema, Arc::new(now), Arc::new(secret), Options::default())?;
     let mut findings = Vec::new();
     let verified = engine.verify(&mut |event| match event {
         VerifyEvent::Finding(finding) if findings.len() < FINDINGS_TOLD_MAX => findings.push(finding),

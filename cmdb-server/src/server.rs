@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-pub use start::{now, prepare_directory, schema};
+pub use start::{now, prepare_directory, schema, secret};
 
 use crate::app::App;
 use crate::config::{Announce, Config};

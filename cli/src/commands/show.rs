@@ -84,6 +84,7 @@ fn table(out: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<()> {
     writeln!(out, "{NAME}{}{NAME:#} ({}, {})", escape::line(&item.name), item.id, escape::line(&item.class))?;
     facts(out, item, now)?;
     attributes(out, item, now)?;
+    purged(out, item)?;
     given(out, item)?;
     relationships(out, item)?;
     groups(out, item)?;
@@ -146,6 +147,24 @@ fn marks(effective: &EffectiveValue) -> String {
 fn pinned(pin: &Pin) -> String {
     let until = time::for_people(pin.until_us).map_or_else(String::new, |until| format!(" until {until}"));
     format!("pinned{until}: {}", pin.reason)
+}
+
+/// What was said once and is nowhere any more.
+fn purged(out: &mut dyn Write, item: &Item) -> io::Result<()> {
+    if item.purged.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for purged in &item.purged {
+        let who = if purged.suppressed { " (only people may state it)" } else { "" };
+        writeln!(
+            out,
+            "{}: {}{FAINT}{who}{FAINT:#}",
+            escape::line(&purged.attribute),
+            change::tombstone(purged)
+        )?;
+    }
+    Ok(())
 }
 
 /// Who answers for it, where it does not say so itself.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use cmdb_proto::v1::change::Kind;
-use cmdb_proto::v1::{AttributeChange, Change, Commit, Relationship, Value};
+use cmdb_proto::v1::{AttributeChange, Change, Commit, Purged, Relationship, Value};
 use jiff::Timestamp;
 
 use crate::output::table::{BAD, FAINT, GOOD, NAME, WARN};
@@ -97,10 +97,25 @@ pub fn write_details(out: &mut dyn Write, change: &Change, indent: usize) -> io:
     for changed in &change.attributes {
         writeln!(out, "{:indent$}{}", "", attribute(changed))?;
     }
+    for purged in &change.purged {
+        writeln!(
+            out,
+            "{:indent$}{}: {FAINT}{}{FAINT:#}",
+            "",
+            escape::line(&purged.attribute),
+            tombstone(purged)
+        )?;
+    }
     for note in &change.notes {
         writeln!(out, "{:indent$}{FAINT}{}{FAINT:#}", "", escape::line(note))?;
     }
     Ok(())
+}
+
+/// `purged by ann, 2026-11-22 10:00:00Z: a password`.
+pub fn tombstone(purged: &Purged) -> String {
+    let at = time::for_people(purged.at_us).unwrap_or_default();
+    escape::line(&format!("purged by {}, {at}: {}", purged.by, purged.reason)).into_owned()
 }
 
 /// `orders-db (@2, database_instance)`.

@@ -153,6 +153,19 @@ pub fn item(item: &Item) -> Json {
         "first_seen": rfc3339(item.first_seen_us),
         "last_seen": rfc3339(item.last_seen_us),
         "duplicates": item.duplicates,
+        "purged": item.purged.iter().map(purged).collect::<Vec<_>>(),
+    })
+}
+
+/// What is left of a value that was erased.
+fn purged(purged: &wire::Purged) -> Json {
+    json!({
+        "attribute": purged.attribute,
+        "by": purged.by,
+        "at": rfc3339(purged.at_us),
+        "reason": purged.reason,
+        "revision": purged.revision,
+        "suppressed": purged.suppressed,
     })
 }
 
@@ -255,6 +268,7 @@ pub fn change(change: &Change) -> Json {
         "status_before": status(change.status_before),
         "status_after": status(change.status_after),
         "notes": change.notes,
+        "purged": change.purged.iter().map(purged).collect::<Vec<_>>(),
     })
 }
 

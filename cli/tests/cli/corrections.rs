@@ -95,6 +95,25 @@ fn a_dry_run_says_what_would_change() {
 }
 
 #[test]
+fn a_purge_names_an_attribute_and_a_reason_and_says_what_it_erased() {
+    let fake = Fake::start();
+    let ran =
+        run(&fake.url, &["purge", "orders-db.labels", "--reason", "a password"]).must_end_with(0).says(&[
+            "labels was erased from 3 versions in the history of @2",
+            "labels was erased from scenario what-if",
+        ]);
+    assert!(ran.out.contains("labels: purged by anna, 2026-11-03 13:05:11Z: a password"), "{}", ran.out);
+    assert!(ran.out.contains("left as it is: 1 references ask"), "{}", ran.out);
+    let dry = ["purge", "orders-db.labels", "--reason", "a password", "--dry-run"];
+    run(&fake.url, &dry).must_end_with(0).says(&["labels would be erased from 3 versions"]);
+    let lifted = run(&fake.url, &["purge", "orders-db.labels", "--lift"]).must_end_with(0);
+    assert!(lifted.out.contains("labels may be stated again"), "{}", lifted.out);
+    run(&fake.url, &["purge", "orders-db", "--reason", "a"]).must_end_with(2).says(&["write ITEM.ATTRIBUTE"]);
+    run(&fake.url, &["purge", "orders-db.labels"]).must_end_with(2).says(&["needs a --reason"]);
+    run(&fake.url, &["purge", "nobody.labels", "--reason", "a"]).must_end_with(3);
+}
+
+#[test]
 fn quiet_says_nothing_of_success() {
     let fake = Fake::start();
     let ran =

@@ -400,6 +400,20 @@ impl ItemService for Services {
         Ok(Response::new(RetireResponse { revision, changes: canned::commit(43).changes }))
     }
 
+    async fn purge(&self, request: Request<PurgeRequest>) -> Answer<PurgeResponse> {
+        let request = request.into_inner();
+        let item = find(&request.item)?;
+        Ok(Response::new(PurgeResponse {
+            revision: if request.dry_run { 0 } else { canned::REVISION + 1 },
+            changes: vec![canned::purged_change(&request.attribute, request.lift)],
+            versions: 3,
+            items: vec![item.id.clone()],
+            item: item.id,
+            scenarios: vec!["what-if".into()],
+            remains: vec!["1 references ask for an item by this".into()],
+        }))
+    }
+
     async fn history(&self, request: Request<HistoryRequest>) -> Answer<HistoryResponse> {
         find(&request.into_inner().item)?;
         Ok(Response::new(canned::history()))

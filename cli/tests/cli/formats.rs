@@ -32,6 +32,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["revert", "42"], &["table", "json"]),
     (&["merge", "web-1", "orders-db"], &["table", "json"]),
     (&["split", "orders-db"], &["table", "json"]),
+    (&["purge", "orders-db.labels", "--reason", "a password"], &["table", "json"]),
     (&["duplicates"], &["table", "json"]),
     (&["explain", "orders-db"], &["table", "json"]),
     (&["completions", "bash"], &[]),

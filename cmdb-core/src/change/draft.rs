@@ -7,11 +7,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::adjacency;
+use super::hash::{ChangesHash, FORM, Replaced};
 use super::index::{index_rows, indexed_values, item_identifiers};
 use super::rows::Rows;
 use super::{Actor, Change, CommitHeader};
 use crate::identify::{Identifier, Index};
-use crate::model::item::REDIRECTS_MAX;
+use crate::model::item::{ItemClaimState, REDIRECTS_MAX};
 use crate::model::schema::{Schema, Strength};
 use crate::model::source::Source;
 use crate::model::unit::UnitKind;
@@ -43,6 +44,8 @@ pub struct Start {
     pub head: Revision,
     /// The hash of that commit.
     pub previous_hash: [u8; 32],
+    /// Chance, drawn for this commit and never kept: what the rows of the log are salted from.
+    pub secret: [u8; 32],
     /// The next item number.
     pub next_item: u64,
     /// The next match number.
@@ -86,7 +89,9 @@ pub struct Draft<'s> {
     pub(super) items: RefCell<FxHashMap<ItemId, Slot>>,
     pub(super) edges: RefCell<BTreeMap<EdgeName, EdgeSlot>>,
     pub(super) rows: Rows,
-    pub(super) hasher: blake3::Hasher,
+    pub(super) hasher: ChangesHash,
+    /// What it puts in place of rows of the log.
+    pub(super) replaced: BTreeMap<Place, Replaced>,
     pub(super) sequence: u32,
     pub(super) changes: Vec<Change>,
     pub(super) overflow: bool,
@@ -109,7 +114,8 @@ impl<'s> Draft<'s> {
             items: RefCell::default(),
             edges: RefCell::default(),
             rows: Rows::default(),
-            hasher: blake3::Hasher::new(),
+            hasher: ChangesHash::new(FORM),
+            replaced: BTreeMap::new(),
             sequence: 0,
             changes: Vec::new(),
             overflow: false,
@@ -137,6 +143,12 @@ impl<'s> Draft<'s> {
     #[must_use]
     pub fn schema(&self) -> Arc<Schema> {
         Arc::clone(&self.start.schema)
+    }
+
+    /// The revision that it makes, if it changes anything.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.start.head.next()
     }
 
     /// The present moment.
@@ -621,8 +633,20 @@ impl<'s> Draft<'s> {
     pub fn resolve_and_put(&mut self, mut item: Item) -> Result<(), StoreError> {
         let schema = self.schema();
         let now = self.now();
+        self.withhold(&mut item);
         reconcile::resolve_item(&mut item, &schema, self, now);
         self.put_item(item)
+    }
+
+    /// Whatever moves claims to an item, what was purged there is not among them.
+    fn withhold(&self, item: &mut Item) {
+        let suppressed: Vec<String> = item.suppressed().map(|(name, _)| name.to_owned()).collect();
+        let person = |claim: &ItemClaimState| {
+            reconcile::Sources::name_and_kind(self, claim.source).1 == SourceKind::Person
+        };
+        for attribute in suppressed {
+            item.erase(&attribute, &|claim| !person(claim));
+        }
     }
 
     /// How many changes stand in the log of this draft so far, and would with what is not written yet.
@@ -644,13 +668,16 @@ impl<'s> Draft<'s> {
     pub fn seal(mut self, actor: &Actor) -> Result<Sealed, StoreError> {
         self.flush()?;
         if self.sequence == 0 {
+            debug_assert!(self.replaced.is_empty(), "what replaces rows is a commit");
             let head = self.start.head;
             self.transaction.commit(head)?;
             let next = self.start;
             return Ok(Sealed { header: None, changes: Vec::new(), overflow: false, next });
         }
         let revision = self.start.head.next();
-        let changes_hash = *self.hasher.finalize().as_bytes();
+        let mut batch = Batch::default();
+        let replaced = self.keep_replaced(&mut batch);
+        let changes_hash = self.hasher.finish(&replaced);
         let header = CommitHeader {
             revision,
             recorded_at: self.start.now,
@@ -658,10 +685,10 @@ impl<'s> Draft<'s> {
             changes: u64::from(self.sequence),
             hash: [0; 32],
         };
-        let hash = super::write::commit_hash(&self.start.previous_hash, &header, &changes_hash);
+        let hash = super::hash::commit_hash(&self.start.previous_hash, &header, &changes_hash);
         let header = CommitHeader { hash, ..header };
-        let row = super::write::commit_record(&header, &self.start.previous_hash, self.start.schema_number);
-        let mut batch = Batch::default();
+        let schema = self.start.schema_number;
+        let row = super::write::commit_record(&header, &self.start.previous_hash, schema, &replaced);
         batch.put(Table::Commits, key::revision(revision), record::encode(self.start.schema_number, &row));
         self.transaction.write(&batch)?;
         self.transaction.commit(revision)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::adjacency::{self, Edits};
 use super::draft::{Draft, EdgeName, EdgeSlot, Slot};
+use super::hash::{self, FORM};
 use super::{Actor, Change, CommitHeader};
 use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
 use crate::store::key::Place;
@@ -54,7 +55,7 @@ impl Draft<'_> {
                 item: Some(record::item_record(&current)),
                 ..ChangeRecord::default()
             };
-            self.log(place, &change, batch);
+            self.log(place, change, batch);
             let at = Some(place_record(place));
             heads.insert(id, HeadRecord { version: at, last: at });
             let unshared = |item: Arc<Item>| Box::new(Arc::unwrap_or_clone(item));
@@ -85,7 +86,7 @@ impl Draft<'_> {
                 relationship_after: slot.current.as_ref().map(record::relationship_record),
                 ..ChangeRecord::default()
             };
-            self.log(place, &change, batch);
+            self.log(place, change, batch);
             head.last = Some(place_record(place));
             heads.insert(from, head);
             if from != to {
@@ -116,10 +117,10 @@ impl Draft<'_> {
         record::decode(Table::Items, &found)
     }
 
-    fn log(&mut self, place: Place, change: &ChangeRecord, batch: &mut Batch) {
-        let row = record::encode(self.start.schema_number, change);
-        self.hasher.update(&(row.len() as u64).to_le_bytes());
-        self.hasher.update(&row);
+    fn log(&mut self, place: Place, change: ChangeRecord, batch: &mut Batch) {
+        let salt = hash::salt(&self.start.secret, place, b"new");
+        let row = record::encode(self.start.schema_number, &ChangeRecord { salt, ..change });
+        self.hasher.row(&row);
         batch.put(Table::Changes, place.key(), row);
     }
 }
@@ -155,22 +156,12 @@ pub(crate) fn place_record(place: Place) -> PlaceRecord {
     PlaceRecord { revision: place.revision.0, sequence: place.sequence }
 }
 
-/// The hash of a commit: of the one before, of its own head, and of all its changes.
-pub(crate) fn commit_hash(previous: &[u8; 32], header: &CommitHeader, changes: &[u8; 32]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(previous);
-    hasher.update(&header.revision.0.to_le_bytes());
-    hasher.update(&header.recorded_at.0.to_le_bytes());
-    for text in [&header.actor.name, &header.actor.reason] {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
-    hasher.update(&header.changes.to_le_bytes());
-    hasher.update(changes);
-    *hasher.finalize().as_bytes()
-}
-
-pub(crate) fn commit_record(header: &CommitHeader, previous_hash: &[u8; 32], schema: u32) -> CommitRecord {
+pub(crate) fn commit_record(
+    header: &CommitHeader,
+    previous_hash: &[u8; 32],
+    schema: u32,
+    replaced: &[u8],
+) -> CommitRecord {
     CommitRecord {
         recorded_at_us: header.recorded_at.0,
         actor: header.actor.name.clone(),
@@ -179,6 +170,8 @@ pub(crate) fn commit_record(header: &CommitHeader, previous_hash: &[u8; 32], sch
         schema,
         previous_hash: previous_hash.to_vec(),
         hash: header.hash.to_vec(),
+        form: FORM,
+        replaced: replaced.to_vec(),
     }
 }
 
@@ -195,10 +188,4 @@ pub(crate) fn commit_header(revision: Revision, row: CommitRecord) -> Result<Com
         changes: row.changes,
         hash,
     })
-}
-
-/// The parts of a row that are hashed, for whoever checks the log.
-pub(crate) fn hash_change(hasher: &mut blake3::Hasher, row: &[u8]) {
-    hasher.update(&(row.len() as u64).to_le_bytes());
-    hasher.update(row);
 }

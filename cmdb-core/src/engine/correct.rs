@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ingest::{self, UNKNOWN, relationships};
 use super::merge;
+use super::purge;
 use crate::change::{self, Draft};
 use crate::model::item::{Group, ItemClaimState};
 use crate::model::relationship::RelationshipClaimState;
@@ -46,6 +47,13 @@ pub(super) fn revert(
     if read.get(Table::Commits, &key::revision(revision))?.is_none() {
         let message = format!("there is no commit {revision}");
         return Ok(Err(unknown(message).hint("`cmdb watch --after 0` and `cmdb history ITEM` show commits")));
+    }
+    if purge::is_purge(read, revision)? {
+        let message =
+            format!("commit {revision} purged a value, which is nowhere any more: it cannot be undone");
+        return Ok(Err(
+            unknown(message).hint("`cmdb purge ITEM.ATTRIBUTE --lift` lets sources state it again")
+        ));
     }
     let range = Range::prefix(revision.0.to_be_bytes().to_vec());
     let rows = read.scan(Table::Changes, &range, REVERT_CHANGES_MAX.min(crate::store::SCAN_ROWS_MAX))?;

@@ -11,7 +11,7 @@ use super::request::{EngineError, Report, ReportOutcome};
 use super::sources::SourceNames;
 use super::tally::Tally;
 use super::view::Views;
-use super::{Clock, Options};
+use super::{Clock, Options, Secrets};
 use crate::change::{CommitHeader, Sealed};
 use crate::graph::Graph;
 use crate::model::schema::Schema;
@@ -34,6 +34,7 @@ pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) schema: Arc<Schema>,
     pub(super) clock: Clock,
+    pub(super) secrets: Secrets,
     pub(super) options: Options,
     pub(super) moment: ArcSwap<Moment>,
     pub(super) presence: Presence,
@@ -83,6 +84,11 @@ impl Inner {
         }
         let digest = if outcome.rescan.is_empty() { report.digest.clone() } else { Vec::new() };
         self.digests.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), digest);
+    }
+
+    /// Forgets what a source said last, so that it is listened to again.
+    pub(super) fn forget_report(&self, source: &str) {
+        self.digests.write().unwrap_or_else(PoisonError::into_inner).remove(source);
     }
 
     pub(super) fn digest_of(&self, source: &str) -> Vec<u8> {

@@ -143,6 +143,9 @@ fn merge_item(draft: &mut Draft<'_>, into: ItemId, item: ItemId) -> Result<(), S
         move_group(draft, group, item, &mut target)?;
     }
     target.first_seen = target.first_seen.min(gone.first_seen);
+    for (attribute, purged) in &gone.purged {
+        target.purged.entry(attribute.clone()).or_insert_with(|| purged.clone());
+    }
     merge_neighbourhood(draft, &mut target, &mut gone)?;
     gone.merged_into = Some(into);
     if gone.status != Status::Retired {

@@ -144,6 +144,47 @@ pub struct ClaimChoice {
     pub item: ItemId,
 }
 
+/// An attribute whose values are to be erased.
+#[derive(Clone, Debug)]
+pub struct Purge {
+    /// Of which item.
+    pub item: ItemId,
+    /// The attribute.
+    pub attribute: String,
+    /// What is asked.
+    pub what: Purging,
+    /// Who asks; the reason stays in place of the value.
+    pub actor: Actor,
+    /// Show, change nothing.
+    pub dry_run: bool,
+}
+
+/// What is asked of a purge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purging {
+    /// Every value goes, and none is taken from machines any more.
+    Erase,
+    /// Sources may state the attribute again.
+    Lift,
+}
+
+/// What a purge erased, or would.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PurgeOutcome {
+    /// The new revision; `None`: a dry run.
+    pub revision: Option<Revision>,
+    /// What changed in the present, or would.
+    pub changes: Vec<Change>,
+    /// Versions in the history that held a value.
+    pub versions: u64,
+    /// The item, and those merged into it.
+    pub items: Vec<ItemId>,
+    /// Scenarios that held a value.
+    pub scenarios: Vec<String>,
+    /// What still names the value, in words.
+    pub remains: Vec<String>,
+}
+
 /// What became of one claim.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Decision {

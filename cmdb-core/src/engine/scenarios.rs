@@ -464,6 +464,7 @@ fn new_item(id: ItemId, class: &str, name: &str, attributes: &Attributes, at: Ti
         duplicates: Vec::new(),
         merged_into: None,
         distinct_from: Vec::new(),
+        purged: BTreeMap::new(),
     };
     set(&mut item, attributes, &[], at);
     item

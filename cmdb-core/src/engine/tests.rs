@@ -11,6 +11,7 @@ mod merges;
 mod model;
 mod old_stores;
 mod precedence;
+mod purge;
 mod random;
 mod relations;
 mod reports;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::request::{EngineError, Verified, VerifyEvent};
 use super::sources::SourceNames;
-use crate::change::{self, Actor, CommitHeader};
+use crate::change::{self, Actor, ChangesHash, CommitHeader, ReplacedHash};
 use crate::model::schema::Schema;
 use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
 use crate::reconcile;
@@ -27,8 +27,9 @@ pub(super) fn verify(
     events: &mut dyn FnMut(VerifyEvent),
 ) -> Result<Verified, EngineError> {
     let verified = Verified { revision: snapshot.head(), ..Verified::default() };
+    let replaced = change::all_replaced(snapshot)?;
     let mut check =
-        Check { snapshot, schema, sources, events, verified, linked: 0, incoming: 0, arrivals: 0 };
+        Check { snapshot, schema, sources, events, verified, replaced, linked: 0, incoming: 0, arrivals: 0 };
     check.commits()?;
     check.items()?;
     check.indexes()?;
@@ -45,6 +46,8 @@ struct Check<'a> {
     sources: &'a SourceNames,
     events: &'a mut dyn FnMut(VerifyEvent),
     verified: Verified,
+    /// What purges put in place of rows of the log, by their commits.
+    replaced: BTreeMap<Revision, ReplacedHash>,
     /// Changes that are reached from an item.
     linked: u64,
     /// Incoming ends.
@@ -104,6 +107,9 @@ impl Check<'_> {
                 _ => break,
             }
         }
+        for revision in std::mem::take(&mut self.replaced).into_keys() {
+            self.find(format!("rows of the log were replaced in the name of {revision}, which is no commit"));
+        }
         if expected != head.next() {
             self.find(format!("the head is {head}, and the last commit {}", expected.0 - 1));
         }
@@ -112,12 +118,13 @@ impl Check<'_> {
 
     /// One commit: its count of changes and its hash, which is returned.
     fn commit(&mut self, revision: Revision, record: CommitRecord) -> Result<[u8; 32], EngineError> {
-        let mut hasher = blake3::Hasher::new();
+        let form = record.form;
+        let mut hasher = ChangesHash::new(form);
         let mut sequence = 0u32;
         let mut gaps = false;
         let prefix = Range::prefix(revision.0.to_be_bytes().to_vec());
         store::for_each(self.snapshot, Table::Changes, prefix, |row, bytes| {
-            change::hash_change(&mut hasher, bytes);
+            hasher.row(bytes);
             gaps |= Place::from_key(row) != Some(Place { revision, sequence });
             sequence += 1;
             Ok::<(), EngineError>(())
@@ -130,16 +137,30 @@ impl Check<'_> {
         let header = CommitHeader {
             revision,
             recorded_at: Timestamp(record.recorded_at_us),
-            actor: Actor { name: record.actor, reason: record.reason },
+            actor: Actor { name: record.actor.clone(), reason: record.reason.clone() },
             changes: record.changes,
             hash: [0; 32],
         };
         let previous: [u8; 32] = record.previous_hash.as_slice().try_into().unwrap_or([0; 32]);
-        let computed = change::commit_hash(&previous, &header, hasher.finalize().as_bytes());
-        if computed != said.hash {
+        let replaced = self.replaced(revision, &record.replaced);
+        let mut fits = change::commit_hash(&previous, &header, &hasher.finish(&record.replaced)) == said.hash;
+        if !fits {
+            // It fits as it was before a purge, or not at all.
+            let before = change::changes_before(self.snapshot, revision, form, &record.replaced)?;
+            fits = before.is_some_and(|before| change::commit_hash(&previous, &header, &before) == said.hash);
+        }
+        if !(fits && replaced) {
             self.find(format!("commit {revision} was altered: its hash does not fit its changes"));
         }
         Ok(said.hash)
+    }
+
+    /// Whether what was replaced in the name of a commit is what the commit says.
+    fn replaced(&mut self, revision: Revision, said: &[u8]) -> bool {
+        match self.replaced.remove(&revision) {
+            Some(found) => said == found.bytes(),
+            None => said.is_empty(),
+        }
     }
 
     fn items(&mut self) -> Result<(), EngineError> {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::inner::Inner;
 use super::request::{
-    Actor, Applied, Apply, EngineError, Import, ImportEvent, ImportOutcome, Outcome, Report, ReportOutcome,
-    Split,
+    Actor, Applied, Apply, EngineError, Import, ImportEvent, ImportOutcome, Outcome, Purge, PurgeOutcome,
+    Purging, Report, ReportOutcome, Split,
 };
 use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
-use super::{correct, import, ingest, merge, presence, report, scenarios, time};
+use super::{correct, import, ingest, merge, presence, purge, report, scenarios, time};
 use crate::change::{Draft, Sealed, Start};
 use crate::model::{ItemId, Revision};
 use crate::store::StoreError;
@@ -28,6 +28,7 @@ pub(super) enum Work {
     Split(Split, Reply<Applied>),
     Retire { item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
     Revert { revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied> },
+    Purge(Purge, Reply<PurgeOutcome>),
     Import(Import, Events, Reply<ImportOutcome>),
     KeepScenario(Keep, Reply<()>),
     ApplyScenario { ask: ApplyScenario, reply: Reply<ScenarioApplied> },
@@ -68,6 +69,7 @@ impl Writer {
                 Work::Revert { revision, actor, dry_run, reply } => {
                     reply(self.revert(revision, &actor, dry_run));
                 }
+                Work::Purge(ask, reply) => reply(self.purge(&ask)),
                 Work::Import(import, events, reply) => reply(self.import(&import, events)),
                 Work::KeepScenario(keep, reply) => reply(self.keep_scenario(&keep)),
                 Work::ApplyScenario { ask, reply } => reply(self.apply_scenario(&ask)),
@@ -221,6 +223,29 @@ impl Writer {
         Ok(applied)
     }
 
+    fn purge(&mut self, ask: &Purge) -> Result<PurgeOutcome, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let snapshot = inner.store.snapshot()?;
+        let mut draft = self.begin(&inner)?;
+        let (outcome, asked) = match ask.what {
+            Purging::Erase => {
+                let outcome = purge::erase(&mut draft, &*snapshot, ask.item, &ask.attribute, &ask.actor)??;
+                (outcome, Default::default())
+            }
+            Purging::Lift => (PurgeOutcome::default(), purge::lift(&mut draft, ask.item, &ask.attribute)??),
+        };
+        // The value is to be found there.
+        drop(snapshot);
+        let applied = self.finish(draft, &ask.actor, ask.dry_run)?;
+        if !ask.dry_run {
+            let moment = inner.moment.load();
+            for source in asked.iter().filter_map(|source| moment.sources.get(*source)) {
+                inner.forget_report(&source.name);
+            }
+        }
+        Ok(outcome.applied(applied))
+    }
+
     fn import(&mut self, import: &Import, mut events: Events) -> Result<ImportOutcome, EngineError> {
         let inner = Arc::clone(&self.inner);
         let mut draft = self.begin(&inner)?;
@@ -288,7 +313,8 @@ impl Writer {
         let transaction = inner.store.begin(self.start.head, self.epoch)?;
         // Recorded time never runs backwards, whatever the clock does.
         let now = (inner.clock)().max(self.start.now);
-        let draft = Draft::begin(transaction, Start { now, ..self.start.clone() });
+        let secret = (inner.secrets)();
+        let draft = Draft::begin(transaction, Start { now, secret, ..self.start.clone() });
         Ok(draft.hearing(Box::new(|source| inner.presence.last_seen(source))))
     }
 
@@ -343,6 +369,7 @@ pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
         | Work::Split(_, reply)
         | Work::Retire { reply, .. }
         | Work::Revert { reply, .. } => reply(Err(why())),
+        Work::Purge(_, reply) => reply(Err(why())),
         Work::Import(_, _, reply) => reply(Err(why())),
         Work::KeepScenario(_, reply) => reply(Err(why())),
         Work::ApplyScenario { reply, .. } => reply(Err(why())),

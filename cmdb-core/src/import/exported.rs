@@ -6,7 +6,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use crate::model::item::{Identification, Marks, Stated};
+use crate::model::item::{Identification, Marks, Purged, Stated};
 use crate::model::relationship::Require;
 use crate::model::source::SourceKind;
 use crate::model::value::Attributes;
@@ -65,6 +65,7 @@ pub struct ExportedItem {
     pub duplicates: Vec<ItemId>,
     pub merged_into: Option<ItemId>,
     pub distinct_from: Vec<ItemId>,
+    pub purged: BTreeMap<String, Purged>,
 }
 
 /// What one source says of an item.

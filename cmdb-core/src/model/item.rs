@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::id::{ItemId, SourceId};
+use super::id::{ItemId, Revision, SourceId};
 use super::relationship::Require;
 use super::time::Timestamp;
 use super::value::Value;
@@ -69,6 +69,23 @@ pub struct Item {
     pub merged_into: Option<ItemId>,
     /// Items that a person told apart from this one, in order: never taken for the same again.
     pub distinct_from: Vec<ItemId>,
+    /// Attributes of which a value was erased, here or in what became of this version.
+    pub purged: BTreeMap<String, Purged>,
+}
+
+/// What is left of a value that was erased.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Purged {
+    /// The commit that erased it.
+    pub revision: Revision,
+    /// Who did.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// What sources other than people say of the attribute is not taken. Only the present says so.
+    pub suppressed: bool,
 }
 
 /// What one source says of an item under one key.
@@ -181,6 +198,22 @@ pub struct Identification {
     pub skipped: Vec<String>,
 }
 
+/// What stands in place of an identifier that was erased.
+const ERASED: &str = "(purged)";
+
+impl Identification {
+    fn erase(&mut self, attribute: &str) -> bool {
+        let mut erased = false;
+        for (name, value) in self.rule.iter().zip(&mut self.values) {
+            if name == attribute && value != ERASED {
+                ERASED.clone_into(value);
+                erased = true;
+            }
+        }
+        erased
+    }
+}
+
 /// The effective value of an attribute, with where it comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Effective<'a> {
@@ -195,6 +228,14 @@ pub struct Effective<'a> {
 }
 
 impl ItemClaimState {
+    /// Takes the value of an attribute away, with its marks and its part in how the item was found.
+    fn erase(&mut self, attribute: &str) -> bool {
+        let stated = self.attributes.remove(attribute).is_some();
+        let pinned = self.marks.pins.remove(attribute).is_some();
+        let stale = self.marks.stale.remove(attribute);
+        stated | pinned | stale | self.identification.erase(attribute)
+    }
+
     fn effective<'a>(&'a self, name: &str, stated: &'a Stated) -> Effective<'a> {
         Effective {
             value: &stated.value,
@@ -225,6 +266,21 @@ impl Item {
             }
         }
         effective
+    }
+
+    /// Takes every value of an attribute off the claims, with what was derived from it; whether there was any.
+    pub fn erase(&mut self, attribute: &str, of: &dyn Fn(&ItemClaimState) -> bool) -> bool {
+        let mut erased = false;
+        for claim in self.claims.iter_mut().filter(|claim| of(claim)) {
+            erased |= claim.erase(attribute);
+        }
+        erased
+    }
+
+    /// The attributes that only people may state.
+    pub fn suppressed(&self) -> impl Iterator<Item = (&str, &Purged)> {
+        let suppressed = self.purged.iter().filter(|(_, purged)| purged.suppressed);
+        suppressed.map(|(attribute, purged)| (attribute.as_str(), purged))
     }
 
     /// The claims that stand.

@@ -113,6 +113,21 @@ pub fn split_arrival(key: &[u8]) -> Option<(ItemId, Place)> {
     Some((ItemId(u64::from_be_bytes(*to)), Place::from_key(place)?))
 }
 
+/// The key of what a commit put in place of a row of the log, in `Replaced`.
+#[must_use]
+pub fn replaced(place: Place, by: Revision) -> Vec<u8> {
+    let mut key = place.key();
+    key.extend_from_slice(&by.0.to_be_bytes());
+    key
+}
+
+/// Reads a key of `Replaced`.
+#[must_use]
+pub fn split_replaced(key: &[u8]) -> Option<(Place, Revision)> {
+    let (place, by) = key.split_at_checked(12)?;
+    Some((Place::from_key(place)?, Revision(u64::from_be_bytes(by.try_into().ok()?))))
+}
+
 /// The key of a source in `Sources`.
 #[must_use]
 pub fn source(id: SourceId) -> Vec<u8> {

@@ -130,6 +130,26 @@ pub struct ItemRecord {
     pub merged_into: Option<u64>,
     #[prost(uint64, repeated, tag = "21")]
     pub distinct_from: Vec<u64>,
+    #[prost(message, repeated, tag = "22")]
+    pub purged: Vec<PurgedRecord>,
+}
+
+/// A tombstone.
+#[derive(Clone, PartialEq, Eq, Message)]
+#[expect(missing_docs, reason = "as model::item::Purged")]
+pub struct PurgedRecord {
+    #[prost(string, tag = "1")]
+    pub attribute: String,
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    #[prost(string, tag = "3")]
+    pub by: String,
+    #[prost(int64, tag = "4")]
+    pub at_us: i64,
+    #[prost(string, tag = "5")]
+    pub reason: String,
+    #[prost(bool, tag = "6")]
+    pub suppressed: bool,
 }
 
 /// A source's claim on an item.
@@ -337,6 +357,9 @@ pub struct ChangeRecord {
     /// A relationship as it is.
     #[prost(message, optional, tag = "5")]
     pub relationship_after: Option<RelationshipRecord>,
+    /// Chance, so that the row's digest confirms nobody's guess of what it holds.
+    #[prost(bytes = "vec", tag = "6")]
+    pub salt: Vec<u8>,
 }
 
 /// A row of `Commits`.
@@ -357,6 +380,23 @@ pub struct CommitRecord {
     pub previous_hash: Vec<u8>,
     #[prost(bytes = "vec", tag = "7")]
     pub hash: Vec<u8>,
+    /// How the changes were hashed: 0: their bytes in a row; 1: the digests of the salted rows.
+    #[prost(uint32, tag = "8")]
+    pub form: u32,
+    /// Over what the commit put in place of rows of the log; empty: it did not.
+    #[prost(bytes = "vec", tag = "9")]
+    pub replaced: Vec<u8>,
+}
+
+/// A row of `Replaced`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ReplacedRecord {
+    /// Of what stood there.
+    #[prost(bytes = "vec", tag = "1")]
+    pub before: Vec<u8>,
+    /// Of what stands there.
+    #[prost(bytes = "vec", tag = "2")]
+    pub after: Vec<u8>,
 }
 
 /// A row of `Units`: what became of a unit, so that it can be replaced or withdrawn.

@@ -21,6 +21,9 @@ const FILE: &str = "cmdb.redb";
 /// What the file is called while it is made.
 const UNFINISHED: &str = "unfinished";
 
+/// What the file is called that a compaction writes.
+const BESIDE: &str = "compacting";
+
 /// How much of the file redb keeps in memory, in bytes.
 const CACHE_BYTES: usize = 256 << 20;
 
@@ -112,15 +115,44 @@ impl RedbStore {
         RedbStore::with_backend(disk, Path::new("the disk of a test"))
     }
 
-    /// Gives unused space of the file back. The store must not be open elsewhere.
+    /// Gives unused space of the file back, and with it what was deleted or replaced there: pages that are free hold
+    /// what they held. So everything is written anew, beside the file, and takes its place when it is whole. The store
+    /// must not be open elsewhere, and there must be room for both.
     ///
     /// # Errors
     /// As [`RedbStore::open`].
     pub fn compact(directory: &Path) -> Result<(), StoreError> {
-        let mut store = RedbStore::open(directory)?;
+        let store = RedbStore::open(directory)?;
+        let beside = store.path.with_extension(BESIDE);
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io("removing what an earlier compaction left", error));
+            }
+            _ => {}
+        }
+        let mut fresh = RedbStore::open_file(&beside)?;
+        store.copy_to(&fresh)?;
         // One pass frees what the last one moved; it says when nothing is left to do.
-        while store.database.compact().map_err(|error| io("compacting", error))? {}
-        Ok(())
+        while fresh.database.compact().map_err(|error| io("compacting", error))? {}
+        drop(fresh);
+        std::fs::rename(&beside, &store.path).map_err(|error| io("naming the compacted store", error))?;
+        let folder = std::fs::File::open(directory);
+        folder
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| io("making the compacted store's name durable", error))
+    }
+
+    fn copy_to(&self, fresh: &RedbStore) -> Result<(), StoreError> {
+        let snapshot = self.snapshot()?;
+        let transaction = fresh.begin_durable()?;
+        for table in Table::ALL {
+            let mut open =
+                transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
+            super::for_each(&*snapshot, table, Range::all(), |key, value| {
+                open.insert(key, value).map(drop).map_err(|error| io("writing", error))
+            })?;
+        }
+        fresh.commit("copying the store", transaction)
     }
 
     /// The store's file in a data directory.

@@ -1,8 +1,8 @@
 //! Changes by people and programs: batches of claims, retirements, reverts.
 
 use cmdb_core::claim::Claim;
-use cmdb_core::engine::{Applied, Apply, Decision, Outcome, SourceName};
-use cmdb_core::model::{Problem, Revision, Timestamp};
+use cmdb_core::engine::{Actor, Applied, Apply, Decision, Outcome, Purge, PurgeOutcome, Purging, SourceName};
+use cmdb_core::model::{ItemId, Problem, Revision, Timestamp};
 
 use super::names::Mentioned;
 use super::{App, Error, Names, Person};
@@ -60,6 +60,16 @@ pub struct ChangeAnswer {
     pub names: Names,
 }
 
+/// What became of a purge.
+pub struct PurgeAnswer {
+    /// The item.
+    pub item: ItemId,
+    /// What the engine did.
+    pub outcome: PurgeOutcome,
+    /// What is mentioned.
+    pub names: Names,
+}
+
 impl App {
     /// States a batch of claims.
     ///
@@ -107,6 +117,29 @@ impl App {
         let id = self.read(move |reader| Ok(reader.resolve(&text)?)).await?;
         let applied = self.ask(|engine, reply| engine.retire(id, actor, run == Run::Dry, reply)).await?;
         self.dressed(applied, None).await
+    }
+
+    /// Erases every value of an attribute, or lets it be stated again.
+    ///
+    /// # Errors
+    /// When there is no such item, or nothing to erase.
+    pub async fn purge(
+        &self,
+        text: String,
+        attribute: String,
+        what: Purging,
+        actor: Actor,
+        run: Run,
+    ) -> Result<PurgeAnswer, Error> {
+        let item = self.read(move |reader| Ok(reader.resolve(&text)?)).await?;
+        let ask = Purge { item, attribute, what, actor, dry_run: run == Run::Dry };
+        let outcome = self.ask(|engine, reply| engine.purge(ask, reply)).await?;
+        self.read(move |reader| {
+            let mut mentioned = Mentioned::default();
+            mentioned.changes(&outcome.changes);
+            Ok(PurgeAnswer { item, names: mentioned.names(reader)?, outcome })
+        })
+        .await
     }
 
     /// Undoes a commit by a new one.

@@ -9,7 +9,7 @@ use cmdb_proto::v1;
 use cmdb_proto::v1::change::Kind;
 
 use super::graph::labelled;
-use super::item::{identification_to, relationship_to, status_to};
+use super::item::{identification_to, purged_to, relationship_to, status_to};
 use super::value::value_to;
 use crate::app::Names;
 use crate::app::diff::DiffAnswer;
@@ -118,7 +118,15 @@ fn item_change_to(before: Option<&Item>, after: &Item, names: &Names) -> v1::Cha
         status_before: before.map_or(v1::Status::Unspecified, |before| status_to(before.status)).into(),
         status_after: status_to(after.status).into(),
         notes,
+        purged: purged(before, after),
     }
+}
+
+/// Attributes that changed here and whose value is nowhere any more.
+fn purged(before: Option<&Item>, after: &Item) -> Vec<v1::Purged> {
+    let was = |attribute: &String| before.and_then(|before| before.purged.get(attribute));
+    let changed = after.purged.iter().filter(|(attribute, purged)| was(attribute) != Some(*purged));
+    changed.map(|(attribute, purged)| purged_to(attribute, purged)).collect()
 }
 
 fn relationship_change_to(
@@ -147,6 +155,7 @@ fn relationship_change_to(
         status_before: status(before).into(),
         status_after: status(after).into(),
         notes: relationship_notes(before, after, names),
+        purged: Vec::new(),
     }
 }
 
@@ -226,6 +235,9 @@ fn notes(before: &Item, after: &Item, names: &Names) -> Vec<String> {
     if before.merged_into != after.merged_into {
         let split = before.merged_into.map(|from| format!("split from {from}"));
         notes.extend(after.merged_into.map(|into| format!("merged into {into}")).or(split));
+    }
+    for attribute in before.purged.keys().filter(|attribute| !after.purged.contains_key(*attribute)) {
+        notes.push(format!("{attribute} may be stated again"));
     }
     for other in after.distinct_from.iter().filter(|other| !before.distinct_from.contains(other)) {
         notes.push(format!("told apart from {other}"));

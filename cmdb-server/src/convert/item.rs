@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cmdb_core::engine::Evidence;
-use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method, Pin};
+use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method, Pin, Purged};
 use cmdb_core::model::{Item, Relationship, Status};
 use cmdb_proto::v1;
 
@@ -60,6 +60,7 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
         redirected_from: answer.redirected_from.map(|id| id.to_string()).unwrap_or_default(),
         distinct_from: item.distinct_from.iter().map(ToString::to_string).collect(),
         given: answer.given.iter().map(given_to).collect(),
+        purged: item.purged.iter().map(|(attribute, purged)| purged_to(attribute, purged)).collect(),
     }
 }
 
@@ -88,6 +89,18 @@ fn is_stale(item: &Item, evidence: &[ClaimEvidence], name: &str) -> bool {
     item.claims.iter().zip(evidence).any(|(claim, known)| {
         claim.attributes.get(name).is_some_and(|stated| stated.effective) && known.stale.contains(name)
     })
+}
+
+/// What is left of a value that was erased.
+pub fn purged_to(attribute: &str, purged: &Purged) -> v1::Purged {
+    v1::Purged {
+        attribute: attribute.to_owned(),
+        by: purged.by.clone(),
+        at_us: purged.at.0,
+        reason: purged.reason.clone(),
+        revision: purged.revision.0,
+        suppressed: purged.suppressed,
+    }
 }
 
 fn pin_to(pin: &Pin) -> v1::Pin {

@@ -230,6 +230,7 @@ fn item(version: &str, status: Status) -> Item {
         duplicates: vec![],
         merged_into: None,
         distinct_from: vec![],
+        purged: Default::default(),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use cmdb_core::engine::List;
+use cmdb_core::engine::{List, Purging};
 use cmdb_core::model::{Revision, Timestamp};
 use cmdb_proto::v1;
 use cmdb_proto::v1::item_service_server::ItemService;
 use tonic::{Request, Response, Status};
 
 use super::{limit, person, refuse};
-use crate::app::changes::{Batch, CLAIMS_MAX, Malformed, Run};
+use crate::app::changes::{Batch, CLAIMS_MAX, Malformed, PurgeAnswer, Run};
 use crate::app::commits::{HISTORY_DEFAULT, HISTORY_MAX};
 use crate::app::items::{Claims, PAGE_DEFAULT, PAGE_MAX, RELATIONSHIPS_DEFAULT, RELATIONSHIPS_MAX};
 use crate::app::{App, Error, import_source};
@@ -108,6 +108,24 @@ impl ItemService for Items {
         Ok(Response::new(v1::RetireResponse {
             revision: answer.applied.revision.map_or(0, |revision| revision.0),
             changes: changes_to(&answer.applied.changes, &answer.names),
+        }))
+    }
+
+    async fn purge(&self, request: Request<v1::PurgeRequest>) -> Result<Response<v1::PurgeResponse>, Status> {
+        let person = person(request.metadata())?;
+        let ask = request.into_inner();
+        let what = if ask.lift { Purging::Lift } else { Purging::Erase };
+        let actor = person.actor(&ask.reason).map_err(refuse)?;
+        let answer = self.0.purge(ask.item, ask.attribute, what, actor, Run::dry(ask.dry_run)).await;
+        let PurgeAnswer { item, outcome, names } = answer.map_err(refuse)?;
+        Ok(Response::new(v1::PurgeResponse {
+            revision: outcome.revision.map_or(0, |revision| revision.0),
+            changes: changes_to(&outcome.changes, &names),
+            versions: outcome.versions,
+            item: item.to_string(),
+            items: outcome.items.iter().map(ToString::to_string).collect(),
+            scenarios: outcome.scenarios,
+            remains: outcome.remains,
         }))
     }
 

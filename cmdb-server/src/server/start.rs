@@ -85,7 +85,8 @@ pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<(
     // From here on the directory is ours: what an earlier server left there is old.
     drop(std::fs::remove_file(config.data.join(ADDRESS_FILE)));
     let clock: Clock = Arc::new(now);
-    let engine = Cmdb::open(Arc::clone(&store), schema, Arc::clone(&clock), Options::default())?;
+    let engine =
+        Cmdb::open(Arc::clone(&store), schema, Arc::clone(&clock), Arc::new(secret), Options::default())?;
     let limits = Limits {
         scan_interval_s: config.scan_interval_s,
         heartbeat_interval_s: config.heartbeat_interval_s,
@@ -101,6 +102,22 @@ pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<(
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// What nobody can guess: the system's randomness.
+pub fn secret() -> [u8; 32] {
+    use rustix::rand::{GetRandomFlags, getrandom};
+
+    let mut secret = [0; 32];
+    let mut filled = 0;
+    while filled < secret.len() {
+        match getrandom(&mut secret[filled..], GetRandomFlags::empty()) {
+            Ok(drawn) => filled += drawn,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => panic!("the system gives no randomness: {error}"),
+        }
+    }
+    secret
 }
 
 /// The built-in schema, and the user's files by name.

@@ -10,6 +10,7 @@ mod health;
 mod identity;
 mod items;
 mod lifecycle;
+mod purge;
 mod scenarios;
 mod time;
 mod transfer;

@@ -1784,6 +1784,9 @@ pub struct Item {
     /// when that was recorded; microseconds since the epoch
     #[prost(int64, tag = "31")]
     pub as_of_us: i64,
+    /// attributes of which a value was erased
+    #[prost(message, repeated, tag = "40")]
+    pub purged: ::prost::alloc::vec::Vec<Purged>,
     /// owner, support group, environment that it does not have itself
     #[prost(message, repeated, tag = "24")]
     pub given: ::prost::alloc::vec::Vec<GivenValue>,
@@ -2044,6 +2047,65 @@ pub struct RetireResponse {
     #[prost(message, repeated, tag = "2")]
     pub changes: ::prost::alloc::vec::Vec<Change>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PurgeRequest {
+    /// ITEM
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub attribute: ::prost::alloc::string::String,
+    /// erases nothing: sources may state the attribute again
+    #[prost(bool, tag = "3")]
+    pub lift: bool,
+    #[prost(bool, tag = "4")]
+    pub dry_run: bool,
+    /// required to erase; stays in place of the value
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PurgeResponse {
+    /// 0 for a dry run
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// of the present
+    #[prost(message, repeated, tag = "2")]
+    pub changes: ::prost::alloc::vec::Vec<Change>,
+    /// in the history, that held a value
+    #[prost(uint64, tag = "3")]
+    pub versions: u64,
+    /// id
+    #[prost(string, tag = "4")]
+    pub item: ::prost::alloc::string::String,
+    /// ids: the item, and those merged into it
+    #[prost(string, repeated, tag = "5")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// that held a value
+    #[prost(string, repeated, tag = "6")]
+    pub scenarios: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// what still names the value, in words
+    #[prost(string, repeated, tag = "7")]
+    pub remains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What is left of a value that was erased.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Purged {
+    #[prost(string, tag = "1")]
+    pub attribute: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    /// microseconds since the epoch
+    #[prost(int64, tag = "3")]
+    pub at_us: i64,
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// of the commit that erased it
+    #[prost(uint64, tag = "5")]
+    pub revision: u64,
+    /// only people may state the attribute; said of the present alone
+    #[prost(bool, tag = "6")]
+    pub suppressed: bool,
+}
 /// One thing that a commit changed.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Change {
@@ -2067,6 +2129,9 @@ pub struct Change {
     /// other parts that changed: claims, groups, identifiers
     #[prost(string, repeated, tag = "9")]
     pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// attributes that changed here and whose value was erased since, or is now
+    #[prost(message, repeated, tag = "20")]
+    pub purged: ::prost::alloc::vec::Vec<Purged>,
 }
 /// Nested message and enum types in `Change`.
 pub mod change {
@@ -2387,6 +2452,27 @@ pub mod item_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.ItemService", "Retire"));
             self.inner.unary(req, path, codec).await
         }
+        /// Erases every value of an attribute, from claims and history; only people may state it from then on.
+        pub async fn purge(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PurgeRequest>,
+        ) -> std::result::Result<tonic::Response<super::PurgeResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.ItemService/Purge",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("cmdb.v1.ItemService", "Purge"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn history(
             &mut self,
             request: impl tonic::IntoRequest<super::HistoryRequest>,
@@ -2446,6 +2532,11 @@ pub mod item_service_server {
             &self,
             request: tonic::Request<super::RetireRequest>,
         ) -> std::result::Result<tonic::Response<super::RetireResponse>, tonic::Status>;
+        /// Erases every value of an attribute, from claims and history; only people may state it from then on.
+        async fn purge(
+            &self,
+            request: tonic::Request<super::PurgeRequest>,
+        ) -> std::result::Result<tonic::Response<super::PurgeResponse>, tonic::Status>;
         async fn history(
             &self,
             request: tonic::Request<super::HistoryRequest>,
@@ -2690,6 +2781,49 @@ pub mod item_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RetireSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.ItemService/Purge" => {
+                    #[allow(non_camel_case_types)]
+                    struct PurgeSvc<T: ItemService>(pub Arc<T>);
+                    impl<T: ItemService> tonic::server::UnaryService<super::PurgeRequest>
+                    for PurgeSvc<T> {
+                        type Response = super::PurgeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PurgeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ItemService>::purge(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PurgeSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

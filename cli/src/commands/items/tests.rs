@@ -35,9 +35,9 @@ fn pages_become_one_object() {
     expect![[r#"
         {
           "items": [
-            {"id":"@2","key":"orders-db","source":"webshop","class":"database_instance","name":"orders-db","status":"active","attributes":{},"revision":0,"first_seen":null,"last_seen":"2026-11-03T14:04:11Z","duplicates":[]},
-            {"id":"@3","key":"web-1","source":"webshop","class":"web_server","name":"web-1","status":"stopped","attributes":{},"revision":0,"first_seen":null,"last_seen":"2026-11-03T14:04:11Z","duplicates":[]},
-            {"id":"@5","key":"shop","source":"webshop","class":"business_service","name":"Shop","status":"active","attributes":{},"revision":0,"first_seen":null,"last_seen":"2026-11-03T14:04:11Z","duplicates":[]}
+            {"id":"@2","key":"orders-db","source":"webshop","class":"database_instance","name":"orders-db","status":"active","attributes":{},"revision":0,"first_seen":null,"last_seen":"2026-11-03T14:04:11Z","duplicates":[],"purged":[]},
+            {"id":"@3","key":"web-1","source":"webshop","class":"web_server","name":"web-1","status":"stopped","attributes":{},"revision":0,"first_seen":null,"last_seen":"2026-11-03T14:04:11Z","duplicates":[],"purged":[]},
+            {"id":"@5","key":"shop","source":"webshop","class":"business_service","name":"Shop","status":"active","attributes":{},"revision":0,"first_seen":null,"last_seen":"2026-11-03T14:04:11Z","duplicates":[],"purged":[]}
           ],
           "revision": 42,
           "as_of": "2026-11-03T14:05:11Z",

@@ -31,6 +31,8 @@ fn the_table_shows_everything() {
             port       5432   webshop         60 s ago
             version    15.4   agent-0b6f3c1e  60 s ago
 
+            labels: purged by anna, 2026-11-03 13:05:11Z: a password (only people may state it)
+
             INHERITED  VALUE      FROM
             owner      Shop team  Shop (@5)
 
@@ -88,6 +90,16 @@ fn the_json_object_has_the_promised_fields() {
               "last_seen": "2026-11-03T14:04:11Z",
               "duplicates": [
                 "@77"
+              ],
+              "purged": [
+                {
+                  "attribute": "labels",
+                  "by": "anna",
+                  "at": "2026-11-03T13:05:11Z",
+                  "reason": "a password",
+                  "revision": 41,
+                  "suppressed": true
+                }
               ],
               "as_of_revision": 42,
               "as_of": "2026-11-03T14:05:11Z",

@@ -88,6 +88,7 @@ fn put_item(draft: &mut Draft<'_>, given: ExportedItem) -> Result<(), EngineErro
         duplicates: given.duplicates,
         merged_into: given.merged_into,
         distinct_from: given.distinct_from,
+        purged: given.purged,
     };
     bind(draft, &item)?;
     draft.put_item(item)?;

@@ -13,6 +13,7 @@ use crate::claim::{
     ATTRIBUTES_MAX, Claim, ENTRY_POINTS_MAX, EntryPoint, ItemClaim, KEY_BYTES_MAX, RELATIONSHIPS_MAX,
     Reference, UnitKind,
 };
+use crate::engine::purge;
 use crate::engine::request::{Decision, Outcome};
 use crate::engine::writer::SCOPE_BY_HAND;
 use crate::identify::{self, Verdict};
@@ -135,7 +136,7 @@ fn state_item(
         },
     };
     let schema = draft.schema();
-    let fitted = match fit(&schema, claim, said, known.as_deref().filter(|_| named.is_some())) {
+    let mut fitted = match fit(&schema, claim, said, known.as_deref().filter(|_| named.is_some())) {
         Ok(fitted) => fitted,
         Err(problem) => {
             decision.outcome = Outcome::Refused(problem);
@@ -143,6 +144,9 @@ fn state_item(
         }
     };
     decision.notes = fitted.notes;
+    if let Some(known) = &known {
+        decision.notes.extend(purge::withhold(known, stating.kind, &mut fitted.attributes));
+    }
     match pins::check(draft, stating, said, known.as_deref()) {
         Ok(notes) => decision.notes.extend(notes),
         Err(problem) => {
@@ -163,6 +167,12 @@ fn state_item(
             identify::decide(&evidence, known, &Around { draft, stating, claim, batch, known, within })?
         }
     };
+    // Another item than the key was bound to; that one has been asked already.
+    if let Some(id) = verdict.item.filter(|id| known.as_ref().is_none_or(|known| known.id != *id))
+        && let Some(item) = draft.item(id)?
+    {
+        decision.notes.extend(purge::withhold(&item, stating.kind, &mut fitted.attributes));
+    }
     let statement = Statement { stating, claim, said, attributes: fitted.attributes, within };
     place(draft, &statement, unit, known.as_deref(), verdict, &mut decision)?;
     Ok(Some(decision))
@@ -240,6 +250,7 @@ fn new_item(draft: &mut Draft<'_>, statement: &Statement<'_>) -> Item {
         duplicates: Vec::new(),
         merged_into: None,
         distinct_from: Vec::new(),
+        purged: BTreeMap::new(),
     }
 }
 

@@ -113,6 +113,7 @@ impl Reader {
             duplicates: item.duplicates,
             merged_into: item.merged_into,
             distinct_from: item.distinct_from,
+            purged: item.purged,
         }
     }
 

@@ -7,7 +7,8 @@ use std::sync::mpsc;
 use crate::claim::{Claim, ItemClaim, Reference, RelationshipClaim, UnitKind};
 use crate::engine::{
     Actor, Applied, Apply, ClaimChoice, Cmdb, EngineError, Entry, Import, ImportEvent, ImportOutcome,
-    Options, Outcome, Reply, Report, ReportOutcome, Section, SourceName, Split, StagedFile,
+    Options, Outcome, Purge, PurgeOutcome, Purging, Reply, Report, ReportOutcome, Section, SourceName, Split,
+    StagedFile,
 };
 use crate::import::Format;
 use crate::model::schema::Schema;
@@ -104,7 +105,11 @@ pub(super) fn open_on(
 ) -> Result<Cmdb, EngineError> {
     let clock = Arc::clone(clock);
     let now = Arc::new(move || Timestamp(clock.load(Ordering::SeqCst)));
-    Cmdb::open(store, schema, now, Options { group_wait_us: 0, ..Options::default() })
+    // The same for each engine, so that the same story gives the same store.
+    let drawn = std::sync::atomic::AtomicU64::new(0);
+    let secrets =
+        Arc::new(move || *blake3::hash(&drawn.fetch_add(1, Ordering::SeqCst).to_le_bytes()).as_bytes());
+    Cmdb::open(store, schema, now, secrets, Options { group_wait_us: 0, ..Options::default() })
 }
 
 fn wait<T: Send + 'static>(ask: impl FnOnce(Reply<T>)) -> Result<T, EngineError> {
@@ -177,6 +182,22 @@ impl Bench {
         self.clock.fetch_add(1, Ordering::SeqCst);
         let ask = Split { item, choices, actor: actor(), dry_run: false };
         wait(|reply| self.cmdb.split(ask, reply))
+    }
+
+    pub(super) fn purge(
+        &self,
+        item: ItemId,
+        attribute: &str,
+        what: Purging,
+        dry_run: bool,
+    ) -> Result<PurgeOutcome, EngineError> {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        let ask = Purge { item, attribute: attribute.to_owned(), what, actor: actor(), dry_run };
+        wait(|reply| self.cmdb.purge(ask, reply))
+    }
+
+    pub(super) fn keep_scenario(&self, scenario: crate::scenario::Scenario) {
+        wait(|reply| self.cmdb.keep_scenario(scenario, reply)).expect("kept");
     }
 
     pub(super) fn retire(&self, item: ItemId) -> Result<Applied, EngineError> {

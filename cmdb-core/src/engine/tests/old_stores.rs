@@ -158,6 +158,39 @@ fn a_store_of_every_format_opens_and_answers_as_it_did() {
     }
 }
 
+/// A commit of the old form is hashed as one piece: the purge keeps the digest of the whole piece.
+#[test]
+fn what_an_old_store_holds_can_be_purged_and_proven() {
+    use crate::engine::Purging;
+    use crate::store::Read;
+
+    let packed = std::fs::read(fixture("format-1.redb.zz")).expect("a fixture");
+    let store = std::sync::Arc::new(RedbStore::on_disk(Disk::holding(unpack(&packed))).expect("it opens"));
+    let bench = bench_on(store.clone(), Schema::built_in());
+    let item = bench.find("web-1");
+    bench.purge(item.id, "serial_number", Purging::Erase, false).expect("purged");
+    bench.check();
+    // Once more in the same commits.
+    bench.purge(item.id, "host_name", Purging::Erase, false).expect("purged");
+    bench.check();
+    let reader = bench.cmdb.reader_at(When::Revision(Revision(1))).expect("to be had");
+    let then = reader.item(item.id).expect("readable").expect("there");
+    assert!(then.purged.contains_key("serial_number") && then.attribute("serial_number").is_none());
+    // Another row of a commit that was purged is still covered.
+    let snapshot = store.snapshot().expect("readable");
+    let rows = snapshot.scan(Table::Changes, &crate::store::Range::all(), 2).expect("readable");
+    for (row, bytes) in rows {
+        let epoch = snapshot.get(Table::Meta, b"epoch").expect("readable").expect("there");
+        let epoch = u64::from_be_bytes(epoch.try_into().expect("a number"));
+        for (content, findings) in [([bytes.as_slice(), &[0xf8, 0x3f, 1]].concat(), true), (bytes, false)] {
+            let mut batch = crate::store::Batch::default();
+            batch.put(Table::Changes, row.clone(), content);
+            crate::store::commit(&*store, snapshot.head(), epoch, &batch, snapshot.head()).expect("written");
+            assert_eq!(bench.cmdb.verify(&mut |_| {}).expect("readable").findings > 0, findings);
+        }
+    }
+}
+
 #[test]
 fn a_story_gives_the_same_store_again() {
     let (first, second) = (told_now().1, told_now().1);

@@ -5,7 +5,7 @@ use arbtest::arbitrary::{Result, Unstructured};
 use super::harness::*;
 use super::inventory;
 use crate::claim::{Claim, PinClaim, RedundancyClaim, Reference};
-use crate::engine::When;
+use crate::engine::{Purging, When};
 use crate::model::{ItemId, Revision, SourceKind, Timestamp};
 
 const KINDS: [&str; 5] = ["depends_on", "runs_on", "member_of", "contains", "connects_to"];
@@ -81,8 +81,15 @@ fn distinct(mut claims: Vec<Claim>) -> Vec<Claim> {
     claims
 }
 
-pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
-    match u.int_in_range(0..=15)? {
+/// What a step may do to the past.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    Stands,
+    Erased,
+}
+
+pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
+    match u.int_in_range(0..=16)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
             let mut claims = Vec::new();
@@ -126,9 +133,18 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<()> {
             let claim = pin(u, bench)?;
             bench.apply(person(u.choose(&["ann", "bob"])?), vec![claim], true).expect("answered");
         }
+        15 => {
+            let item = ItemId(u.int_in_range(1..=10)?);
+            let attribute = *u.choose(&["version", "serial_number", "host_name"])?;
+            let what = *u.choose(&[Purging::Erase, Purging::Erase, Purging::Lift])?;
+            // Of no item, or of one that never had it: refused.
+            if bench.purge(item, attribute, what, false).is_ok() && what == Purging::Erase {
+                return Ok(Past::Erased);
+            }
+        }
         _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
     }
-    Ok(())
+    Ok(Past::Stands)
 }
 
 #[test]
@@ -151,7 +167,14 @@ fn the_past_answers_as_it_did_when_it_was_the_present() {
         let bench = bench_under(rules());
         let mut then = vec![(bench.head(), picture(&bench, When::Now))];
         for _ in 0..u.int_in_range(1..=10)? {
-            step(u, &bench)?;
+            let past = step(u, &bench)?;
+            if past == Past::Erased {
+                for (revision, before) in &mut then {
+                    let after = picture(&bench, When::Revision(*revision));
+                    only_purged(before, &after);
+                    *before = after;
+                }
+            }
             then.push((bench.head(), picture(&bench, When::Now)));
         }
         for (revision, expected) in then {
@@ -161,6 +184,17 @@ fn the_past_answers_as_it_did_when_it_was_the_present() {
         Ok(())
     })
     .budget_ms(8_000);
+}
+
+/// A purge changes nothing but the items that say so.
+fn only_purged(before: &[String], after: &[String]) {
+    assert_eq!(before.len(), after.len());
+    for (before, after) in before.iter().zip(after) {
+        let id = |line: &str| line.split_once(',').map(|(id, _)| id.to_owned());
+        let erased =
+            after.starts_with("{\"item\"") && after.contains("\"purged\"") && id(before) == id(after);
+        assert!(before == after || erased, "{before}\n{after}");
+    }
 }
 
 /// Everything that a reader shows at a moment, as lines.

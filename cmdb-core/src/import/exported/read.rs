@@ -12,7 +12,7 @@ use crate::import::json::{Json, Node};
 use crate::import::json_lines::{REQUIRE, check_class, check_type};
 use crate::import::problem::Fault;
 use crate::import::value::{attributes, moment, value};
-use crate::model::item::{Identification, Marks, Method, Pin, Stated};
+use crate::model::item::{Identification, Marks, Method, Pin, Purged, Stated};
 use crate::model::source::SourceKind;
 use crate::model::{ItemId, Problem, Reason, Require, Revision, Schema, Status, Timestamp, UnitKind, Value};
 
@@ -107,6 +107,7 @@ pub(in crate::import) fn read_item(node: Node<'_>, schema: &Schema) -> Result<Ex
         "duplicates",
         "merged_into",
         "distinct_from",
+        "purged",
     ];
     let mut fields = Object::read(node, "an exported item", &known)?;
     let id = fields.parsed("id", Reason::FormatInvalid, AN_ID)?;
@@ -130,6 +131,7 @@ pub(in crate::import) fn read_item(node: Node<'_>, schema: &Schema) -> Result<Ex
         duplicates: ids(&mut fields, "duplicates")?,
         merged_into,
         distinct_from: ids(&mut fields, "distinct_from")?,
+        purged: fields.elements("purged")?.into_iter().map(purged).collect::<Result<_, _>>()?,
     })))
 }
 
@@ -197,6 +199,18 @@ fn pin(node: Node<'_>) -> Result<(String, Pin), Fault> {
     let since = required_moment(&mut fields, "since")?;
     let until = optional_moment(&mut fields, "until")?;
     Ok((attribute, Pin { since, until, reason }))
+}
+
+fn purged(node: Node<'_>) -> Result<(String, Purged), Fault> {
+    let known = ["attribute", "revision", "by", "at", "reason", "suppressed"];
+    let mut fields = Object::read(node, "what was purged", &known)?;
+    let (attribute, _) = fields.text("attribute", Absent::Fault)?;
+    let (by, _) = fields.text("by", Absent::Empty)?;
+    let (reason, _) = fields.text("reason", Absent::Empty)?;
+    let revision = Revision(whole(&mut fields, "revision")?);
+    let at = required_moment(&mut fields, "at")?;
+    let suppressed = fields.flag("suppressed")?;
+    Ok((attribute, Purged { revision, by, at, reason, suppressed }))
 }
 
 fn identification(node: Node<'_>) -> Result<Identification, Fault> {

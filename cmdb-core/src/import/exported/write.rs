@@ -9,7 +9,7 @@ use super::{
 };
 use crate::import::value::{Moment, Outgoing, OutgoingMap};
 use crate::model::ItemId;
-use crate::model::item::{Identification, Method, Pin};
+use crate::model::item::{Identification, Method, Pin, Purged};
 
 /// The line, without its end.
 ///
@@ -106,6 +106,32 @@ struct ItemLine<'e> {
     merged_into: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     distinct_from: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    purged: Vec<PurgedLine<'e>>,
+}
+
+#[derive(Serialize)]
+struct PurgedLine<'e> {
+    attribute: &'e str,
+    revision: u64,
+    by: &'e str,
+    at: Moment,
+    reason: &'e str,
+    #[serde(skip_serializing_if = "is_false")]
+    suppressed: bool,
+}
+
+impl PurgedLine<'_> {
+    fn of<'e>((attribute, purged): (&'e String, &'e Purged)) -> PurgedLine<'e> {
+        PurgedLine {
+            attribute,
+            revision: purged.revision.0,
+            by: &purged.by,
+            at: Moment(purged.at),
+            reason: &purged.reason,
+            suppressed: purged.suppressed,
+        }
+    }
 }
 
 impl ItemLine<'_> {
@@ -122,6 +148,7 @@ impl ItemLine<'_> {
             duplicates: ids(&item.duplicates),
             merged_into: item.merged_into.map(|id| id.to_string()),
             distinct_from: ids(&item.distinct_from),
+            purged: item.purged.iter().map(PurgedLine::of).collect(),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::import::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
     ExportedRelationshipClaim, ExportedSource, FORMAT, Header, Record, reader, write_line,
 };
-use crate::model::item::{Identification, Marks, Method, Pin, Stated};
+use crate::model::item::{Identification, Marks, Method, Pin, Purged, Stated};
 use crate::model::source::SourceKind;
 use crate::model::unit::UnitKind;
 use crate::model::{ItemId, Require, Revision, Schema, Status, Timestamp, Value};
@@ -68,6 +68,7 @@ fn as_written() {
             duplicates: vec![ItemId(9)],
             merged_into: Some(ItemId(8)),
             distinct_from: vec![ItemId(7)],
+            purged: BTreeMap::new(),
         })),
         Exported::Relationship(Box::new(ExportedRelationship {
             from: ItemId(1),
@@ -216,7 +217,19 @@ fn item(u: &mut Unstructured<'_>) -> Result<ExportedItem> {
         duplicates: several(u, id)?,
         merged_into: if u.arbitrary()? { Some(id(u)?) } else { None },
         distinct_from: several(u, id)?,
+        purged: several(u, purged)?.into_iter().collect(),
     })
+}
+
+fn purged(u: &mut Unstructured<'_>) -> Result<(String, Purged)> {
+    let purged = Purged {
+        revision: Revision(u.arbitrary()?),
+        by: u.arbitrary()?,
+        at: moment(u)?,
+        reason: u.arbitrary()?,
+        suppressed: u.arbitrary()?,
+    };
+    Ok((u.arbitrary()?, purged))
 }
 
 fn item_claim(u: &mut Unstructured<'_>) -> Result<ExportedItemClaim> {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::value_record_kind::Kind;
 use super::{
     AttributeRecord, GroupRecord, IdentificationRecord, ItemClaimRecord, ItemRecord, ListRecord, MapRecord,
-    PinRecord, RelationshipClaimRecord, RelationshipRecord, ValueRecord,
+    PinRecord, PurgedRecord, RelationshipClaimRecord, RelationshipRecord, ValueRecord,
 };
 use crate::claim::UnitKind;
-use crate::model::item::{Group, Identification, ItemClaimState, Marks, Method, Pin, Stated};
+use crate::model::item::{Group, Identification, ItemClaimState, Marks, Method, Pin, Purged, Stated};
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::value::Attributes;
-use crate::model::{Item, ItemId, Relationship, SourceId, Status, Timestamp, Value};
+use crate::model::{Item, ItemId, Relationship, Revision, SourceId, Status, Timestamp, Value};
 use crate::store::{StoreError, Table};
 
 const STATUSES: [Status; 4] = [Status::Active, Status::Stopped, Status::Missing, Status::Retired];
@@ -104,6 +104,7 @@ pub fn item_record(item: &Item) -> ItemRecord {
         duplicates: item.duplicates.iter().map(|id| id.0).collect(),
         merged_into: item.merged_into.map(|id| id.0),
         distinct_from: item.distinct_from.iter().map(|id| id.0).collect(),
+        purged: item.purged.iter().map(|(attribute, purged)| purged_record(attribute, purged)).collect(),
     }
 }
 
@@ -124,7 +125,30 @@ pub fn item_from(record: ItemRecord) -> Result<Item, StoreError> {
         duplicates: record.duplicates.into_iter().map(ItemId).collect(),
         merged_into: record.merged_into.map(ItemId),
         distinct_from: record.distinct_from.into_iter().map(ItemId).collect(),
+        purged: record.purged.into_iter().map(purged_from).collect(),
     })
+}
+
+fn purged_record(attribute: &str, purged: &Purged) -> PurgedRecord {
+    PurgedRecord {
+        attribute: attribute.to_owned(),
+        revision: purged.revision.0,
+        by: purged.by.clone(),
+        at_us: purged.at.0,
+        reason: purged.reason.clone(),
+        suppressed: purged.suppressed,
+    }
+}
+
+fn purged_from(record: PurgedRecord) -> (String, Purged) {
+    let purged = Purged {
+        revision: Revision(record.revision),
+        by: record.by,
+        at: Timestamp(record.at_us),
+        reason: record.reason,
+        suppressed: record.suppressed,
+    };
+    (record.attribute, purged)
 }
 
 fn claim_record(claim: &ItemClaimState) -> ItemClaimRecord {

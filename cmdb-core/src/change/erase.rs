@@ -1,0 +1,137 @@
+//! Erasing from the log: another row takes the place of one that holds what shall be gone.
+//!
+//! Nothing else alters the log. Both digests of each place become part of the commit that does it, see [`super::hash`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::draft::Draft;
+use super::hash::{self, ChangesHash, FORM, Replaced, ReplacedHash};
+use super::write::place_of;
+use crate::model::{Item, ItemId, Revision};
+use crate::store::key::Place;
+use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord};
+use crate::store::{self, Batch, Range, StoreError, Table, key};
+
+/// The most versions that one commit erases something from.
+pub const VERSIONS_MAX: usize = 200_000;
+
+/// Rows written to the transaction at a time.
+const AT_ONCE: usize = 1_024;
+
+impl Draft<'_> {
+    /// Lets `erase` change every version of an item that the log holds, the present one as it stands there included;
+    /// how many it changed. `None`: they were too many, and the draft is to be dropped.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn erase_versions(
+        &mut self,
+        id: ItemId,
+        erase: &dyn Fn(&mut Item) -> bool,
+    ) -> Result<Option<usize>, StoreError> {
+        let mut erased = 0;
+        let mut batch = Batch::default();
+        let mut next = self.first_version(id)?;
+        while let Some(place) = next {
+            let bytes = self.transaction.get(Table::Changes, &place.key())?.unwrap_or_default();
+            let row: ChangeRecord = record::decode(Table::Changes, &bytes)?;
+            next = row.previous_version.map(place_of);
+            let Some(version) = row.item else { continue };
+            let mut item = record::item_from(version)?;
+            if !erase(&mut item) {
+                continue;
+            }
+            erased += 1;
+            if self.replaced.len() >= VERSIONS_MAX {
+                return Ok(None);
+            }
+            let salt = hash::salt(&self.start.secret, place, b"in place of another");
+            let after = ChangeRecord { item: Some(record::item_record(&item)), salt, ..row };
+            let after = record::encode(self.start.schema_number, &after);
+            self.note_replaced(place, &bytes, &after)?;
+            batch.put(Table::Changes, place.key(), after);
+            if batch.writes.len() >= AT_ONCE {
+                self.transaction.write(&std::mem::take(&mut batch))?;
+            }
+        }
+        self.transaction.write(&batch)?;
+        // What stood before this commit is what stands there now, so nobody is told the old value.
+        if let Some(slot) = self.items.borrow_mut().get_mut(&id)
+            && let Some(stored) = &mut slot.stored
+        {
+            erase(Arc::make_mut(stored));
+        }
+        Ok(Some(erased))
+    }
+
+    fn first_version(&self, id: ItemId) -> Result<Option<Place>, StoreError> {
+        let Some(head) = self.transaction.get(Table::Items, &key::item(id))? else { return Ok(None) };
+        let head: HeadRecord = record::decode(Table::Items, &head)?;
+        Ok(head.version.map(place_of))
+    }
+
+    fn note_replaced(&mut self, place: Place, before: &[u8], after: &[u8]) -> Result<(), StoreError> {
+        if self.form_of(place.revision)? != 0 {
+            let (before, after) = (hash::row_digest(before), hash::row_digest(after));
+            self.replaced.insert(place, Replaced { before, after });
+            return Ok(());
+        }
+        // Of a commit of form 0 the digest of all its rows is kept, once; what is there after is hashed at the end.
+        let whole = hash::whole(place.revision);
+        if !self.replaced.contains_key(&whole) {
+            let replaced_before =
+                !self.transaction.scan(Table::Replaced, &Range::prefix(whole.key()), 1)?.is_empty();
+            let before = self.rows_hash(place.revision, if replaced_before { FORM } else { 0 })?;
+            self.replaced.insert(whole, Replaced { before, after: before });
+        }
+        Ok(())
+    }
+
+    fn form_of(&self, revision: Revision) -> Result<u32, StoreError> {
+        let row = self.transaction.get(Table::Commits, &key::revision(revision))?;
+        let row = row.map(|row| record::decode::<CommitRecord>(Table::Commits, &row)).transpose()?;
+        Ok(row.map_or(FORM, |row| row.form))
+    }
+
+    fn rows_hash(&self, revision: Revision, form: u32) -> Result<hash::Digest, StoreError> {
+        let mut hasher = ChangesHash::new(form);
+        let range = Range::prefix(key::revision(revision));
+        store::for_each(&*self.transaction, Table::Changes, range, |_, bytes| {
+            hasher.row(bytes);
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(hasher.finish(&[]))
+    }
+
+    /// Hashes what stands now where commits of form 0 stood whole; to be called when all is erased.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn settle_erased(&mut self) -> Result<(), StoreError> {
+        let mut replaced = std::mem::take(&mut self.replaced);
+        for (place, what) in &mut replaced {
+            if *place == hash::whole(place.revision) {
+                what.after = self.rows_hash(place.revision, FORM)?;
+            }
+        }
+        self.replaced = replaced;
+        Ok(())
+    }
+
+    /// Writes down what was replaced; over all of it, empty: nothing was.
+    pub(super) fn keep_replaced(&mut self, batch: &mut Batch) -> Vec<u8> {
+        let replaced: BTreeMap<Place, Replaced> = std::mem::take(&mut self.replaced);
+        if replaced.is_empty() {
+            return Vec::new();
+        }
+        let by = self.start.head.next();
+        let mut hash = ReplacedHash::default();
+        for (place, what) in replaced {
+            hash.add(place, &what);
+            let row = record::encode(self.start.schema_number, &what.record());
+            batch.put(Table::Replaced, key::replaced(place, by), row);
+        }
+        hash.bytes().to_vec()
+    }
+}

@@ -1,0 +1,205 @@
+//! What the chain of commits is hashed over.
+//!
+//! ```text
+//! commit = H(commit before · head of the commit · changes)
+//! form 0: changes = H(length · row · length · row …)
+//! form 1: changes = H(H(row) · H(row) … · what the commit put in place of older rows)
+//! ```
+//!
+//! In form 1 each row carries a salt, so that its digest confirms nobody's guess of what it holds. So a row can be
+//! erased and its digest kept: a purge puts another row in its place and hashes both digests into its own commit.
+//! Commits of form 0 were written before there were purges; of one that is purged, the digest of all its rows is kept.
+//!
+//! Invariant: every commit that is written has form 1; both are read.
+
+use std::collections::BTreeMap;
+
+use super::CommitHeader;
+use crate::model::Revision;
+use crate::store::key::Place;
+use crate::store::record::{self, ReplacedRecord};
+use crate::store::{self, Range, Read, StoreError, Table, key};
+
+/// A BLAKE3 digest.
+pub(crate) type Digest = [u8; 32];
+
+/// The form of the commits that are written.
+pub(crate) const FORM: u32 = 1;
+
+/// How much chance a row is given, in bytes.
+const SALT_BYTES: usize = 16;
+
+/// The chance that a row is given, from what its commit drew.
+pub(super) fn salt(secret: &Digest, place: Place, why: &[u8]) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new_keyed(secret);
+    hasher.update(why);
+    hasher.update(&place.key());
+    hasher.finalize().as_bytes()[..SALT_BYTES].to_vec()
+}
+
+/// The digest of a row of the log.
+pub(crate) fn row_digest(row: &[u8]) -> Digest {
+    *blake3::hash(row).as_bytes()
+}
+
+/// Over the changes of a commit.
+pub(crate) struct ChangesHash {
+    form: u32,
+    hasher: blake3::Hasher,
+}
+
+impl ChangesHash {
+    pub(crate) fn new(form: u32) -> ChangesHash {
+        let hasher = match form {
+            0 => blake3::Hasher::new(),
+            _ => blake3::Hasher::new_derive_key("cmdb commit of form 1: digests of salted rows"),
+        };
+        ChangesHash { form, hasher }
+    }
+
+    /// The next row.
+    pub(crate) fn row(&mut self, row: &[u8]) {
+        if self.form == 0 {
+            self.hasher.update(&(row.len() as u64).to_le_bytes());
+            self.hasher.update(row);
+        } else {
+            self.digest(&row_digest(row));
+        }
+    }
+
+    /// The digest of the next row, in form 1.
+    pub(crate) fn digest(&mut self, digest: &Digest) {
+        self.hasher.update(digest);
+    }
+
+    /// `replaced`: over what the commit put in place of older rows; empty: nothing.
+    pub(crate) fn finish(mut self, replaced: &[u8]) -> Digest {
+        if self.form != 0 {
+            self.hasher.update(replaced);
+        }
+        *self.hasher.finalize().as_bytes()
+    }
+}
+
+/// The hash of a commit: of the one before, of its own head, and of all its changes.
+pub(crate) fn commit_hash(previous: &Digest, header: &CommitHeader, changes: &Digest) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(previous);
+    hasher.update(&header.revision.0.to_le_bytes());
+    hasher.update(&header.recorded_at.0.to_le_bytes());
+    for text in [&header.actor.name, &header.actor.reason] {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.update(&header.changes.to_le_bytes());
+    hasher.update(changes);
+    *hasher.finalize().as_bytes()
+}
+
+/// What was put in place of one row, or of all rows of a commit of form 0, by one commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Replaced {
+    /// Of what stood there.
+    pub(crate) before: Digest,
+    /// Of what stands there.
+    pub(crate) after: Digest,
+}
+
+impl Replaced {
+    /// A row of `Replaced`: the place, the commit that replaced it, and what.
+    pub(crate) fn read(row: &[u8], bytes: &[u8]) -> Result<(Place, Revision, Replaced), StoreError> {
+        let damaged =
+            |detail: &str| StoreError::Damaged { table: Table::Replaced.name(), detail: detail.to_owned() };
+        let (place, by) = key::split_replaced(row).ok_or_else(|| damaged("a row without a place"))?;
+        let said: ReplacedRecord = record::decode(Table::Replaced, bytes)?;
+        let digest = |bytes: Vec<u8>| bytes.try_into().map_err(|_| damaged("a digest of another length"));
+        Ok((place, by, Replaced { before: digest(said.before)?, after: digest(said.after)? }))
+    }
+
+    pub(super) fn record(&self) -> ReplacedRecord {
+        ReplacedRecord { before: self.before.to_vec(), after: self.after.to_vec() }
+    }
+}
+
+/// Stands for all rows of a commit of form 0.
+pub(crate) fn whole(revision: Revision) -> Place {
+    Place { revision, sequence: u32::MAX }
+}
+
+/// Over what one commit put in place of older rows, in the order of the places.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct ReplacedHash(Digest);
+
+impl ReplacedHash {
+    pub(crate) fn add(&mut self, place: Place, replaced: &Replaced) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.0);
+        hasher.update(&place.key());
+        hasher.update(&replaced.before);
+        hasher.update(&replaced.after);
+        self.0 = *hasher.finalize().as_bytes();
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What commits put in place of older rows, by commit.
+pub(crate) fn all_replaced(read: &dyn Read) -> Result<BTreeMap<Revision, ReplacedHash>, StoreError> {
+    let mut hashes: BTreeMap<Revision, ReplacedHash> = BTreeMap::new();
+    store::for_each(read, Table::Replaced, Range::all(), |row, bytes| {
+        let (place, by, replaced) = Replaced::read(row, bytes)?;
+        hashes.entry(by).or_default().add(place, &replaced);
+        Ok::<(), StoreError>(())
+    })?;
+    Ok(hashes)
+}
+
+/// What was put in place of a row, oldest first.
+fn replaced_at(read: &dyn Read, place: Place) -> Result<Vec<Replaced>, StoreError> {
+    let rows = read.scan(Table::Replaced, &Range::prefix(place.key()), store::SCAN_ROWS_MAX)?;
+    rows.iter().map(|(row, bytes)| Ok(Replaced::read(row, bytes)?.2)).collect()
+}
+
+/// What the digest of a row was before anything was put in its place; `None`: what stands there is none of that.
+fn original(steps: &[Replaced], now: Digest) -> Option<Digest> {
+    let mut expected = now;
+    for step in steps.iter().rev() {
+        if step.after != expected {
+            return None;
+        }
+        expected = step.before;
+    }
+    Some(expected)
+}
+
+/// The hash over the changes of a commit as they were before some of them were replaced; `None`: what stands there now
+/// is not what was put there.
+pub(crate) fn changes_before(
+    read: &dyn Read,
+    revision: Revision,
+    form: u32,
+    replaced: &[u8],
+) -> Result<Option<Digest>, StoreError> {
+    let mut now = ChangesHash::new(FORM);
+    let mut then = ChangesHash::new(FORM);
+    let mut good = true;
+    store::for_each(read, Table::Changes, Range::prefix(key::revision(revision)), |row, bytes| {
+        let digest = row_digest(bytes);
+        now.digest(&digest);
+        if form != 0 {
+            let place = Place::from_key(row).unwrap_or_default();
+            match original(&replaced_at(read, place)?, digest) {
+                Some(digest) => then.digest(&digest),
+                None => good = false,
+            }
+        }
+        Ok::<(), StoreError>(())
+    })?;
+    if form != 0 {
+        return Ok(good.then(|| then.finish(replaced)));
+    }
+    let steps = replaced_at(read, whole(revision))?;
+    Ok(if steps.is_empty() { None } else { original(&steps, now.finish(&[])) })
+}
