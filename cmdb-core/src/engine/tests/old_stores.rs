@@ -162,7 +162,6 @@ fn a_store_of_every_format_opens_and_answers_as_it_did() {
 #[test]
 fn what_an_old_store_holds_can_be_purged_and_proven() {
     use crate::engine::Purging;
-    use crate::store::Read;
 
     let packed = std::fs::read(fixture("format-1.redb.zz")).expect("a fixture");
     let store = std::sync::Arc::new(RedbStore::on_disk(Disk::holding(unpack(&packed))).expect("it opens"));

@@ -252,7 +252,6 @@ fn findings(bench: &Bench) -> u64 {
 
 /// Puts other bytes into a row, past the engine; what was there.
 fn tamper(store: &RedbStore, table: Table, row: &[u8], bytes: Vec<u8>) -> Vec<u8> {
-    use crate::store::Read;
     let snapshot = store.snapshot().expect("readable");
     let before = snapshot.get(table, row).expect("readable").expect("there");
     let epoch = u64::from_be_bytes(
@@ -267,7 +266,7 @@ fn tamper(store: &RedbStore, table: Table, row: &[u8], bytes: Vec<u8>) -> Vec<u8
 
 #[test]
 fn verify_takes_what_a_purge_replaced_and_nothing_else() {
-    use crate::store::{Range, Read};
+    use crate::store::Range;
     let (bench, store) = on_disk();
     told(&bench);
     purge(&bench, "web", "serial_number").expect("purged");
@@ -323,7 +322,7 @@ fn verify_takes_what_a_purge_replaced_and_nothing_else() {
 
 #[test]
 fn equal_values_leave_different_digests() {
-    use crate::store::{Range, Read};
+    use crate::store::Range;
     let (bench, store) = on_disk();
     let server = |name: &str| item(name, "server", &[("host_name", text("same"))]);
     applied(bench.apply(named("cmdb", SourceKind::Import), vec![server("one")], true));
