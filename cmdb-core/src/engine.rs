@@ -58,7 +58,7 @@ use crate::model::schema::Schema;
 use crate::model::{ItemId, Revision, Timestamp};
 use crate::store::record::{self, CommitRecord, SchemaRecord, SourceRecord};
 use crate::store::{self, Order, Range, Read, Store, StoreError, Table, key};
-use inner::{Inner, Moment};
+use inner::{Inner, Latest, Moment};
 use presence::Presence;
 use sources::SourceNames;
 use writer::{Work, Writer};
@@ -121,7 +121,7 @@ impl Cmdb {
         let (head, recorded_at) = (start.head, recorded_at(&*snapshot, start.head)?);
         let sources = SourceNames(Arc::clone(&start.sources));
         let (graph, tally) = live::build(&*snapshot, head, &schema, &sources)?;
-        let digests = load_digests(&*snapshot)?;
+        let latest = load_latest(&*snapshot)?;
         let presence = Presence::load(&*snapshot)?;
         let (queue, work) = mpsc::sync_channel(options.queue_max);
         let inner = Arc::new(Inner {
@@ -133,7 +133,7 @@ impl Cmdb {
             moment: ArcSwap::from_pointee(Moment { snapshot, graph, recorded_at, sources, tally }),
             presence,
             views: view::Views::default(),
-            digests: std::sync::RwLock::new(digests),
+            latest: std::sync::RwLock::new(latest),
             listeners: Mutex::default(),
             complaints: Mutex::default(),
         });
@@ -146,11 +146,17 @@ impl Cmdb {
     }
 
     /// States a scan of an agent. An equal report costs no write.
-    pub fn report(&self, report: Report, reply: Reply<ReportOutcome>) {
-        let known = !report.digest.is_empty() && self.inner.digest_of(&report.source.name) == report.digest;
+    ///
+    /// Nothing was observed later than it arrived: of a clock that runs ahead, arrival counts, else its source
+    /// would not be believed again until then.
+    pub fn report(&self, mut report: Report, reply: Reply<ReportOutcome>) {
+        report.observed_at = report.observed_at.min((self.inner.clock)());
+        let latest = self.inner.latest_of(&report.source.name);
+        let known = !report.digest.is_empty() && latest.digest == report.digest;
         let moment = self.inner.moment.load();
         if known && let Some(source) = moment.sources.named(&report.source.name) {
             self.inner.presence.note(source.id, report.observed_at);
+            self.inner.reported_again(&report);
             let entries = report.sections.iter().map(|section| section.entries.len()).sum::<usize>();
             let unchanged = u32::try_from(entries).unwrap_or(u32::MAX);
             let revision = moment.graph.revision();
@@ -212,7 +218,7 @@ impl Cmdb {
     /// The digest of the last report that is kept whole; empty: none.
     #[must_use]
     pub fn report_digest(&self, source: &str) -> Vec<u8> {
-        self.inner.digest_of(source)
+        self.inner.latest_of(source).digest
     }
 
     /// Calls `listener` after each commit, from the writer's thread: it must be quick.
@@ -330,14 +336,15 @@ fn last_number(read: &dyn Read, table: Table) -> Result<u64, StoreError> {
     Ok(last.first().and_then(|(row, _)| key::item_at_end(row)).map_or(0, |id| id.0))
 }
 
-fn load_digests(read: &dyn Read) -> Result<rustc_hash::FxHashMap<String, Vec<u8>>, StoreError> {
-    let mut digests = rustc_hash::FxHashMap::default();
+fn load_latest(read: &dyn Read) -> Result<rustc_hash::FxHashMap<String, Latest>, StoreError> {
+    let mut latest = rustc_hash::FxHashMap::default();
     store::for_each(read, Table::Sources, Range::all(), |_, row| {
         let row: SourceRecord = record::decode(Table::Sources, row)?;
-        digests.insert(row.name, row.report_digest);
+        let at = row.reported_us.map(Timestamp);
+        latest.insert(row.name, Latest { digest: row.report_digest, at });
         Ok::<(), StoreError>(())
     })?;
-    Ok(digests)
+    Ok(latest)
 }
 
 /// How many findings a store has.

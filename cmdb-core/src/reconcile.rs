@@ -30,7 +30,8 @@ pub trait Sources {
 
 /// Who goes first; the smallest wins: a pinned value, one that stands, one that is confirmed, one of an earlier
 /// source, a later one. What is equal in all of these is told apart by source and key, whoever came first.
-type Standing<'a> = (Reverse<Option<Timestamp>>, bool, bool, u32, Reverse<Timestamp>, &'a str, &'a str);
+type Standing<'a> =
+    (Reverse<Option<Timestamp>>, bool, bool, u32, Reverse<(Timestamp, &'a str)>, &'a str, &'a str);
 
 /// Sets class, name, effective attributes and status of an item from its claims.
 pub fn resolve_item(item: &mut Item, schema: &Schema, sources: &dyn Sources, now: Timestamp) {
@@ -87,7 +88,14 @@ fn standing<'a>(
     let stands = claim.withdrawn_at.is_none();
     let pinned = claim.marks.pins.get(attribute).filter(|_| stands).map(|pin| pin.since);
     let stale = claim.marks.stale.contains(attribute);
-    (Reverse(pinned), !stands, stale, rank, Reverse(claim.observed_at), name, &claim.key)
+    // When a section was first heard depends on the way that reports took; when it last said otherwise does not.
+    let since = match claim.marks.otherwise_at {
+        Some(otherwise) if stands => otherwise,
+        Some(_) => Timestamp::default(),
+        None => claim.observed_at,
+    };
+    let reported = claim.marks.otherwise_at.map_or("", |_| name);
+    (Reverse(pinned), !stands, stale, rank, Reverse((since, reported)), name, &claim.key)
 }
 
 /// The class of the first source in order, or a more special one that another source gives.
@@ -142,7 +150,11 @@ pub fn resolve_relationship(
         let claim = &relationship.claims[*place];
         let (name, kind) = sources.name_and_kind(claim.source);
         let rank = schema.rank("item", "", name, kind);
-        (claim.withdrawn_at.is_some(), rank, Reverse(claim.observed_at), *place)
+        // What machines say of a relationship is told apart by who says it, so that it does not depend on the way
+        // that their reports took.
+        let machine = matches!(kind, SourceKind::Agent | SourceKind::Connector);
+        let since = if machine { Timestamp::default() } else { claim.observed_at };
+        (claim.withdrawn_at.is_some(), rank, Reverse(since), name, claim.unit, &claim.key)
     };
     relationship.effective =
         (0..relationship.claims.len()).min_by_key(order).expect("a relationship has a claim");

@@ -77,11 +77,13 @@ pub enum Table {
     Arrivals = 19,
     /// (place, revision of a purge) → what a purge put in place of a row of the log: digest before, digest after.
     Replaced = 20,
+    /// (source, scope, kind, key) → when an incomplete section last named that unit.
+    Heard = 21,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Table; 21] = [
+    pub const ALL: [Table; 22] = [
         Table::Meta,
         Table::Commits,
         Table::Changes,
@@ -103,6 +105,7 @@ impl Table {
         Table::Scenarios,
         Table::Arrivals,
         Table::Replaced,
+        Table::Heard,
     ];
 
     /// Its name on disk.
@@ -130,6 +133,7 @@ impl Table {
             Table::Scenarios => "scenarios",
             Table::Arrivals => "arrivals",
             Table::Replaced => "replaced",
+            Table::Heard => "heard",
         }
     }
 }

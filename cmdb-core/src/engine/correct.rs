@@ -12,7 +12,7 @@ use crate::model::unit::UnitKind;
 use crate::model::{Item, ItemId, Problem, Reason, Relationship, Revision, SourceId, Status};
 use crate::reconcile::Gone;
 use crate::store::key::Place;
-use crate::store::record::{self, ChangeRecord};
+use crate::store::record::{self, ChangeRecord, ScopeRecord};
 use crate::store::{Range, Read, StoreError, Table, key};
 
 /// The most changes that one revert undoes.
@@ -281,7 +281,14 @@ pub(super) fn doubt(draft: &mut Draft<'_>, source: SourceId, key: &str) -> Resul
             unit.digest = UNKNOWN.to_vec();
             let scope = unit.scope.clone();
             draft.put_unit(source, kind, key, &unit)?;
-            draft.delete_row(Table::Scopes, crate::store::key::scope(source, &scope));
+            let row = key::scope(source, &scope);
+            if let Some(bytes) = draft.row(Table::Scopes, &row)? {
+                let mut scope: ScopeRecord = record::decode(Table::Scopes, &bytes)?;
+                // What it was last heard of stays.
+                scope.heard_us.get_or_insert(scope.changed_at_us);
+                scope.digest.clear();
+                draft.put_record(Table::Scopes, row, &scope);
+            }
         }
     }
     Ok(())

@@ -21,6 +21,7 @@ use crate::claim::{Claim, Reference, UnitKind};
 use crate::engine::request::{Decision, Outcome};
 use crate::model::{Problem, SourceId, SourceKind, Timestamp};
 use crate::store::StoreError;
+use crate::store::record::UnitRecord;
 
 /// Who states claims, when, and in which scope.
 #[derive(Clone, Copy)]
@@ -45,13 +46,15 @@ pub(super) struct Unit {
     pub(super) claim: Claim,
     pub(super) digest: Vec<u8>,
     pub(super) scope: String,
+    /// When its source last said otherwise of it; `None`: it does not report by sections.
+    pub(super) otherwise_at: Option<Timestamp>,
 }
 
 impl Unit {
     /// A unit whose claim came without a digest.
     pub(super) fn of(claim: Claim, scope: &str) -> Unit {
         let digest = blake3::hash(format!("{claim:?}").as_bytes()).as_bytes()[..16].to_vec();
-        Unit { claim, digest, scope: scope.to_owned() }
+        Unit { claim, digest, scope: scope.to_owned(), otherwise_at: None }
     }
 }
 
@@ -73,6 +76,24 @@ pub(super) fn fetch(draft: &mut Draft<'_>, source: SourceId, units: &[Unit]) -> 
     draft.fetch_units(source, own.chain(referred))
 }
 
+/// Keeps that a unit says what it says now, and since when.
+fn stated(kept: &mut UnitRecord, stating: &Stating<'_>, unit: &Unit) {
+    if kept.digest != unit.digest {
+        kept.heard_us = Some(stating.observed_at.0);
+    }
+    stating.scope.clone_into(&mut kept.scope);
+    kept.digest.clone_from(&unit.digest);
+}
+
+/// Whether a unit that comes alone was observed before what is known of it.
+fn is_late(draft: &Draft<'_>, stating: &Stating<'_>, unit: &Unit) -> Result<bool, StoreError> {
+    if unit.otherwise_at.is_some() || stating.observed_at >= draft.now() {
+        return Ok(false);
+    }
+    let kept = draft.unit(stating.source, unit.claim.kind, &unit.claim.key)?;
+    Ok(kept.and_then(|kept| kept.heard_us).is_some_and(|heard| stating.observed_at.0 < heard))
+}
+
 /// States a batch of units. One decision for each, in order.
 pub(super) fn state(
     draft: &mut Draft<'_>,
@@ -83,7 +104,7 @@ pub(super) fn state(
     let mut decisions = items::state_items(draft, stating, units)?;
     let mut groups = Vec::new();
     for (unit, decision) in units.iter().zip(&mut decisions) {
-        if matches!(decision.outcome, Outcome::Refused(_)) {
+        if matches!(decision.outcome, Outcome::Refused(_)) || is_late(draft, stating, unit)? {
             continue;
         }
         let stating = &stating.of(unit);

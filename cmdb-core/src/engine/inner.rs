@@ -27,6 +27,15 @@ pub(super) struct Moment {
     pub(super) tally: Tally,
 }
 
+/// The latest report of a source.
+#[derive(Clone, Default)]
+pub(super) struct Latest {
+    /// Its digest; empty: it is not kept whole.
+    pub(super) digest: Vec<u8>,
+    /// When it was last observed.
+    pub(super) at: Option<Timestamp>,
+}
+
 type Listener = Box<dyn Fn(Revision) + Send + Sync>;
 type Complaint = Box<dyn Fn(&EngineError) + Send + Sync>;
 
@@ -39,8 +48,8 @@ pub(super) struct Inner {
     pub(super) moment: ArcSwap<Moment>,
     pub(super) presence: Presence,
     pub(super) views: Views,
-    /// The digest of the last report that is kept whole, by source name.
-    pub(super) digests: RwLock<FxHashMap<String, Vec<u8>>>,
+    /// The latest report of each source, by its name.
+    pub(super) latest: RwLock<FxHashMap<String, Latest>>,
     pub(super) listeners: Mutex<Vec<Listener>>,
     pub(super) complaints: Mutex<Vec<Complaint>>,
 }
@@ -83,17 +92,34 @@ impl Inner {
             self.presence.note(source.id, report.observed_at);
         }
         let digest = if outcome.rescan.is_empty() { report.digest.clone() } else { Vec::new() };
-        self.digests.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), digest);
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        let latest = latest.entry(name.clone()).or_default();
+        if latest.at.is_none_or(|at| at <= report.observed_at) {
+            *latest = Latest { digest, at: Some(report.observed_at) };
+        }
     }
 
     /// Forgets what a source said last, so that it is listened to again.
     pub(super) fn forget_report(&self, source: &str) {
-        self.digests.write().unwrap_or_else(PoisonError::into_inner).remove(source);
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = latest.get_mut(source) {
+            latest.digest.clear();
+        }
     }
 
-    pub(super) fn digest_of(&self, source: &str) -> Vec<u8> {
-        let digests = self.digests.read().unwrap_or_else(PoisonError::into_inner);
-        digests.get(source).cloned().unwrap_or_default()
+    /// The latest report of a source was observed again.
+    pub(super) fn reported_again(&self, report: &Report) {
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) =
+            latest.get_mut(&report.source.name).filter(|latest| latest.digest == report.digest)
+        {
+            latest.at = latest.at.max(Some(report.observed_at));
+        }
+    }
+
+    pub(super) fn latest_of(&self, source: &str) -> Latest {
+        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        latest.get(source).cloned().unwrap_or_default()
     }
 
     /// Tells whoever keeps the log of the program what failed where nobody was waiting for an answer.

@@ -1,6 +1,11 @@
 //! A report becomes units to state and units to withdraw.
 //!
 //! What has not changed is skipped by its digest, without decoding: the whole section first, then each entry.
+//!
+//! Invariant: reports give the same graph in whatever order they arrive, and however often.
+
+mod heard;
+mod late;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,40 +14,43 @@ use super::ingest::{self, Stating, Unit, WITHDRAWN};
 use super::request::{Decision, Entry, Outcome, REFUSED_MAX, Report, ReportOutcome, Section};
 use crate::change::Draft;
 use crate::claim::UnitKind;
-use crate::model::{Problem, Reason, SourceId};
+use crate::model::{Problem, Reason, SourceId, Timestamp};
 use crate::store::record::{self, ScopeRecord};
 use crate::store::{StoreError, Table, key};
+use heard::{Order, Scope};
 
 /// The most entries that one scope may hold.
 pub const SCOPE_ENTRIES_MAX: usize = 200_000;
 
-/// States a report in a draft.
-pub(super) fn ingest(draft: &mut Draft<'_>, report: &Report) -> Result<ReportOutcome, StoreError> {
+/// States a report in a draft. `confirmed` is when the latest report that is known of its source was last heard again.
+pub(super) fn ingest(
+    draft: &mut Draft<'_>,
+    report: &Report,
+    confirmed: Option<Timestamp>,
+) -> Result<ReportOutcome, StoreError> {
     let name = &report.source;
     let source = draft.source(&name.name, name.kind, &name.title, &name.version)?;
+    heard::confirm(draft, source, confirmed)?;
     let mut outcome = ReportOutcome::default();
     let mut work = Work::default();
     for section in &report.sections {
-        read_section(draft, source, report, section, &mut work, &mut outcome)?;
+        let scope = Scope::of(draft, source, &section.scope)?;
+        match scope.order(section, report.observed_at) {
+            Order::Equal => {
+                outcome.unchanged += u32::try_from(section.entries.len()).unwrap_or(u32::MAX);
+                let row = scope.confirmed(report.observed_at);
+                work.scopes.extend(row.map(|row| (section.scope.clone(), row)));
+            }
+            Order::Later => read_section(draft, source, report, section, &scope, &mut work, &mut outcome)?,
+            Order::Earlier => {
+                outcome.late += 1;
+                late::read_section(draft, source, report, section, scope, &mut work)?;
+            }
+        }
     }
     let stating =
         Stating { source, kind: name.kind, scope: "", observed_at: report.observed_at, merge: false };
-    let decisions = ingest::state(draft, &stating, &work.units)?;
-    for (scope, key) in &work.gone {
-        // It may have moved to another section of this very report.
-        let unit = draft.unit(source, UnitKind::Item, key)?;
-        if unit.is_some_and(|unit| unit.scope == *scope) {
-            withdraw_unit(draft, &stating, UnitKind::Item, key)?;
-            outcome.withdrawn += 1;
-        }
-    }
-    ingest::settle(draft)?;
-    for (scope, row) in work.scopes {
-        draft.put_record(Table::Scopes, key::scope(source, &scope), &row);
-    }
-    if draft.take_unsettled(source) {
-        ask_for_all(draft, source, &mut outcome)?;
-    }
+    let decisions = state(draft, &stating, work, &mut outcome)?;
     for decision in decisions {
         count(&mut outcome, decision);
     }
@@ -66,36 +74,79 @@ fn ask_for_all(
     Ok(())
 }
 
+/// What a report comes to.
 #[derive(Default)]
 struct Work {
     units: Vec<Unit>,
-    /// Scope and key of what is no longer named.
-    gone: Vec<(String, String)>,
+    /// What a late section named, and a later one did not.
+    unseen: Vec<Unit>,
+    /// What a late section says of units that later ones spoke of.
+    behind: Vec<Unit>,
+    gone: Vec<Gone>,
     scopes: Vec<(String, ScopeRecord)>,
 }
 
+/// A unit that is no longer named.
+struct Gone {
+    scope: String,
+    key: String,
+    last_named: Option<Timestamp>,
+}
+
+fn state(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    work: Work,
+    outcome: &mut ReportOutcome,
+) -> Result<Vec<Decision>, StoreError> {
+    let source = stating.source;
+    let (unseen_units, unseen) = late::before(draft, source, work.unseen)?;
+    let mut units = work.units;
+    let here = units.len();
+    units.extend(unseen_units);
+    let mut decisions = ingest::state(draft, stating, &units)?;
+    decisions.truncate(here);
+    for gone in &work.gone {
+        // It may have moved to another section of this very report.
+        let unit = draft.unit(source, UnitKind::Item, &gone.key)?;
+        if unit.is_some_and(|unit| unit.scope == gone.scope) {
+            withdraw_unit(draft, stating, UnitKind::Item, &gone.key)?;
+            if let Some(mut unit) = draft.unit(source, UnitKind::Item, &gone.key)? {
+                unit.heard_us = gone.last_named.map(|at| at.0);
+                draft.put_unit(source, UnitKind::Item, &gone.key, &unit)?;
+            }
+            outcome.withdrawn += 1;
+        }
+    }
+    late::withdraw(draft, stating, unseen)?;
+    for unit in &work.behind {
+        late::state_behind(draft, stating, unit)?;
+    }
+    ingest::settle(draft)?;
+    for (scope, row) in work.scopes {
+        draft.put_record(Table::Scopes, key::scope(source, &scope), &row);
+    }
+    if draft.take_unsettled(source) {
+        ask_for_all(draft, source, outcome)?;
+    }
+    Ok(decisions)
+}
+
+/// Reads a section that is later than all before.
 fn read_section(
-    draft: &Draft<'_>,
+    draft: &mut Draft<'_>,
     source: SourceId,
     report: &Report,
     section: &Section,
+    scope: &Scope,
     work: &mut Work,
     outcome: &mut ReportOutcome,
 ) -> Result<(), StoreError> {
-    let kept = draft.row(Table::Scopes, &key::scope(source, &section.scope))?;
-    let kept: ScopeRecord = match kept {
-        Some(bytes) => record::decode(Table::Scopes, &bytes)?,
-        None => ScopeRecord::default(),
-    };
-    let reason = section.complete.as_ref().err().cloned().unwrap_or_default();
-    if kept.digest == section.digest && kept.incomplete_reason == reason && !section.digest.is_empty() {
-        outcome.unchanged += u32::try_from(section.entries.len()).unwrap_or(u32::MAX);
-        return Ok(());
-    }
     if section.unchanged {
         outcome.rescan.push(section.scope.clone());
         return Ok(());
     }
+    let at = report.observed_at;
     let known = known_units(draft, source, &section.scope)?;
     let mut whole = true;
     let mut named = BTreeSet::new();
@@ -105,8 +156,15 @@ fn read_section(
             outcome.unchanged += 1;
             continue;
         }
+        if spoken_of_since(draft, source, section, entry, at)? {
+            late::read_entry(draft, source, report, section, entry, work)?;
+            continue;
+        }
         match decode(report, section, entry) {
-            Some(Ok(unit)) => work.units.push(unit),
+            Some(Ok(mut unit)) => {
+                unit.otherwise_at = Some(heard::otherwise_at(draft, source, scope, &entry.key)?);
+                work.units.push(unit);
+            }
             Some(Err(decision)) => count(outcome, decision),
             None => whole = false,
         }
@@ -116,18 +174,32 @@ fn read_section(
         return Ok(());
     }
     if section.complete.is_ok() {
-        let gone = known.iter().filter(|(key, digest)| !named.contains(key.as_str()) && *digest != WITHDRAWN);
-        work.gone.extend(gone.map(|(key, _)| (section.scope.clone(), key.clone())));
+        for (key, _) in
+            known.iter().filter(|(key, digest)| !named.contains(key.as_str()) && *digest != WITHDRAWN)
+        {
+            let Some(kept) = draft.unit(source, UnitKind::Item, key)? else { continue };
+            let last_named = heard::last_named(draft, source, key, &kept)?;
+            work.gone.push(Gone { scope: section.scope.clone(), key: key.clone(), last_named });
+        }
     }
-    work.scopes.push((
-        section.scope.clone(),
-        ScopeRecord {
-            digest: section.digest.clone(),
-            incomplete_reason: reason,
-            changed_at_us: report.observed_at.0,
-        },
-    ));
+    heard::keep_named(draft, source, section, scope, at)?;
+    work.scopes.push((section.scope.clone(), scope.replaced(section, at)));
     Ok(())
+}
+
+/// Whether another scope named the unit after this section was observed: it moved there.
+fn spoken_of_since(
+    draft: &Draft<'_>,
+    source: SourceId,
+    section: &Section,
+    entry: &Entry,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(kept) = draft.unit(source, UnitKind::Item, &entry.key)? else { return Ok(false) };
+    if kept.scope == section.scope {
+        return Ok(false);
+    }
+    Ok(heard::last_named(draft, source, &entry.key, &kept)?.is_some_and(|last| last > at))
 }
 
 fn known_units(
@@ -158,7 +230,12 @@ fn decode(report: &Report, section: &Section, entry: &Entry) -> Option<Result<Un
         }
     });
     Some(match decoded {
-        Ok(claim) => Ok(Unit { claim, digest: entry.digest.clone(), scope: section.scope.clone() }),
+        Ok(claim) => Ok(Unit {
+            claim,
+            digest: entry.digest.clone(),
+            scope: section.scope.clone(),
+            otherwise_at: Some(Timestamp::default()),
+        }),
         Err(problem) => Err(Decision {
             key: entry.key.clone(),
             outcome: Outcome::Refused(problem),
@@ -193,9 +270,14 @@ fn keep_digest(
     outcome: &ReportOutcome,
 ) -> Result<(), StoreError> {
     let mut row = draft.source_record(source)?.unwrap_or_default();
+    let before = row.clone();
+    if row.reported_us.is_some_and(|latest| report.observed_at.0 < latest) {
+        return Ok(());
+    }
+    row.reported_us = Some(report.observed_at.0);
     let digest = if outcome.rescan.is_empty() { report.digest.clone() } else { Vec::new() };
-    if row.report_digest != digest {
-        row.report_digest = digest;
+    row.report_digest = digest;
+    if row != before {
         draft.put_record(Table::Sources, key::source(source), &row);
     }
     Ok(())

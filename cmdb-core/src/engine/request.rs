@@ -81,6 +81,8 @@ pub struct ReportOutcome {
     pub refused: Vec<Decision>,
     /// All of them.
     pub refused_total: u32,
+    /// Sections that were observed before what is known of their scope: nothing that was said since is changed.
+    pub late: u32,
     /// Sections that must be sent in full, because the store does not hold what they took for known.
     pub rescan: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! The engine from claims to answers, on a real store in a temporary directory.
 
+mod convergence;
 mod corrections;
 mod crash;
 mod failing_disk;

@@ -12,7 +12,7 @@ use super::request::{
 use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
 use super::{correct, import, ingest, merge, presence, purge, report, scenarios, time};
 use crate::change::{Draft, Sealed, Start};
-use crate::model::{ItemId, Revision};
+use crate::model::{ItemId, Revision, Timestamp};
 use crate::store::StoreError;
 
 /// Told once, from the writer's thread, when the work is durable or refused.
@@ -142,7 +142,8 @@ impl Writer {
         let mut outcomes = Vec::new();
         let mut names = Vec::new();
         for one in reports {
-            outcomes.push(report::ingest(&mut draft, one)?);
+            let confirmed = inner.latest_of(&one.source.name).at;
+            outcomes.push(report::ingest(&mut draft, one, confirmed)?);
             names.push(one.source.name.as_str());
         }
         let name = match names.as_slice() {
@@ -163,7 +164,8 @@ impl Writer {
             source,
             kind: name.kind,
             scope: SCOPE_BY_HAND,
-            observed_at: apply.observed_at.unwrap_or_else(|| draft.now()),
+            // Nothing was observed later than it arrived.
+            observed_at: apply.observed_at.unwrap_or(Timestamp(i64::MAX)).min(draft.now()),
             merge: apply.merge,
         };
         let units: Vec<_> =

@@ -126,6 +126,9 @@ pub struct Marks {
     pub nulls: BTreeSet<String>,
     /// Held by a person against every other source.
     pub pins: BTreeMap<String, Pin>,
+    /// Of what is reported by sections: when the source last said something else, or nothing, of the item; the
+    /// beginning of time: never. Between sources of equal rank the one that changed its mind last goes first.
+    pub otherwise_at: Option<Timestamp>,
 }
 
 /// A person holds a value against every other source.

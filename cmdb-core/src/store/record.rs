@@ -184,6 +184,8 @@ pub struct ItemClaimRecord {
     pub nulls: Vec<String>,
     #[prost(message, repeated, tag = "14")]
     pub pins: Vec<PinRecord>,
+    #[prost(int64, optional, tag = "15")]
+    pub otherwise_us: Option<i64>,
 }
 
 /// A held value.
@@ -415,6 +417,9 @@ pub struct UnitRecord {
     pub groups: Vec<GroupNameRecord>,
     #[prost(uint64, repeated, tag = "6")]
     pub matches: Vec<u64>,
+    /// When what it says now was observed; once it is withdrawn: when it was last named.
+    #[prost(int64, optional, tag = "7")]
+    pub heard_us: Option<i64>,
 }
 
 /// A relationship, by name.
@@ -457,6 +462,9 @@ pub struct SourceRecord {
     /// When it first said anything.
     #[prost(int64, tag = "6")]
     pub first_seen_us: i64,
+    /// When its latest report was observed.
+    #[prost(int64, optional, tag = "7")]
+    pub reported_us: Option<i64>,
 }
 
 /// A row of `Scopes`.
@@ -469,6 +477,15 @@ pub struct ScopeRecord {
     pub incomplete_reason: String,
     #[prost(int64, tag = "3")]
     pub changed_at_us: i64,
+    /// When the section of this digest was last observed.
+    #[prost(int64, optional, tag = "4")]
+    pub heard_us: Option<i64>,
+    /// When a complete section was last observed.
+    #[prost(int64, optional, tag = "5")]
+    pub complete_us: Option<i64>,
+    /// When the section of this digest was first observed, where it is not complete: so its rows in `Heard` say.
+    #[prost(int64, optional, tag = "6")]
+    pub named_us: Option<i64>,
 }
 
 /// A row of `Matches`: one end, or both, of a relationship or group is a match.

@@ -92,7 +92,7 @@ impl App {
             claims,
             merge: batch.merge,
             dry_run: batch.run == Run::Dry,
-            observed_at: batch.observed_at.map(|said| said.min((self.clock)())),
+            observed_at: batch.observed_at,
         };
         let mut applied = self.ask(|engine, reply| engine.apply(apply, reply)).await?;
         for (place, decision) in malformed {

@@ -62,7 +62,17 @@ impl App {
     /// When the report as a whole is wrong, or the engine cannot take it now.
     pub async fn report(&self, mut report: Report) -> Result<ReportOutcome, Error> {
         report.observed_at = self.observed(report.observed_at, &report.source.name);
-        self.ask(|engine, reply| engine.report(report, reply)).await
+        let (source, observed_at) = (report.source.name.clone(), report.observed_at);
+        let outcome = self.ask(|engine, reply| engine.report(report, reply)).await?;
+        if outcome.late > 0 {
+            tracing::warn!(
+                source,
+                %observed_at,
+                sections = outcome.late,
+                "observed before what is known: nothing newer is changed; if it goes on, set the agent's clock"
+            );
+        }
+        Ok(outcome)
     }
 
     /// Notes that an agent is there.
@@ -70,14 +80,14 @@ impl App {
         self.engine.heartbeat(source, (self.clock)());
     }
 
-    /// A report speaks of the past: what an agent's clock puts into the future would stay fresh until then.
+    /// What an agent's clock puts into the future counts as observed on arrival, which the engine sees to.
     fn observed(&self, said: Timestamp, source: &str) -> Timestamp {
         let now = (self.clock)();
         let ahead = said.0.saturating_sub(now.0);
         if ahead > SKEW_NOTED_US {
             tracing::warn!(source, ahead_s = ahead / 1_000_000, "the agent's clock is ahead of the server's");
         }
-        if said.0 <= 0 { now } else { said.min(now) }
+        if said.0 <= 0 { now } else { said }
     }
 }
 

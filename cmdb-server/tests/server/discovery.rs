@@ -95,7 +95,8 @@ fn report(sequence: u64, names: &[&str]) -> v1::Report {
         entries,
         ..Default::default()
     };
-    v1::Report { sequence, digest: digest(&[&section_digest]), observed_at_us: 1, sections: vec![section] }
+    let observed_at_us = i64::try_from(sequence).unwrap();
+    v1::Report { sequence, digest: digest(&[&section_digest]), observed_at_us, sections: vec![section] }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What a claim says of redundancy.
 
 use super::references::{self, Resolved};
-use super::{Stating, Unit, items};
+use super::{Stating, Unit, items, stated};
 use crate::change::Draft;
 use crate::engine::request::{Decision, Outcome};
 use crate::model::item::Group;
@@ -86,8 +86,7 @@ pub(super) fn state_groups(
     }
     names.sort();
     kept.groups = names;
-    stating.scope.clone_into(&mut kept.scope);
-    kept.digest.clone_from(&unit.digest);
+    stated(&mut kept, stating, unit);
     draft.put_unit(stating.source, claim.kind, &claim.key, &kept)?;
     if changed && decision.outcome == Outcome::Unchanged {
         decision.outcome = Outcome::Updated;

@@ -7,7 +7,7 @@ use super::around::Around;
 use super::batch::{self, Batch};
 use super::pins;
 use super::references::{self, Resolved};
-use super::{Stating, Unit};
+use super::{Stating, Unit, is_late, stated};
 use crate::change::{Draft, item_identifiers};
 use crate::claim::{
     ATTRIBUTES_MAX, Claim, ENTRY_POINTS_MAX, EntryPoint, ItemClaim, KEY_BYTES_MAX, RELATIONSHIPS_MAX,
@@ -17,12 +17,13 @@ use crate::engine::purge;
 use crate::engine::request::{Decision, Outcome};
 use crate::engine::writer::SCOPE_BY_HAND;
 use crate::identify::{self, Verdict};
-use crate::model::item::{Identification, ItemClaimState, Method, Stated};
+use crate::model::item::{Identification, ItemClaimState, Marks, Method, Stated};
 use crate::model::schema::Schema;
 use crate::model::value::Attributes;
-use crate::model::{Item, ItemId, Problem, Reason, SourceKind, Status, Value};
+use crate::model::{Item, ItemId, Problem, Reason, SourceId, SourceKind, Status, Timestamp, Value};
 use crate::reconcile::Sources;
 use crate::store::StoreError;
+use crate::store::record::UnitRecord;
 
 /// Decides every unit; those that speak of an item change it.
 pub(super) fn state_items(
@@ -96,6 +97,12 @@ fn state_item(
     };
     if let Err(problem) = check_claim(claim) {
         decision.outcome = Outcome::Refused(problem);
+        return Ok(Some(decision));
+    }
+    if is_late(draft, stating, unit)? {
+        let bound = draft.unit(stating.source, claim.kind, &claim.key)?.and_then(|unit| unit.item);
+        decision.item = bound.map(ItemId);
+        decision.notes.push(format!("{} was observed before what is known of it: left as it is", claim.key));
         return Ok(Some(decision));
     }
     let named = named(stating, claim).map(|id| draft.followed(id)).transpose()?;
@@ -173,7 +180,8 @@ fn state_item(
     {
         decision.notes.extend(purge::withhold(&item, stating.kind, &mut fitted.attributes));
     }
-    let statement = Statement { stating, claim, said, attributes: fitted.attributes, within };
+    let attributes = fitted.attributes;
+    let statement = Statement { stating, claim, said, attributes, within, otherwise_at: unit.otherwise_at };
     place(draft, &statement, unit, known.as_deref(), verdict, &mut decision)?;
     Ok(Some(decision))
 }
@@ -185,6 +193,7 @@ struct Statement<'a> {
     said: &'a ItemClaim,
     attributes: Attributes,
     within: Option<ItemId>,
+    otherwise_at: Option<Timestamp>,
 }
 
 fn place(
@@ -232,8 +241,7 @@ fn place(
     decision.identification = Some(verdict.identification);
     let mut kept = draft.unit(stating.source, claim.kind, &claim.key)?.unwrap_or_default();
     kept.item = Some(id.0);
-    stating.scope.clone_into(&mut kept.scope);
-    kept.digest.clone_from(&unit.digest);
+    stated(&mut kept, stating, unit);
     draft.put_unit(stating.source, claim.kind, &claim.key, &kept)
 }
 
@@ -290,23 +298,19 @@ fn unsettle(draft: &mut Draft<'_>, statement: &Statement<'_>, old: &Item) -> Res
     Ok(())
 }
 
-fn set_claim(
-    item: &mut Item,
+/// What a source claims of an item by a statement, and the attributes apart from it.
+fn claimed(
     statement: &Statement<'_>,
-    (identification, found): (&Identification, Found),
-    renews: Renews,
-    now: crate::model::Timestamp,
-) {
+    identification: &Identification,
+    now: Timestamp,
+) -> (ItemClaimState, BTreeMap<String, Stated>) {
     let (stating, claim, said) = (statement.stating, statement.claim, statement.said);
-    let position =
-        item.claims.iter().position(|other| other.source == stating.source && other.key == claim.key);
-    let before = position.map(|place| item.claims[place].clone());
-    let mut attributes: BTreeMap<String, Stated> = statement
+    let attributes: BTreeMap<String, Stated> = statement
         .attributes
         .iter()
         .map(|(name, value)| (name.clone(), Stated { value: value.clone(), effective: false }))
         .collect();
-    let mut after = ItemClaimState {
+    let state = ItemClaimState {
         source: stating.source,
         key: claim.key.clone(),
         scope: stating.scope.to_owned(),
@@ -322,8 +326,23 @@ fn set_claim(
         observed_at: stating.observed_at,
         withdrawn_at: None,
         identification: identification.clone(),
-        marks: pins::marks(stating, said, now),
+        marks: Marks { otherwise_at: statement.otherwise_at, ..pins::marks(stating, said, now) },
     };
+    (state, attributes)
+}
+
+fn set_claim(
+    item: &mut Item,
+    statement: &Statement<'_>,
+    (identification, found): (&Identification, Found),
+    renews: Renews,
+    now: Timestamp,
+) {
+    let (stating, claim, said) = (statement.stating, statement.claim, statement.said);
+    let position =
+        item.claims.iter().position(|other| other.source == stating.source && other.key == claim.key);
+    let before = position.map(|place| item.claims[place].clone());
+    let (mut after, mut attributes) = claimed(statement, identification, now);
     if let Some(before) = &before {
         after.first_seen = before.first_seen;
         if found == Found::AsBefore && matches!(identification.method, Method::Key | Method::Clone) {
@@ -393,7 +412,60 @@ fn says_the_same(before: &ItemClaimState, after: &ItemClaimState) -> bool {
         && before.within == after.within
         && values(before) == values(after)
         && before.identification == after.identification
-        && before.marks == after.marks
+        && same_marks(&before.marks, &after.marks)
+}
+
+/// When something else was said is no part of what is said.
+fn same_marks(one: &Marks, other: &Marks) -> bool {
+    one.stale == other.stale && one.nulls == other.nulls && one.pins == other.pins
+}
+
+/// Whether a unit says something else of its item than is known.
+pub(in crate::engine) fn differs(
+    draft: &Draft<'_>,
+    stating: &Stating<'_>,
+    unit: &Unit,
+    kept: &UnitRecord,
+) -> Result<bool, StoreError> {
+    let claim = &unit.claim;
+    let (Some(said), Some(id)) = (&claim.item, kept.item) else { return Ok(false) };
+    let Some(item) = draft.item(ItemId(id))? else { return Ok(false) };
+    let mine = |known: &&ItemClaimState| known.source == stating.source && known.key == claim.key;
+    let Some(known) = item.claims.iter().find(mine) else { return Ok(false) };
+    let within = match &said.within {
+        None => None,
+        Some(reference) => match references::resolve(draft, stating, None, reference)? {
+            Ok(Resolved::Item(id)) => Some(id),
+            Ok(Resolved::Match(_)) | Err(_) => return Ok(false),
+        },
+    };
+    let Ok(mut fitted) = fit(&draft.schema(), claim, said, None) else { return Ok(false) };
+    purge::withhold(&item, stating.kind, &mut fitted.attributes);
+    let attributes = fitted.attributes;
+    let statement = Statement { stating, claim, said, attributes, within, otherwise_at: None };
+    let (mut then, attributes) = claimed(&statement, &known.identification, draft.now());
+    then.attributes = attributes;
+    then.marks.stale.clone_from(&known.marks.stale);
+    // Whether it stands by now is another question.
+    let known = ItemClaimState { withdrawn_at: None, ..known.clone() };
+    Ok(!says_the_same(&known, &then))
+}
+
+/// Keeps that a source said something else of an item at a moment, if it did so not later anyway.
+pub(in crate::engine) fn said_otherwise(
+    draft: &mut Draft<'_>,
+    source: SourceId,
+    key: &str,
+    kept: &UnitRecord,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(item) = kept.item.map(|id| draft.item(ItemId(id))).transpose()?.flatten() else { return Ok(()) };
+    let mut item = Item::clone(&item);
+    let mine = |claim: &&mut ItemClaimState| claim.source == source && claim.key == key;
+    for claim in item.claims.iter_mut().filter(mine).filter(|claim| claim.withdrawn_at.is_none()) {
+        claim.marks.otherwise_at = claim.marks.otherwise_at.max(Some(at));
+    }
+    draft.resolve_and_put(item)
 }
 
 /// Whether a claim that says nothing new is put on record all the same, because it confirms what was said.

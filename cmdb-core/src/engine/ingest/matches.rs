@@ -311,7 +311,8 @@ pub(super) fn state_entry_points(draft: &mut Draft<'_>) -> Result<(), StoreError
             withdraw::withdraw_unit(draft, &stating, claim.kind, &claim.key)?;
             continue;
         }
-        let unit = Unit { digest: UNKNOWN.to_vec(), claim, scope: stating.scope.to_owned() };
+        let scope = stating.scope.to_owned();
+        let unit = Unit { digest: UNKNOWN.to_vec(), claim, scope, otherwise_at: None };
         let mut decision = Decision {
             key: unit.claim.key.clone(),
             outcome: Outcome::Unchanged,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::references::{self, Resolved};
 use super::withdraw;
-use super::{Stating, Unit, matches};
+use super::{Stating, Unit, matches, stated};
 use crate::change::{Draft, edge_record};
 use crate::claim::RelationshipClaim;
 use crate::engine::request::{Decision, Outcome};
@@ -62,8 +62,7 @@ pub(super) fn state_relationships(
         }
     }
     kept.relationships = edges.into_iter().collect();
-    stating.scope.clone_into(&mut kept.scope);
-    kept.digest.clone_from(&unit.digest);
+    stated(&mut kept, stating, unit);
     draft.put_unit(stating.source, claim.kind, &claim.key, &kept)?;
     if changed && decision.outcome == Outcome::Unchanged {
         decision.outcome = if claim.kind == UnitKind::Relationship && !problems.is_empty() {
@@ -73,6 +72,41 @@ pub(super) fn state_relationships(
         };
     }
     Ok(problems)
+}
+
+/// What a unit observed before what it says now: it is there, and not seen any more.
+pub(in crate::engine) fn leave_traces(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    unit: &Unit,
+    kept: &UnitRecord,
+) -> Result<(), StoreError> {
+    let claim = &unit.claim;
+    if stating.observed_at.plus_us(reconcile::STOPPED_FOR_US) <= draft.now() {
+        return Ok(());
+    }
+    let this = kept.item.map(ItemId);
+    for said in claim.relationships.iter().filter(|said| said.inferred) {
+        let (Ok(Resolved::Item(from)), Ok(Resolved::Item(to)), Ok(())) = (
+            references::resolve(draft, stating, this, &said.from)?,
+            references::resolve(draft, stating, this, &said.to)?,
+            check_type(draft, said),
+        ) else {
+            continue;
+        };
+        let known = draft.relationship(from, &said.kind, to)?;
+        let mine = |other: &RelationshipClaimState| {
+            other.source == stating.source && other.unit == claim.kind && other.key == claim.key
+        };
+        // Another source that sees it is enough.
+        if from == to || known.is_some_and(|known| known.stands() || known.claims.iter().any(mine)) {
+            continue;
+        }
+        put_claim(draft, from, &said.kind, to, claim_state(stating, unit, said))?;
+        let edge = edge_record(from, &said.kind, to);
+        withdraw::withdraw_edge(draft, stating.source, claim.kind, &claim.key, &edge, None)?;
+    }
+    Ok(())
 }
 
 fn says_nothing(unit: &UnitRecord) -> bool {

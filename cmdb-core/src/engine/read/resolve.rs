@@ -1,13 +1,13 @@
 //! ITEM as people write it: an id, a key, source:key, or a unique name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reader;
 use crate::engine::request::EngineError;
-use crate::model::item::REDIRECTS_MAX;
+use crate::model::item::{ItemClaimState, REDIRECTS_MAX};
 use crate::model::nearest::nearest;
 use crate::model::unit::UnitKind;
-use crate::model::{Item, ItemId, Problem, Reason, SourceId, Status};
+use crate::model::{Item, ItemId, Problem, Reason, SourceId, Status, Timestamp};
 use crate::store::record::{self, UnitRecord};
 use crate::store::{Range, Table, key};
 
@@ -108,11 +108,22 @@ impl Reader {
         for (_, row) in self.snapshot().scan(Table::Units, &Range::prefix(prefix), 1_000)? {
             found.extend(record::decode::<UnitRecord>(Table::Units, &row)?.item.map(ItemId));
         }
-        self.then(found, |item| {
-            item.claims
-                .iter()
-                .any(|claim| claim.key == text && source.is_none_or(|source| claim.source == source))
-        })
+        let called =
+            |claim: &&ItemClaimState| claim.key == text && source.is_none_or(|source| claim.source == source);
+        let found = self.then(found, |item| item.claims.iter().any(|claim| called(&claim)))?;
+        if self.past.is_none() || found.len() < 2 {
+            return Ok(found);
+        }
+        // A source's key leads to one item: the one that it called so last. Others had that key before.
+        let mut last: BTreeMap<SourceId, (bool, Option<Timestamp>, ItemId)> = BTreeMap::new();
+        for item in self.items(&found.into_iter().collect::<Vec<_>>())?.into_iter().flatten() {
+            for claim in item.claims.iter().filter(called) {
+                let this = (claim.withdrawn_at.is_none(), claim.withdrawn_at, item.id);
+                let known = last.entry(claim.source).or_insert(this);
+                *known = (*known).max(this);
+            }
+        }
+        Ok(last.into_values().map(|(_, _, id)| id).collect())
     }
 
     fn by_name(&self, text: &str) -> Result<BTreeSet<ItemId>, EngineError> {

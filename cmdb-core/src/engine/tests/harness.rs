@@ -169,6 +169,17 @@ impl Bench {
         wait(|reply| self.cmdb.apply(ask, reply))
     }
 
+    pub(super) fn apply_seen_at(
+        &self,
+        source: SourceName,
+        claims: Vec<Claim>,
+        observed_at: Timestamp,
+    ) -> Applied {
+        let observed_at = Some(observed_at);
+        let ask = Apply { source, actor: actor(), claims, merge: false, dry_run: false, observed_at };
+        wait(|reply| self.cmdb.apply(ask, reply)).expect("taken")
+    }
+
     pub(super) fn revert(&self, revision: Revision) -> Result<Applied, EngineError> {
         wait(|reply| self.cmdb.revert(revision, actor(), false, reply))
     }
@@ -206,10 +217,21 @@ impl Bench {
 
     pub(super) fn report(&self, source: &str, sections: Vec<Section>) -> ReportOutcome {
         self.clock.fetch_add(1, Ordering::SeqCst);
+        self.report_seen_at(source, sections, Timestamp(self.clock.load(Ordering::SeqCst)))
+    }
+
+    pub(super) fn report_seen_at(
+        &self,
+        source: &str,
+        sections: Vec<Section>,
+        observed_at: Timestamp,
+    ) -> ReportOutcome {
+        let digests: Vec<_> =
+            sections.iter().map(|section| (&section.scope, &section.complete, &section.digest)).collect();
         let report = Report {
             source: named(source, SourceKind::Agent),
-            digest: digest(&format!("{sections:?}")),
-            observed_at: Timestamp(self.clock.load(Ordering::SeqCst)),
+            digest: digest(&format!("{digests:?}")),
+            observed_at,
             sections,
             decode,
         };
@@ -357,7 +379,7 @@ pub(super) fn key(key: &str) -> Reference {
 /// The bodies of reports: tests send claims, not bytes, so a body is a number into this.
 static CLAIMS: std::sync::Mutex<Vec<Claim>> = std::sync::Mutex::new(Vec::new());
 
-fn decode(body: &[u8]) -> Result<Claim, Problem> {
+pub(super) fn decode(body: &[u8]) -> Result<Claim, Problem> {
     let refuse = || Problem::new(Reason::FormatInvalid, "not a body", "body");
     let number = u64::from_be_bytes(body.try_into().map_err(|_| refuse())?);
     let claims = CLAIMS.lock().expect("no test panics while holding it");

@@ -89,7 +89,7 @@ pub(super) enum Past {
 }
 
 pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
-    match u.int_in_range(0..=16)? {
+    match u.int_in_range(0..=17)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
             let mut claims = Vec::new();
@@ -141,6 +141,16 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
             if bench.purge(item, attribute, what, false).is_ok() && what == Purging::Erase {
                 return Ok(Past::Erased);
             }
+        }
+        16 => {
+            // Seen before what is known, or not; of a section that may be incomplete.
+            let mut late = section(u.choose(&["one", "two"])?, &distinct(vec![claim(u)?, claim(u)?]));
+            if u.arbitrary()? {
+                late.complete = Err("no permission".to_owned());
+            }
+            let now = Timestamp(bench.clock.load(std::sync::atomic::Ordering::SeqCst));
+            let seen = now.plus_us(-i64::from(u.int_in_range(0..=3u8)?) * DAY_US);
+            bench.report_seen_at(u.choose(&["agent-1", "agent-2"])?, vec![late], seen);
         }
         _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
     }

@@ -152,6 +152,7 @@ fn item_claim(node: Node<'_>) -> Result<ExportedItemClaim, Fault> {
         "stale",
         "nulls",
         "pins",
+        "otherwise_at",
     ];
     let mut fields = Object::read(node, "an exported claim", &known)?;
     let (source, _) = fields.text("source", Absent::Fault)?;
@@ -188,6 +189,7 @@ fn item_claim(node: Node<'_>) -> Result<ExportedItemClaim, Fault> {
             stale: texts(&mut fields, "stale")?.into_iter().collect(),
             nulls: texts(&mut fields, "nulls")?.into_iter().collect(),
             pins: fields.elements("pins")?.into_iter().map(pin).collect::<Result<_, _>>()?,
+            otherwise_at: optional_moment(&mut fields, "otherwise_at")?,
         },
     })
 }

@@ -183,6 +183,8 @@ struct ItemClaimLine<'e> {
     nulls: Vec<&'e str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pins: Vec<PinLine<'e>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otherwise_at: Option<Moment>,
 }
 
 #[derive(Serialize)]
@@ -222,6 +224,7 @@ impl ItemClaimLine<'_> {
             stale: claim.marks.stale.iter().map(String::as_str).collect(),
             nulls: claim.marks.nulls.iter().map(String::as_str).collect(),
             pins: claim.marks.pins.iter().map(PinLine::of).collect(),
+            otherwise_at: claim.marks.otherwise_at.map(Moment),
         }
     }
 }

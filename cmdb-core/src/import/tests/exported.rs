@@ -270,6 +270,7 @@ fn item_claim(u: &mut Unstructured<'_>) -> Result<ExportedItemClaim> {
             })?
             .into_iter()
             .collect(),
+            otherwise_at: if u.arbitrary()? { Some(moment(u)?) } else { None },
         },
     })
 }

@@ -176,6 +176,7 @@ fn claim_record(claim: &ItemClaimState) -> ItemClaimRecord {
         stale: claim.marks.stale.iter().cloned().collect(),
         nulls: claim.marks.nulls.iter().cloned().collect(),
         pins: claim.marks.pins.iter().map(|(attribute, pin)| pin_record(attribute, pin)).collect(),
+        otherwise_us: claim.marks.otherwise_at.map(|at| at.0),
     }
 }
 
@@ -204,6 +205,7 @@ fn claim_from(record: ItemClaimRecord) -> Result<ItemClaimState, StoreError> {
             stale: record.stale.into_iter().collect(),
             nulls: record.nulls.into_iter().collect(),
             pins: record.pins.into_iter().map(pin_from).collect(),
+            otherwise_at: record.otherwise_us.map(Timestamp),
         },
     })
 }
