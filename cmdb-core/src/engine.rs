@@ -15,6 +15,7 @@ pub mod request;
 
 mod arrivals;
 mod correct;
+mod image;
 mod import;
 mod ingest;
 mod inner;
@@ -36,12 +37,14 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 
+pub use image::Opened;
 pub use read::{
     Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Evidence, Explanation,
     IdentifierEvidence, Neighbours, Reader, Resolved, StatedIdentifier, Totals, Touched,
@@ -58,6 +61,7 @@ use crate::model::schema::Schema;
 use crate::model::{ItemId, Revision, Timestamp};
 use crate::store::record::{self, CommitRecord, SchemaRecord, SourceRecord};
 use crate::store::{self, Order, Range, Read, Store, StoreError, Table, key};
+use image::Image;
 use inner::{Inner, Latest, Moment};
 use presence::Presence;
 use sources::SourceNames;
@@ -78,11 +82,13 @@ pub struct Options {
     pub group_entries_max: usize,
     /// How much work may wait.
     pub queue_max: usize,
+    /// The file that the live graph is kept in, so that a start need not read the whole store; `None`: in none.
+    pub image: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { group_wait_us: 5_000, group_entries_max: 1_000, queue_max: 1_024 }
+        Options { group_wait_us: 5_000, group_entries_max: 1_000, queue_max: 1_024, image: None }
     }
 }
 
@@ -120,7 +126,8 @@ impl Cmdb {
         let snapshot = store.snapshot()?;
         let (head, recorded_at) = (start.head, recorded_at(&*snapshot, start.head)?);
         let sources = SourceNames(Arc::clone(&start.sources));
-        let (graph, tally) = live::build(&*snapshot, head, &schema, &sources)?;
+        let (graph, tally, opened) = image::open(options.image.as_deref(), &*snapshot, &schema, &sources)?;
+        debug_assert_eq!(graph.revision(), head);
         let latest = load_latest(&*snapshot)?;
         let presence = Presence::load(&*snapshot)?;
         let (queue, work) = mpsc::sync_channel(options.queue_max);
@@ -129,6 +136,8 @@ impl Cmdb {
             schema,
             clock,
             secrets,
+            image: Image::at(options.image.clone(), &opened),
+            opened,
             options,
             moment: ArcSwap::from_pointee(Moment { snapshot, graph, recorded_at, sources, tally }),
             presence,
@@ -137,6 +146,9 @@ impl Cmdb {
             listeners: Mutex::default(),
             complaints: Mutex::default(),
         });
+        if matches!(inner.opened, Opened::Built { .. }) {
+            inner.follow_image(0);
+        }
         let writer = Writer { inner: Arc::clone(&inner), epoch, start };
         let thread =
             std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(&work)).map_err(
@@ -237,6 +249,12 @@ impl Cmdb {
         self.inner.moment.load().graph.clone()
     }
 
+    /// How the live graph came to be when the store was opened.
+    #[must_use]
+    pub fn opened(&self) -> &Opened {
+        &self.inner.opened
+    }
+
     /// The schema in force.
     #[must_use]
     pub fn schema(&self) -> Arc<Schema> {
@@ -281,6 +299,7 @@ impl Cmdb {
         if let Some(thread) = thread {
             let _gone = self.queue.send(Work::Close);
             let _panicked = thread.join();
+            self.inner.keep_image();
         }
     }
 

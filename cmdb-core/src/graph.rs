@@ -20,6 +20,7 @@ mod assemble;
 mod base;
 mod edit;
 mod gate;
+mod image;
 mod label;
 mod paged;
 mod parts;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use rustc_hash::FxHashMap;
 
+use super::image::{Image, Opened};
 use super::live::{self, Judged, Step};
 use super::presence::Presence;
 use super::request::{EngineError, Report, ReportOutcome};
@@ -16,7 +17,7 @@ use crate::change::{CommitHeader, Sealed};
 use crate::graph::Graph;
 use crate::model::schema::Schema;
 use crate::model::{Revision, Timestamp};
-use crate::store::{Snapshot, Store};
+use crate::store::{Snapshot, Store, StoreError};
 
 /// A moment that answers are given from: everything in it is of one revision.
 pub(super) struct Moment {
@@ -46,6 +47,8 @@ pub(super) struct Inner {
     pub(super) secrets: Secrets,
     pub(super) options: Options,
     pub(super) moment: ArcSwap<Moment>,
+    pub(super) image: Image,
+    pub(super) opened: Opened,
     pub(super) presence: Presence,
     pub(super) views: Views,
     /// The latest report of each source, by its name.
@@ -59,7 +62,7 @@ impl Inner {
     pub(super) fn follow(&self, sealed: &Sealed) -> Result<(), EngineError> {
         let sources = SourceNames(Arc::clone(&sealed.next.sources));
         let before = self.moment.load();
-        let Some(CommitHeader { revision, recorded_at, .. }) = sealed.header else {
+        let Some(CommitHeader { revision, recorded_at, changes, .. }) = sealed.header else {
             let moment = Moment {
                 snapshot: self.store.snapshot()?,
                 graph: before.graph.clone(),
@@ -79,10 +82,26 @@ impl Inner {
             live::follow(&before.graph, before.tally.clone(), revision, &steps, judged)?
         };
         self.moment.store(Arc::new(Moment { snapshot, graph, recorded_at, sources, tally }));
+        self.follow_image(changes);
         for listener in self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             listener(revision);
         }
         Ok(())
+    }
+
+    /// Has a new image written when the last one is far behind, with so many changes more.
+    pub(super) fn follow_image(&self, changes: u64) {
+        if let Err(error) = self.image.follow(changes, &self.moment.load_full(), &self.schema) {
+            // The next start takes longer; nothing is lost.
+            self.complain(&image_error(&error));
+        }
+    }
+
+    /// Writes the image of the graph as it is now.
+    pub(super) fn keep_image(&self) {
+        if let Err(error) = self.image.close(&self.moment.load(), &self.schema) {
+            self.complain(&image_error(&error));
+        }
     }
 
     /// Remembers that a source was heard, and what it said last.
@@ -128,4 +147,8 @@ impl Inner {
             complaint(error);
         }
     }
+}
+
+fn image_error(error: &std::io::Error) -> EngineError {
+    StoreError::Io { doing: "writing the image of the graph", detail: error.to_string() }.into()
 }

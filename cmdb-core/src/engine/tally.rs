@@ -78,7 +78,67 @@ pub(super) fn claimants(
     (!claimants.is_empty()).then_some(claimants)
 }
 
+/// As it is kept in an image of the graph.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct TallyRecord {
+    #[prost(int64, tag = "1")]
+    relationships: i64,
+    #[prost(int64, tag = "2")]
+    unclaimed_relationships: i64,
+    #[prost(message, repeated, tag = "3")]
+    claimed_by: Vec<ClaimedRecord>,
+    #[prost(int64, tag = "4")]
+    duplicate_items: i64,
+    #[prost(int64, tag = "5")]
+    hosts_without_agent: i64,
+    #[prost(int64, tag = "6")]
+    external_endpoints: i64,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct ClaimedRecord {
+    #[prost(uint32, repeated, tag = "1")]
+    sources: Vec<u32>,
+    /// How long each one's word counts, in the same order.
+    #[prost(int64, repeated, tag = "2")]
+    after: Vec<i64>,
+    #[prost(int64, tag = "3")]
+    count: i64,
+}
+
 impl Tally {
+    pub(super) fn record(&self) -> TallyRecord {
+        let claimed = |(claimants, count): (&Claimants, i64)| ClaimedRecord {
+            sources: claimants.iter().map(|(source, _)| source.0).collect(),
+            after: claimants.iter().map(|(_, after)| *after).collect(),
+            count,
+        };
+        TallyRecord {
+            relationships: self.relationships,
+            unclaimed_relationships: self.unclaimed_relationships,
+            claimed_by: self.claimed_by.iter().map(claimed).collect(),
+            duplicate_items: self.duplicate_items,
+            hosts_without_agent: self.hosts_without_agent,
+            external_endpoints: self.external_endpoints,
+        }
+    }
+
+    pub(super) fn of_record(record: TallyRecord) -> Tally {
+        let mut claimed_by = ClaimedBy::default();
+        for row in record.claimed_by {
+            let claimants = row.sources.into_iter().map(SourceId).zip(row.after).collect();
+            claimed_by.add(claimants, row.count);
+        }
+        Tally {
+            relationships: record.relationships,
+            unclaimed_relationships: record.unclaimed_relationships,
+            claimed_by,
+            duplicate_items: record.duplicate_items,
+            hosts_without_agent: record.hosts_without_agent,
+            external_endpoints: record.external_endpoints,
+        }
+    }
+
     pub(super) fn follow(&mut self, step: &Step<'_>, schema: &Schema, sources: &SourceNames) {
         match step {
             Step::Item { before, after } => {

@@ -7,6 +7,7 @@ mod failing_disk;
 mod files;
 mod harness;
 mod health;
+mod images;
 mod inventory;
 mod merges;
 mod model;

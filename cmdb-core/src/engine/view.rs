@@ -17,10 +17,12 @@ use crate::graph::Graph;
 use crate::model::{Item, ItemId, Problem, Reason, Relationship, Revision, Timestamp};
 use crate::store::key::Place;
 use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord};
-use crate::store::{self, Range, Read, Snapshot, StoreError, Table, key};
+use crate::store::{Range, Read, Snapshot, StoreError, Table, key};
 
 /// The most facts that may have changed since a moment that is asked for.
 pub const CHANGED_MAX: usize = 20_000_000;
+/// Rows of the log that are read at a time.
+const PAGE: usize = 4_096;
 /// The most views that are kept.
 const KEPT_MAX: usize = 8;
 
@@ -150,95 +152,122 @@ pub(super) fn recorded_at(read: &dyn Read, revision: Revision) -> Result<Timesta
     Ok(Timestamp(row.recorded_at_us))
 }
 
-/// Undoes the log after a revision.
-fn make(revision: Revision, present: &Present<'_>) -> Result<View, EngineError> {
-    let read = present.snapshot;
+/// What changed after a revision.
+pub(super) struct Changed {
+    items: BTreeMap<ItemId, Option<Place>>,
+    outgoing: BTreeMap<(ItemId, Arc<str>, ItemId), Was>,
+}
+
+/// Both sides of what changed: as it is in the store, and as it was at the revision.
+pub(super) struct Sides {
+    pub(super) items: Vec<(Option<Item>, Option<Item>)>,
+    pub(super) edges: Vec<(Option<Relationship>, Option<Relationship>)>,
+}
+
+/// What the log says that changed after a revision; `None`: more than `most` facts.
+pub(super) fn changed_since(
+    read: &dyn Read,
+    revision: Revision,
+    most: usize,
+) -> Result<Option<Changed>, StoreError> {
     let mut items: BTreeMap<ItemId, Option<Place>> = BTreeMap::new();
     let mut outgoing: BTreeMap<(ItemId, Arc<str>, ItemId), Was> = BTreeMap::new();
     let mut names = live::Names::default();
     let from = Place { revision: revision.next(), sequence: 0 };
-    let range = Range { from: from.key(), ..Range::all() };
-    store::for_each(read, Table::Changes, range, |row, bytes| {
-        let place = place_of_row(row)?;
-        let change: ChangeRecord = record::decode(Table::Changes, bytes)?;
-        if let Some(item) = &change.item {
-            items.entry(ItemId(item.id)).or_insert_with(|| change.previous_version.map(change::place_of));
-        } else if let Some(edge) = change.relationship_after.as_ref().or(change.relationship_before.as_ref())
-        {
-            let name = (ItemId(edge.from), names.get(&edge.kind), ItemId(edge.to));
-            let existed = change.relationship_before.is_some();
-            outgoing.entry(name).or_insert(Was { undone_by: place, existed });
+    let mut range = Range { from: from.key(), ..Range::all() };
+    loop {
+        let rows = read.scan(Table::Changes, &range, PAGE)?;
+        for (row, bytes) in &rows {
+            let place = place_of_row(row)?;
+            let change: ChangeRecord = record::decode(Table::Changes, bytes)?;
+            if let Some(item) = &change.item {
+                let before = || change.previous_version.map(change::place_of);
+                items.entry(ItemId(item.id)).or_insert_with(before);
+            } else if let Some(edge) =
+                change.relationship_after.as_ref().or(change.relationship_before.as_ref())
+            {
+                let name = (ItemId(edge.from), names.get(&edge.kind), ItemId(edge.to));
+                let existed = change.relationship_before.is_some();
+                outgoing.entry(name).or_insert(Was { undone_by: place, existed });
+            }
         }
-        if items.len() + outgoing.len() > CHANGED_MAX {
-            return Err(too_long_ago(revision));
+        if items.len() + outgoing.len() > most {
+            return Ok(None);
         }
-        Ok::<(), EngineError>(())
-    })?;
-    let incoming = outgoing.keys().map(|(from, kind, to)| (*to, Arc::clone(kind), *from)).collect();
-    let mut view = View {
-        revision,
-        recorded_at: recorded_at(read, revision)?,
-        head: read.head(),
-        graph: present.graph.clone(),
-        tally: present.tally.clone(),
-        items,
-        outgoing,
-        incoming,
-    };
-    undo(&mut view, present)?;
-    Ok(view)
+        match rows.last() {
+            Some((last, _)) if rows.len() == PAGE => range = range.after(last),
+            _ => return Ok(Some(Changed { items, outgoing })),
+        }
+    }
 }
 
-/// Brings graph and counts back.
-fn undo(view: &mut View, present: &Present<'_>) -> Result<(), EngineError> {
-    let read = present.judged.read;
-    let mut items = Vec::with_capacity(view.items.len());
-    for (id, was) in &view.items {
-        let before = was.map(|place| version(read, place)).transpose()?;
-        items.push((current(read, *id)?, before));
+impl Changed {
+    pub(super) fn sides(&self, read: &dyn Read) -> Result<Sides, StoreError> {
+        let mut items = Vec::with_capacity(self.items.len());
+        for (id, was) in &self.items {
+            let before = was.map(|place| version(read, place)).transpose()?;
+            items.push((current(read, *id)?, before));
+        }
+        let mut edges = Vec::with_capacity(self.outgoing.len());
+        for ((from, kind, to), was) in &self.outgoing {
+            let before = if was.existed { Some(relationship_before(read, was.undone_by)?) } else { None };
+            edges.push((change::find_edge(read, *from, kind, *to)?, before));
+        }
+        Ok(Sides { items, edges })
     }
-    let mut edges = Vec::with_capacity(view.outgoing.len());
-    for ((from, kind, to), was) in &view.outgoing {
-        let before = if was.existed { Some(relationship_before(read, was.undone_by)?) } else { None };
-        edges.push((change::find_edge(read, *from, kind, *to)?, before));
-    }
-    let items = items.iter().map(|(now, was)| Step::Item { before: now.as_ref(), after: was.as_ref() });
+}
+
+/// Undoes the log after a revision.
+fn make(revision: Revision, present: &Present<'_>) -> Result<View, EngineError> {
+    let read = present.snapshot;
+    let changed = changed_since(read, revision, CHANGED_MAX)?.ok_or_else(|| too_long_ago(revision))?;
+    let (graph, tally) = undone(&changed, revision, present)?;
+    let Changed { items, outgoing } = changed;
+    let incoming = outgoing.keys().map(|(from, kind, to)| (*to, Arc::clone(kind), *from)).collect();
+    let (recorded_at, head) = (recorded_at(read, revision)?, read.head());
+    Ok(View { revision, recorded_at, head, graph, tally, items, outgoing, incoming })
+}
+
+/// Graph and counts brought back.
+fn undone(
+    changed: &Changed,
+    revision: Revision,
+    present: &Present<'_>,
+) -> Result<(Graph, Tally), EngineError> {
+    let sides = changed.sides(present.judged.read)?;
+    let items = sides.items.iter().map(|(now, was)| Step::Item { before: now.as_ref(), after: was.as_ref() });
     let edges =
-        edges.iter().map(|(now, was)| Step::Relationship { before: now.as_ref(), after: was.as_ref() });
+        sides.edges.iter().map(|(now, was)| Step::Relationship { before: now.as_ref(), after: was.as_ref() });
     let steps: Vec<_> = items
         .chain(edges)
         // What came and went since leaves nothing to undo.
         .filter(|step| !matches!(step, Step::Relationship { before: None, after: None }))
         .collect();
-    let (graph, tally) =
-        live::follow(present.graph, present.tally.clone(), view.revision, &steps, present.judged)?;
-    view.graph = graph;
-    view.tally = tally;
-    Ok(())
+    Ok(live::follow(present.graph, present.tally.clone(), revision, &steps, present.judged)?)
 }
 
-fn current(read: &dyn Read, id: ItemId) -> Result<Option<Item>, EngineError> {
+fn current(read: &dyn Read, id: ItemId) -> Result<Option<Item>, StoreError> {
     let Some(head) = read.get(Table::Items, &key::item(id))? else { return Ok(None) };
     let head: HeadRecord = record::decode(Table::Items, &head)?;
     Ok(Some(change::read_version(read, &head)?))
 }
 
-pub(super) fn version(read: &dyn Read, place: Place) -> Result<Item, EngineError> {
+pub(super) fn version(read: &dyn Read, place: Place) -> Result<Item, StoreError> {
     let change = change::read_change(read, place)?;
     let item = change.item.ok_or_else(|| StoreError::Damaged {
         table: Table::Changes.name(),
         detail: format!("the change at {place:?} holds no item"),
     })?;
-    Ok(record::item_from(item)?)
+    record::item_from(item)
 }
 
-pub(super) fn relationship_before(read: &dyn Read, place: Place) -> Result<Relationship, EngineError> {
+pub(super) fn relationship_before(read: &dyn Read, place: Place) -> Result<Relationship, StoreError> {
     let change = change::read_change(read, place)?;
     let before = change.relationship_before.ok_or_else(|| StoreError::Damaged {
         table: Table::Changes.name(),
         detail: format!("the change at {place:?} holds no relationship before it"),
     })?;
-    Ok(record::relationship_from(before)?)
+    record::relationship_from(before)
 }
 
 pub(super) fn place_of_row(row: &[u8]) -> Result<Place, StoreError> {

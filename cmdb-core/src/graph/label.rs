@@ -29,6 +29,11 @@ impl Names {
         self.numbers.get(name).copied()
     }
 
+    /// Adds one; none when it is there already.
+    pub fn push(&mut self, name: &Arc<str>) -> Option<u32> {
+        self.number(name).is_none().then(|| self.add(name))
+    }
+
     fn add(&mut self, name: &Arc<str>) -> u32 {
         let number = super::dense(self.list.len());
         self.list.push(Arc::clone(name));
@@ -67,6 +72,14 @@ impl Thousandths {
         Thousandths((share.clamp(0.0, 1.0) * 1000.0).round() as u16)
     }
 
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
+    pub fn from_number(number: u16) -> Option<Thousandths> {
+        (number <= 1000).then_some(Thousandths(number))
+    }
+
     pub fn share(self) -> f64 {
         f64::from(self.0) / 1000.0
     }
@@ -80,6 +93,36 @@ pub(super) struct Labels {
 }
 
 impl Labels {
+    /// No labels yet, of these types.
+    pub fn of(kinds: Names) -> Labels {
+        Labels { kinds, ..Labels::default() }
+    }
+
+    pub fn kinds(&self) -> &Names {
+        &self.kinds
+    }
+
+    pub fn list(&self) -> &[Label] {
+        &self.list
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds one; none when it is there already, or of a type that is not.
+    pub fn push(&mut self, label: Label) -> Option<u32> {
+        let fits = (label.kind.0 as usize) < self.kinds.list().len() && !self.numbers.contains_key(&label);
+        fits.then(|| self.add(label))
+    }
+
+    fn add(&mut self, label: Label) -> u32 {
+        let number = super::dense(self.list.len());
+        self.list.push(label);
+        self.numbers.insert(label, number);
+        number
+    }
+
     pub fn get(&self, number: u32) -> Label {
         self.list[number as usize]
     }
@@ -115,10 +158,6 @@ impl Labels {
         if let Some(number) = labels.numbers.get(&label) {
             return *number;
         }
-        let labels = Arc::make_mut(labels);
-        let number = super::dense(labels.list.len());
-        labels.list.push(label);
-        labels.numbers.insert(label, number);
-        number
+        Arc::make_mut(labels).add(label)
     }
 }

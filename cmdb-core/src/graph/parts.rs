@@ -47,6 +47,15 @@ pub(super) struct Weights {
 }
 
 impl Weights {
+    pub fn of(list: Vec<Units>) -> Weights {
+        let numbers = list.iter().zip(0..).map(|(weight, number)| (*weight, number)).collect();
+        Weights { list, numbers }
+    }
+
+    pub fn list(&self) -> &[Units] {
+        &self.list
+    }
+
     pub fn get(&self, number: u32) -> Units {
         self.list[number as usize]
     }
@@ -103,7 +112,7 @@ impl Parts {
         parts
     }
 
-    fn take_relationships(&mut self, graph: &Graph, dependent: Index) {
+    pub fn take_relationships(&mut self, graph: &Graph, dependent: Index) {
         let (links, labels) = graph.dependency_row(dependent);
         // Neighbours in a row are often of one group: its name is looked up once.
         let mut last = None;
@@ -126,14 +135,14 @@ impl Parts {
         }
     }
 
-    fn add_edge(&mut self, dependent: u32, provider: u32, held: Held) {
+    pub fn add_edge(&mut self, dependent: u32, provider: u32, held: Held) {
         let label = self.labels.get(held.label);
         let from_is_dependent = label.from_is_dependent;
         let key = EdgeKey { dependent, provider, kind: label.kind, from_is_dependent };
         self.edges.push(Stated { key, state: Some(held) });
     }
 
-    fn add_node(&mut self, node: Node) -> u32 {
+    pub fn add_node(&mut self, node: Node) -> u32 {
         let index = dense(self.nodes.len());
         let place = usize::try_from(node.id.0).expect("ids are given in order");
         if place >= self.index_of.len() {

@@ -228,6 +228,19 @@ fn commits_one_by_one_equal_a_build_from_nothing() {
         }
         let built = Graph::build(graph.revision(), said.into_iter());
         assert_eq!(shown(&built), plain.shown());
+        // As bytes and back, with whatever the overlay holds and what waits; and it goes on from there.
+        let mut image = Vec::new();
+        graph.write_image(&mut image).expect("a vector takes everything");
+        let read = Graph::read_image(&image, graph.revision()).expect("it was just written");
+        assert_eq!(shown(&read), plain.shown());
+        let mut deltas = Vec::new();
+        for _ in 0..u.int_in_range(0..=8)? {
+            deltas.push(delta(u)?);
+        }
+        let next = graph.revision().next();
+        assert_eq!(shown(&read.apply(next, deltas.clone())), shown(&graph.apply(next, deltas)));
+        let cut = u.int_in_range(0..=image.len() - 1)?;
+        assert!(Graph::read_image(&image[..cut], graph.revision()).is_none(), "cut to {cut} bytes");
         // Readers of earlier snapshots see what they saw.
         for (snapshot, before) in kept {
             assert_eq!(shown(&snapshot), before);

@@ -1,5 +1,6 @@
 //! An engine that answers at once, with a clock that stands still until it is moved.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc;
@@ -92,9 +93,17 @@ pub(super) fn rules() -> Schema {
 
 pub(super) fn open(directory: &tempfile::TempDir, clock: &Arc<AtomicI64>, schema: Schema) -> Cmdb {
     let store = RedbStore::open(directory.path()).expect("a new store");
-    let cmdb = open_on(Arc::new(store), clock, schema).expect("the engine opens");
+    let clock = Arc::clone(clock);
+    let now = Arc::new(move || Timestamp(clock.load(Ordering::SeqCst)));
+    let options = Options { group_wait_us: 0, image: Some(image(directory)), ..Options::default() };
+    let cmdb = Cmdb::open(Arc::new(store), schema, now, options).expect("the engine opens");
     cmdb.on_complaint(Box::new(|error| panic!("the engine complains: {error:?}")));
     cmdb
+}
+
+/// Where an engine of a directory keeps the image of its graph.
+pub(super) fn image(directory: &tempfile::TempDir) -> PathBuf {
+    directory.path().join("graph.image")
 }
 
 /// An engine on a store that may fail.
@@ -146,6 +155,9 @@ impl Bench {
         // The file is free only when the last holder of the old engine is gone, so a copy is opened.
         let file = crate::store::RedbStore::file(&kept);
         std::fs::copy(&file, crate::store::RedbStore::file(moved.path())).expect("a copy");
+        if image(directory).exists() {
+            std::fs::copy(image(directory), image(&moved)).expect("a copy");
+        }
         let cmdb = open(&moved, &clock, schema);
         Bench { cmdb, clock, directory: moved }
     }
