@@ -107,6 +107,13 @@ impl Image {
         before
     }
 
+    /// Until the image that is being written is there.
+    #[cfg(test)]
+    pub(super) fn wait(&self) {
+        let thread = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        thread.map_or(Ok(()), joined).expect("an image is written");
+    }
+
     /// At the end: the file holds what the graph holds.
     pub(super) fn close(&self, moment: &Moment, schema: &Schema) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use cmdb_core::engine::{Clock, Cmdb, Options};
+use cmdb_core::engine::{Clock, Cmdb, Opened, Options};
 use cmdb_core::health::Rules;
 use cmdb_core::model::Timestamp;
 use cmdb_core::model::schema::Schema;
@@ -23,6 +23,8 @@ use crate::app::{App, Limits, Parts, Room, Sessions, Staging};
 use crate::config::{Config, TlsFiles};
 use crate::grpc;
 
+/// The live graph as it was a while ago, in the data directory.
+const IMAGE_FILE: &str = "graph.image";
 /// Connections that are left for people and programs when every agent is connected.
 pub const CONNECTIONS_BESIDE_AGENTS: usize = 1_000;
 /// Streams on one connection.
@@ -85,8 +87,16 @@ pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<(
     // From here on the directory is ours: what an earlier server left there is old.
     drop(std::fs::remove_file(config.data.join(ADDRESS_FILE)));
     let clock: Clock = Arc::new(now);
-    let engine =
-        Cmdb::open(Arc::clone(&store), schema, Arc::clone(&clock), Arc::new(secret), Options::default())?;
+    let options = Options { image: Some(config.data.join(IMAGE_FILE)), ..Options::default() };
+    let engine = Cmdb::open(Arc::clone(&store), schema, Arc::clone(&clock), Arc::new(secret), options)?;
+    match engine.opened() {
+        Opened::Read { revision, followed } => {
+            tracing::info!(image = %revision, followed, "graph read");
+        }
+        Opened::Built { why } => {
+            tracing::info!(why = why.as_deref().unwrap_or("no image is kept"), "graph built from the store");
+        }
+    }
     let limits = Limits {
         scan_interval_s: config.scan_interval_s,
         heartbeat_interval_s: config.heartbeat_interval_s,

@@ -93,10 +93,8 @@ pub(super) fn rules() -> Schema {
 
 pub(super) fn open(directory: &tempfile::TempDir, clock: &Arc<AtomicI64>, schema: Schema) -> Cmdb {
     let store = RedbStore::open(directory.path()).expect("a new store");
-    let clock = Arc::clone(clock);
-    let now = Arc::new(move || Timestamp(clock.load(Ordering::SeqCst)));
-    let options = Options { group_wait_us: 0, image: Some(image(directory)), ..Options::default() };
-    let cmdb = Cmdb::open(Arc::new(store), schema, now, options).expect("the engine opens");
+    let options = Options { image: Some(image(directory)), ..Options::default() };
+    let cmdb = open_with(Arc::new(store), clock, schema, options).expect("the engine opens");
     cmdb.on_complaint(Box::new(|error| panic!("the engine complains: {error:?}")));
     cmdb
 }
@@ -112,13 +110,22 @@ pub(super) fn open_on(
     clock: &Arc<AtomicI64>,
     schema: Schema,
 ) -> Result<Cmdb, EngineError> {
+    open_with(store, clock, schema, Options::default())
+}
+
+fn open_with(
+    store: Arc<dyn Store>,
+    clock: &Arc<AtomicI64>,
+    schema: Schema,
+    options: Options,
+) -> Result<Cmdb, EngineError> {
     let clock = Arc::clone(clock);
     let now = Arc::new(move || Timestamp(clock.load(Ordering::SeqCst)));
     // The same for each engine, so that the same story gives the same store.
     let drawn = std::sync::atomic::AtomicU64::new(0);
     let secrets =
         Arc::new(move || *blake3::hash(&drawn.fetch_add(1, Ordering::SeqCst).to_le_bytes()).as_bytes());
-    Cmdb::open(store, schema, now, secrets, Options { group_wait_us: 0, ..Options::default() })
+    Cmdb::open(store, schema, now, secrets, Options { group_wait_us: 0, ..options })
 }
 
 fn wait<T: Send + 'static>(ask: impl FnOnce(Reply<T>)) -> Result<T, EngineError> {

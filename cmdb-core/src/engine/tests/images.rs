@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::harness::*;
-use crate::engine::{Opened, Options};
+use crate::engine::Opened;
+use crate::model::Revision;
 use crate::model::schema::Schema;
-use crate::model::{Revision, Timestamp};
 use crate::store::{RedbStore, Store};
 
 /// A database on a host, and something that needs both.
@@ -108,12 +108,8 @@ fn an_image_under_another_schema_is_left_aside() {
 #[test]
 fn an_image_is_written_along_the_way() {
     let bench = estate();
-    // The first open found none, and the first commit makes one; it is there when its thread is done.
-    let began = std::time::Instant::now();
-    while !image(&bench.directory).exists() {
-        assert!(began.elapsed().as_secs() < 30, "no image came");
-        std::thread::yield_now();
-    }
+    // The first open found none, and the first commit makes one.
+    bench.cmdb.inner.image.wait();
     assert!(matches!(killed(&bench).cmdb.opened(), Opened::Read { .. }));
 }
 
@@ -121,8 +117,8 @@ fn an_image_is_written_along_the_way() {
 fn without_a_file_nothing_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(RedbStore::open(directory.path()).unwrap());
-    let clock = Arc::new(|| Timestamp(1));
-    let cmdb = crate::engine::Cmdb::open(store, Schema::built_in(), clock, Options::default()).unwrap();
+    let clock = Arc::new(std::sync::atomic::AtomicI64::new(1));
+    let cmdb = open_on(store, &clock, Schema::built_in()).unwrap();
     assert_eq!(*cmdb.opened(), Opened::Built { why: None });
     cmdb.close();
 }
