@@ -6,6 +6,7 @@
 mod restore;
 mod tracked;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 
@@ -15,9 +16,9 @@ use super::request::{Decision, EngineError, Import, ImportEvent, ImportOutcome, 
 use super::writer::Events;
 use crate::change::Draft;
 use crate::claim::UnitKind;
-use crate::import::{LineProblem, ReadError, Record, reader};
-use crate::model::{Problem, Reason, SourceId};
-use crate::store::scratch::Scratch;
+use crate::import::{LineProblem, Located, ReadError, Record, reader};
+use crate::model::{Problem, Reason, Schema, SourceId};
+use crate::store::scratch::{Place, Scratch};
 use crate::store::{StoreError, Table, key};
 use tracked::{Line, Tracked};
 
@@ -52,8 +53,7 @@ pub(super) fn run(
     let mut run = Run {
         import,
         stating: None,
-        seen: Scratch::new(directory)?,
-        keys: Vec::new(),
+        seen: Scratch::new(directory),
         lines: 0,
         kinds: vec![Vec::new(); import.files.len()],
         tracked: Tracked::new(import),
@@ -72,8 +72,6 @@ struct Run<'a> {
     /// Who states the files' claims; an export states none of its own.
     stating: Option<Stating<'a>>,
     seen: Scratch,
-    /// Keys of the lines that were read last, not yet in `seen`.
-    keys: Vec<(UnitKind, String, Line)>,
     lines: u64,
     /// Which kinds of lines each file has: a phase does not read the others again.
     kinds: Vec<Vec<UnitKind>>,
@@ -128,11 +126,8 @@ impl Run<'_> {
                         Record::Claim(claim) => {
                             claims = true;
                             self.note_kind(number, claim.kind);
-                            let line = Line { file: number, line: record.line, column: record.column };
-                            self.keys.push((claim.kind, claim.key.clone(), line));
-                            if self.keys.len() == BATCH {
-                                self.once()?;
-                            }
+                            let name = key::unit(SourceId(0), claim.kind, &claim.key);
+                            self.seen.add(&name, (number, record.line))?;
                         }
                         Record::Exported(_) => {
                             exported = true;
@@ -145,7 +140,7 @@ impl Run<'_> {
                 }
             }
         }
-        self.once()?;
+        self.once(&schema)?;
         if exported && !draft.is_empty() {
             return Err(Problem::new(
                 Reason::NotEmpty,
@@ -177,23 +172,47 @@ impl Run<'_> {
     }
 
     /// Refuses keys that were given before in these files.
-    fn once(&mut self) -> Result<(), EngineError> {
-        let keys = std::mem::take(&mut self.keys);
-        let names = keys
-            .iter()
-            .map(|(kind, unit, line)| (key::unit(SourceId(0), *kind, unit), (line.file, line.line)));
-        let met = self.seen.add(names)?;
-        for ((_, unit, line), first) in keys.into_iter().zip(met) {
-            let Some((file, first)) = first else { continue };
-            let before = &self.import.files[file as usize].name;
-            let problem = Problem::new(
-                Reason::KeyRepeated,
-                format!("\"{unit}\" is given twice: first in {before}, line {first}"),
-                unit,
+    fn once(&mut self, schema: &Schema) -> Result<(), EngineError> {
+        let mut again: BTreeMap<Place, Place> = BTreeMap::new();
+        let mut more = 0;
+        self.seen.finish(|place, first| {
+            if again.len() < tracked::LISTED_MAX {
+                again.insert(place, first);
+            } else {
+                more += 1;
+            }
+        })?;
+        self.tracked.refuse_unlisted(more);
+        if more > 0 && self.import.skip_bad {
+            // Which they are is not kept, so they cannot be left out.
+            let lines = tracked::LISTED_MAX as u64 + more;
+            return Err(Problem::new(
+                Reason::LimitExceeded,
+                format!("{lines} lines give a key again: too many to skip"),
+                "--skip-bad",
             )
-            .expected("each key once", "twice")
-            .hint("give one of them another key, or join the two lines");
-            self.tracked.refuse(line, problem);
+            .expected(format!("at most {}", tracked::LISTED_MAX), lines.to_string())
+            .hint("mend the files first; without --skip-bad the import lists the lines")
+            .into());
+        }
+        if again.is_empty() {
+            return Ok(());
+        }
+        // Only where they stand is known: what they are called is read again.
+        for (number, file) in (0u32..).zip(&self.import.files) {
+            for record in reader(file.format, open(file)?, schema) {
+                let Ok(Located { line, column, value: Record::Claim(claim) }) = record else { continue };
+                let Some((before, first)) = again.get(&(number, line)) else { continue };
+                let before = &self.import.files[*before as usize].name;
+                let problem = Problem::new(
+                    Reason::KeyRepeated,
+                    format!("\"{}\" is given twice: first in {before}, line {first}", claim.key),
+                    claim.key,
+                )
+                .expected("each key once", "twice")
+                .hint("give one of them another key, or join the two lines");
+                self.tracked.refuse(Line { file: number, line, column }, problem);
+            }
         }
         Ok(())
     }

@@ -53,6 +53,11 @@ impl<'a> Tracked<'a> {
         }
     }
 
+    /// More lines that are refused than are told of.
+    pub(super) fn refuse_unlisted(&mut self, lines: u64) {
+        self.refused += lines;
+    }
+
     pub(super) fn is_refused(&self, line: Line) -> bool {
         self.listed.contains_key(&(line.file, line.line))
     }
