@@ -47,7 +47,8 @@ use arc_swap::ArcSwap;
 pub use image::Opened;
 pub use read::{
     Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Evidence, Explanation,
-    IdentifierEvidence, Neighbours, Reader, Resolved, StatedIdentifier, Totals, Touched,
+    IdentifierEvidence, Listed, Neighbours, Reader, Resolved, SharedIdentifier, Stands, StatedIdentifier,
+    Totals, Touched, Trial, TrialChange, TrialOptions, TrialRefusal,
 };
 pub use request::*;
 pub use scenarios::{Added, ApplyScenario, Conflict, Evaluated, ScenarioApplied, Take, check_scenario_name};

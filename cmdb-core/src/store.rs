@@ -18,6 +18,7 @@ mod guard;
 pub mod key;
 pub mod record;
 mod redb_store;
+pub(crate) mod runs;
 pub(crate) mod scratch;
 
 pub use backup::restore;

@@ -8,11 +8,13 @@ mod identity;
 mod list;
 mod log;
 mod resolve;
+mod trial;
 
 pub use identity::{
     Bid, Contest, DuplicateKind, DuplicateSet, Explanation, IdentifierEvidence, StatedIdentifier,
 };
 pub use resolve::Resolved;
+pub use trial::{Listed, SharedIdentifier, Stands, Trial, TrialChange, TrialOptions, TrialRefusal};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -18,3 +18,4 @@ mod random;
 mod relations;
 mod reports;
 mod scenarios;
+mod trial;
