@@ -663,3 +663,36 @@ pub fn relationship_types() -> RelationshipTypesResponse {
         ],
     }
 }
+
+/// What other rules would change.
+pub fn tested_rules() -> TestRulesResponse {
+    let version = |text: &str| Some(Value { kind: Some(value::Kind::Text(text.into())) });
+    TestRulesResponse {
+        revision: 42,
+        files: vec!["order.toml".into()],
+        items: 1_000_000,
+        items_changed: 1,
+        changes: vec![RulesChange {
+            item: "@2".into(),
+            name: "orders-db".into(),
+            attribute: "version".into(),
+            before: version("15.4"),
+            source_before: "agent.db1".into(),
+            after: version("15.5"),
+            source_after: "webshop".into(),
+        }],
+        changes_total: 42,
+        shared: vec![RulesIdentifier {
+            attributes: vec!["serial_number".into()],
+            values: vec!["j6p5nq2".into()],
+            strong: true,
+            items: vec!["@2".into(), "@3".into()],
+            items_total: 2,
+            kept_apart: false,
+        }],
+        shared_total: 1,
+        relationships: 4_000_000,
+        notes: vec!["identification by looked-up rows is not tried".into()],
+        ..Default::default()
+    }
+}

@@ -24,6 +24,7 @@ mod purge;
 mod relate;
 mod retire;
 mod revert;
+mod rules;
 mod scenario;
 mod set;
 mod show;
@@ -71,6 +72,8 @@ commands! {
     Status(status),
     /// The kinds of items, or one of them with its attributes
     Classes(classes),
+    /// Rules that are not in force, tried on what is stored
+    Rules(rules),
     /// Items, filtered and sorted
     Items(items),
     /// One item with its attributes and relationships

@@ -151,6 +151,21 @@ fn a_merge_says_what_was_dropped_and_a_split_what_is_left_to_decide() {
 }
 
 #[test]
+fn rules_are_tried_and_wrong_ones_are_named_by_file_and_line() {
+    let fake = Fake::start();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("order.toml");
+    let path = file.to_str().expect("text");
+    std::fs::write(&file, "[[order]]").expect("written");
+    let ran = run(&fake.url, &["rules", "test", path]).must_end_with(0);
+    assert!(ran.out.contains("15.4 (agent.db1) → 15.5 (webshop)"), "{}", ran.out);
+    std::fs::write(&file, "bad").expect("written");
+    run(&fake.url, &["rules", "test", path]).must_end_with(1).says(&["order.toml:1:1"]);
+    run(&fake.url, &["rules", "test", "/nowhere.toml"]).must_end_with(1).says(&["/nowhere.toml"]);
+    run(&fake.url, &["rules", "test"]).must_end_with(2);
+}
+
+#[test]
 fn duplicates_and_explain_show_who_says_what() {
     let fake = Fake::start();
     let ran = run(&fake.url, &["duplicates"]).must_end_with(0);

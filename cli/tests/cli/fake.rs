@@ -432,6 +432,16 @@ impl SchemaService for Services {
     ) -> Answer<RelationshipTypesResponse> {
         Ok(Response::new(canned::relationship_types()))
     }
+
+    async fn test_rules(&self, request: Request<TestRulesRequest>) -> Answer<TestRulesResponse> {
+        let files = request.into_inner().files;
+        if files.iter().any(|file| file.text.contains(BAD)) {
+            let details = ErrorDetails::with_error_info("RULES_INVALID", "cmdb", HashMap::new());
+            let message = format!("the rules cannot be used: {}:1:1: bad", files[0].name);
+            return Err(Failure::with_error_details(Code::InvalidArgument, message, details));
+        }
+        Ok(Response::new(canned::tested_rules()))
+    }
 }
 
 #[tonic::async_trait]

@@ -7,6 +7,9 @@ use crate::shell::{command, ended, run};
 
 const ALL: [&str; 5] = ["table", "json", "jsonl", "tree", "dot"];
 
+/// Any file of rules: what is made of it is up to the server.
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
 /// Every command that answers, and the formats it supports, its default first.
 const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["status"], &["table", "json"]),
@@ -35,6 +38,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["purge", "orders-db.labels", "--reason", "a password"], &["table", "json"]),
     (&["duplicates"], &["table", "json"]),
     (&["explain", "orders-db"], &["table", "json"]),
+    (&["rules", "test", RULES], &["table", "json"]),
     (&["completions", "bash"], &[]),
 ];
 

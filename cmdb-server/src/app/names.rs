@@ -48,6 +48,11 @@ impl Mentioned {
         self.sources.extend(item.groups.iter().map(|group| group.source));
     }
 
+    /// A source, shown by its name.
+    pub fn source(&mut self, source: SourceId) {
+        self.sources.insert(source);
+    }
+
     /// Items, shown by what they are called.
     pub fn ids(&mut self, ids: &[ItemId]) {
         self.items.extend(ids);

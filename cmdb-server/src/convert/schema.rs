@@ -1,9 +1,12 @@
 //! Classes and relationship types, as they go out.
 
+use cmdb_core::engine::{SharedIdentifier, TrialChange, TrialRefusal};
 use cmdb_core::model::schema::{Attribute, Class, RelationshipType, Rule};
 use cmdb_proto::v1;
 
-use crate::app::schema::ClassesAnswer;
+use super::value::value_to;
+use crate::app::schema::{ClassesAnswer, TrialAnswer};
+use crate::status::problem_of;
 
 /// Classes with their counts.
 pub fn classes_to(answer: &ClassesAnswer) -> v1::ClassesResponse {
@@ -55,5 +58,62 @@ pub fn relationship_type_to(kind: &RelationshipType) -> v1::RelationshipType {
         weak: kind.weak,
         description: kind.description.clone(),
         declared_in: kind.declared_in.clone(),
+    }
+}
+
+/// What rules that are not in force would change.
+pub fn trial_to(answer: &TrialAnswer) -> v1::TestRulesResponse {
+    let trial = &answer.trial;
+    v1::TestRulesResponse {
+        revision: trial.revision.0,
+        files: answer.files.clone(),
+        items: trial.items,
+        items_changed: trial.items_changed,
+        changes: trial.changes.first.iter().map(|change| change_to(change, answer)).collect(),
+        changes_total: trial.changes.total,
+        refused: trial.refused.first.iter().map(refusal_to).collect(),
+        refused_total: trial.refused.total,
+        shared: trial.shared.first.iter().map(identifier_to).collect(),
+        shared_total: trial.shared.total,
+        parted: trial.parted.first.iter().map(identifier_to).collect(),
+        parted_total: trial.parted.total,
+        relationships: trial.relationships,
+        relationships_changed: trial.relationships_changed,
+        notes: trial.notes.clone(),
+    }
+}
+
+fn change_to(change: &TrialChange, answer: &TrialAnswer) -> v1::RulesChange {
+    let source = |stands: Option<&cmdb_core::engine::Stands>| {
+        let source = stands.and_then(|stands| stands.source);
+        source.map(|source| answer.names.source(source).to_owned()).unwrap_or_default()
+    };
+    v1::RulesChange {
+        item: change.item.to_string(),
+        name: change.name.clone(),
+        attribute: change.attribute.clone(),
+        before: change.before.as_ref().map(|stands| value_to(&stands.value)),
+        source_before: source(change.before.as_ref()),
+        after: change.after.as_ref().map(|stands| value_to(&stands.value)),
+        source_after: source(change.after.as_ref()),
+    }
+}
+
+fn refusal_to(refusal: &TrialRefusal) -> v1::RulesRefusal {
+    v1::RulesRefusal {
+        item: refusal.item.to_string(),
+        name: refusal.name.clone(),
+        problem: Some(problem_of(&refusal.problem)),
+    }
+}
+
+fn identifier_to(shared: &SharedIdentifier) -> v1::RulesIdentifier {
+    v1::RulesIdentifier {
+        attributes: shared.attributes.clone(),
+        values: shared.values.clone(),
+        strong: shared.strong,
+        items: shared.items.iter().map(ToString::to_string).collect(),
+        items_total: shared.items_total,
+        kept_apart: shared.kept_apart,
     }
 }

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::refuse;
 use crate::app::App;
-use crate::convert::schema::{classes_to, relationship_type_to};
+use crate::convert::schema::{classes_to, relationship_type_to, trial_to};
 
 pub struct Schemas(pub Arc<App>);
 
@@ -29,5 +29,15 @@ impl SchemaService for Schemas {
         let schema = self.0.engine.schema();
         let types = schema.relationship_types().map(relationship_type_to).collect();
         Ok(Response::new(v1::RelationshipTypesResponse { types }))
+    }
+
+    async fn test_rules(
+        &self,
+        request: Request<v1::TestRulesRequest>,
+    ) -> Result<Response<v1::TestRulesResponse>, Status> {
+        let ask = request.into_inner();
+        let files = ask.files.into_iter().map(|file| (file.name, file.text)).collect();
+        let answer = self.0.test_rules(files, ask.limit as usize).await.map_err(refuse)?;
+        Ok(Response::new(trial_to(&answer)))
     }
 }

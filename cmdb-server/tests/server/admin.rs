@@ -137,3 +137,27 @@ async fn classes_are_shown_with_what_they_inherit_and_how_many_there_are() {
         ("runs", "target_to_source", false)
     );
 }
+
+#[tokio::test]
+async fn rules_are_tried_on_what_is_stored_and_wrong_ones_are_named_by_file_and_line() {
+    let server = Server::start().await;
+    server.shop().await;
+    let ask = |text: &str| v1::TestRulesRequest {
+        files: vec![v1::RulesFile { name: "own.toml".to_owned(), text: text.to_owned() }],
+        limit: 1,
+    };
+    let (_, reason, _) =
+        said(&server.schema().test_rules(ask("[[order]]\nclasses = [\"wbe\"]")).await.unwrap_err());
+    assert_eq!(reason, "RULES_INVALID");
+    let error = server.schema().test_rules(ask("[[order]]\nclasses = [")).await.unwrap_err();
+    assert!(error.message().contains("own.toml:"), "{error:?}");
+    let nothing = server.schema().test_rules(v1::TestRulesRequest::default()).await.unwrap_err();
+    assert_eq!(said(&nothing).1, "RULES_INVALID");
+    let before = server.admin().status(v1::StatusRequest {}).await.unwrap().into_inner();
+    let one = "[[order]]\nclasses = [\"web_server\"]\nsources = [\"import\"]\n";
+    let answer = server.schema().test_rules(ask(one)).await.unwrap().into_inner();
+    assert_eq!(answer.files, ["own.toml"]);
+    assert_eq!((answer.items, answer.changes_total, answer.revision), (before.items, 0, before.revision));
+    let after = server.admin().status(v1::StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(after.revision, before.revision, "nothing is written");
+}

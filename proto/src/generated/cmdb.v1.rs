@@ -6244,6 +6244,110 @@ pub struct RelationshipType {
     #[prost(string, tag = "6")]
     pub declared_in: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TestRulesRequest {
+    /// Each takes the place of the server's file of the same name, or is read after all others.
+    #[prost(message, repeated, tag = "1")]
+    pub files: ::prost::alloc::vec::Vec<RulesFile>,
+    /// entries of each list; 0: 100
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RulesFile {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TestRulesResponse {
+    /// the moment that was read
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// all of the user's files that were tried together
+    #[prost(string, repeated, tag = "2")]
+    pub files: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// looked at; retired ones are not
+    #[prost(uint64, tag = "3")]
+    pub items: u64,
+    #[prost(uint64, tag = "4")]
+    pub items_changed: u64,
+    #[prost(message, repeated, tag = "5")]
+    pub changes: ::prost::alloc::vec::Vec<RulesChange>,
+    #[prost(uint64, tag = "6")]
+    pub changes_total: u64,
+    /// what is stored and would not be taken again
+    #[prost(message, repeated, tag = "7")]
+    pub refused: ::prost::alloc::vec::Vec<RulesRefusal>,
+    #[prost(uint64, tag = "8")]
+    pub refused_total: u64,
+    /// identifiers that items would have in common, and do not now
+    #[prost(message, repeated, tag = "9")]
+    pub shared: ::prost::alloc::vec::Vec<RulesIdentifier>,
+    #[prost(uint64, tag = "10")]
+    pub shared_total: u64,
+    /// identifiers that items have in common now, and would not
+    #[prost(message, repeated, tag = "11")]
+    pub parted: ::prost::alloc::vec::Vec<RulesIdentifier>,
+    #[prost(uint64, tag = "12")]
+    pub parted_total: u64,
+    /// looked at
+    #[prost(uint64, tag = "13")]
+    pub relationships: u64,
+    /// another source's claim would decide
+    #[prost(uint64, tag = "14")]
+    pub relationships_changed: u64,
+    /// what was not tried
+    #[prost(string, repeated, tag = "15")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// An attribute of an item that would have another value, or another source. Also class, name and status.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RulesChange {
+    /// @42
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub attribute: ::prost::alloc::string::String,
+    /// unset: nothing counts
+    #[prost(message, optional, tag = "4")]
+    pub before: ::core::option::Option<Value>,
+    #[prost(string, tag = "5")]
+    pub source_before: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "6")]
+    pub after: ::core::option::Option<Value>,
+    #[prost(string, tag = "7")]
+    pub source_after: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RulesRefusal {
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub problem: ::core::option::Option<Problem>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RulesIdentifier {
+    #[prost(string, repeated, tag = "1")]
+    pub attributes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "2")]
+    pub values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "3")]
+    pub strong: bool,
+    /// at most 64
+    #[prost(string, repeated, tag = "4")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "5")]
+    pub items_total: u64,
+    /// a person told them apart, or strong identifiers contradict
+    #[prost(bool, tag = "6")]
+    pub kept_apart: bool,
+}
 /// Generated client implementations.
 pub mod schema_service_client {
     #![allow(
@@ -6373,6 +6477,31 @@ pub mod schema_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.SchemaService", "RelationshipTypes"));
             self.inner.unary(req, path, codec).await
         }
+        /// What rules that are not in force would change of what is stored. Writes nothing.
+        pub async fn test_rules(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TestRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TestRulesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.SchemaService/TestRules",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.SchemaService", "TestRules"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -6397,6 +6526,14 @@ pub mod schema_service_server {
             request: tonic::Request<super::RelationshipTypesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RelationshipTypesResponse>,
+            tonic::Status,
+        >;
+        /// What rules that are not in force would change of what is stored. Writes nothing.
+        async fn test_rules(
+            &self,
+            request: tonic::Request<super::TestRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TestRulesResponse>,
             tonic::Status,
         >;
     }
@@ -6553,6 +6690,51 @@ pub mod schema_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RelationshipTypesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.SchemaService/TestRules" => {
+                    #[allow(non_camel_case_types)]
+                    struct TestRulesSvc<T: SchemaService>(pub Arc<T>);
+                    impl<
+                        T: SchemaService,
+                    > tonic::server::UnaryService<super::TestRulesRequest>
+                    for TestRulesSvc<T> {
+                        type Response = super::TestRulesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TestRulesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SchemaService>::test_rules(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TestRulesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
