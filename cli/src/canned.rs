@@ -284,6 +284,9 @@ pub fn status() -> StatusResponse {
         uptime_s: 7_300,
         duplicate_sets: 1,
         waiting_references: 2,
+        waiting_claims: 3,
+        waiting_claims_expired: 1,
+        waiting_claims_evicted: 0,
         sessions: 1,
     }
 }
@@ -394,6 +397,43 @@ pub fn explanation() -> ExplainResponse {
         duplicates: vec![],
         as_of_revision: REVISION,
         as_of_us: NOW_US,
+    }
+}
+
+/// What would become of three claims.
+pub fn identified() -> IdentifyResponse {
+    let found =
+        |method: Method, rule: &str, value: &str, candidate: &str, skipped: Vec<String>| Identification {
+            method: method.into(),
+            rule: vec![rule.into()],
+            values: BTreeMap::from([(rule.into(), value.into())]),
+            candidates: vec![candidate.into()],
+            skipped,
+        };
+    let decision = |key: &str, outcome: decision::Outcome| Decision {
+        key: key.into(),
+        outcome: outcome.into(),
+        ..Decision::default()
+    };
+    let other = "@2 is another machine with the same identifier: what it runs on differ";
+    IdentifyResponse {
+        decisions: vec![
+            Decision {
+                identification: Some(found(Method::Clone, "machine_id", "0a1b", "@2", vec![other.into()])),
+                ..decision("os", decision::Outcome::Created)
+            },
+            Decision {
+                item: "@3".into(),
+                identification: Some(found(Method::Rule, "serial_number", "j6p5nq2", "@3", vec![])),
+                ..decision("machine", decision::Outcome::Updated)
+            },
+            Decision {
+                notes: vec!["waits: db is said to be within \"host\", which nobody names".into()],
+                ..decision("db", decision::Outcome::Waits)
+            },
+        ],
+        items: vec![graph_item("orders-db"), graph_item("web-1")],
+        revision: REVISION,
     }
 }
 

@@ -15,6 +15,7 @@ mod explain;
 mod export;
 mod health;
 mod history;
+mod identify;
 mod impact;
 mod import;
 mod items;
@@ -123,6 +124,8 @@ commands! {
     Duplicates(duplicates),
     /// Why an item is what it is: how it was identified, and what wins each attribute
     Explain(explain),
+    /// What would become of each claim of a report; writes nothing
+    Identify(identify),
     /// Undo a commit, where what it set still stands
     Revert(revert),
     /// What if: edits that were never made, asked and applied

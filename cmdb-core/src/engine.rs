@@ -185,6 +185,11 @@ impl Cmdb {
         self.send(Work::Apply(apply, reply));
     }
 
+    /// What would become of the claims of a report; writes nothing.
+    pub fn identify(&self, ask: Identify, reply: Reply<Identified>) {
+        self.send(Work::Identify(ask, reply));
+    }
+
     /// Takes an item out of use.
     pub fn retire(&self, item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied>) {
         self.send(Work::Retire { item, actor, dry_run, reply });
@@ -346,6 +351,7 @@ fn start(snapshot: &dyn store::Snapshot, schema: &Arc<Schema>) -> Result<(Start,
         secret: [0; 32],
         next_item: last_number(snapshot, Table::Items)? + 1,
         next_match: last_number(snapshot, Table::Matches)? + 1,
+        claims_waiting: claims_waiting(snapshot)?,
         sources: SourceNames::load(snapshot)?.0,
     };
     Ok((start, renewed))
@@ -354,6 +360,15 @@ fn start(snapshot: &dyn store::Snapshot, schema: &Arc<Schema>) -> Result<(Start,
 fn last_number(read: &dyn Read, table: Table) -> Result<u64, StoreError> {
     let last = read.scan(table, &Range { order: Order::Descending, ..Range::all() }, 1)?;
     Ok(last.first().and_then(|(row, _)| key::item_at_end(row)).map_or(0, |id| id.0))
+}
+
+fn claims_waiting(read: &dyn Read) -> Result<u64, StoreError> {
+    let mut waiting = 0;
+    store::for_each(read, Table::Probes, Range::prefix(key::waiting()), |_, _| {
+        waiting += 1;
+        Ok::<(), StoreError>(())
+    })?;
+    Ok(waiting)
 }
 
 fn load_latest(read: &dyn Read) -> Result<rustc_hash::FxHashMap<String, Latest>, StoreError> {

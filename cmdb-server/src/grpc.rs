@@ -80,7 +80,7 @@ pub fn routes(app: &Arc<App>) -> Routes {
         )
         .add_service(
             v1::identity_service_server::IdentityServiceServer::new(identity::Identity(app()))
-                .max_decoding_message_size(QUESTION_BYTES_MAX)
+                .max_decoding_message_size(report_bytes_max)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
         .add_service(

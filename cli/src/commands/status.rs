@@ -45,6 +45,15 @@ fn table(out: &mut dyn Write, url: &str, status: &StatusResponse, now: Timestamp
     if status.waiting_references > 0 {
         fact("references waiting", words::number(status.waiting_references));
     }
+    if status.waiting_claims > 0 {
+        fact("claims waiting", format!("{} for their host", words::number(status.waiting_claims)));
+    }
+    let (expired, evicted) = (status.waiting_claims_expired, status.waiting_claims_evicted);
+    if expired + evicted > 0 {
+        let text =
+            format!("{} waited too long, {} made room", words::number(expired), words::number(evicted));
+        fact("claims given up", text);
+    }
     facts.write(out)?;
     write_sources(out, &status.sources, now)?;
     write_classes(out, status)
@@ -116,6 +125,9 @@ fn object(url: &str, status: &StatusResponse) -> Json {
         "items_by_class": status.items_by_class,
         "duplicate_sets": status.duplicate_sets,
         "waiting_references": status.waiting_references,
+        "waiting_claims": status.waiting_claims,
+        "waiting_claims_expired": status.waiting_claims_expired,
+        "waiting_claims_evicted": status.waiting_claims_evicted,
         "sessions": status.sessions,
         "sources": status.sources.iter().map(source_json).collect::<Vec<_>>(),
     })

@@ -193,7 +193,8 @@ pub fn claim(claim: &wire::SourceClaim) -> Json {
     })
 }
 
-fn identification(identification: &Identification) -> Json {
+/// How an item was found.
+pub fn identification(identification: &Identification) -> Json {
     json!({
         "method": lower(identification.method().as_str_name()),
         "rule": identification.rule,

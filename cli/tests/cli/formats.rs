@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::fake::{Fake, LARGE};
 use crate::shell::{command, ended, run};
 
+/// A report as the agent prints it.
+const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../agent/tests/golden/debian-web.json");
+
 const ALL: [&str; 5] = ["table", "json", "jsonl", "tree", "dot"];
 
 /// Any file of rules: what is made of it is up to the server.
@@ -39,6 +42,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["duplicates"], &["table", "json"]),
     (&["explain", "orders-db"], &["table", "json"]),
     (&["rules", "test", RULES], &["table", "json"]),
+    (&["identify", "--file", REPORT], &["table", "json"]),
     (&["completions", "bash"], &[]),
 ];
 

@@ -50,6 +50,8 @@ pub struct Start {
     pub next_item: u64,
     /// The next match number.
     pub next_match: u64,
+    /// Claims that wait.
+    pub claims_waiting: u64,
     /// The sources there are.
     pub sources: Arc<Vec<Source>>,
 }
@@ -221,6 +223,22 @@ impl<'s> Draft<'s> {
         let id = self.start.next_match;
         self.start.next_match += 1;
         id
+    }
+
+    /// How many claims wait.
+    #[must_use]
+    pub fn claims_waiting(&self) -> u64 {
+        self.start.claims_waiting
+    }
+
+    /// One more claim waits.
+    pub fn count_waiting(&mut self) {
+        self.start.claims_waiting += 1;
+    }
+
+    /// One claim less waits.
+    pub fn count_placed(&mut self) {
+        self.start.claims_waiting = self.start.claims_waiting.saturating_sub(1);
     }
 
     /// Makes this the version of the item.
@@ -430,8 +448,15 @@ impl<'s> Draft<'s> {
         if before.as_ref() == Some(what) {
             return Ok(());
         }
+        let before_item = before.as_ref().and_then(|before| before.item);
         if let Some(before) = before.filter(|before| before.scope != what.scope) {
             self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
+        }
+        let bound = before_item != what.item && kind == UnitKind::Item;
+        if bound && self.start.claims_waiting > 0 {
+            let name = reconcile::Sources::name_and_kind(self, source).0;
+            let awaited = key::awaited(name, unit);
+            self.touched_values.insert((key::AWAITED_KEY.to_owned(), awaited));
         }
         let listed = key::scope_unit(source, &what.scope, kind, unit);
         self.rows.put(Table::ScopeUnits, listed, what.digest.clone());

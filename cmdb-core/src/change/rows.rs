@@ -76,7 +76,9 @@ impl Rows {
             let Some((last, _)) = rows.last() else { break };
             range = range.after(last);
             let whole = rows.len() < page;
-            found.extend(rows);
+            // What was deleted since does not count towards the limit.
+            let deleted = |key: &[u8]| matches!(self.written[table as usize].get(key), Some(None));
+            found.extend(rows.into_iter().filter(|(key, _)| !deleted(key)));
             if whole {
                 break;
             }

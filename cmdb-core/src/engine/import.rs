@@ -102,7 +102,7 @@ impl Run<'_> {
             self.withdraw(draft, events)?;
         }
         ingest::settle(draft)?;
-        self.outcome.waiting = ingest::matches::waiting(draft, &self.matches)?;
+        self.outcome.waiting = ingest::matches::count_waiting(draft, &self.matches)?;
         draft.flush()?;
         Ok(true)
     }
@@ -328,7 +328,7 @@ impl Run<'_> {
             self.matches.extend(kept.into_iter().flat_map(|kept| kept.matches).take(room));
         }
         let counter = match (kind, &decision.outcome, known) {
-            (_, Outcome::Refused(_), _) | (UnitKind::Redundancy, _, _) => None,
+            (_, Outcome::Refused(_) | Outcome::Waits, _) | (UnitKind::Redundancy, _, _) => None,
             (UnitKind::Item, Outcome::Created, _) => Some(&mut self.outcome.created),
             (UnitKind::Item, Outcome::Updated, _) => Some(&mut self.outcome.updated),
             (UnitKind::Item, Outcome::Unchanged, _) => Some(&mut self.outcome.unchanged),

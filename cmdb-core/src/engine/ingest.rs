@@ -14,6 +14,7 @@ pub(super) mod matches;
 pub(super) mod pins;
 pub(super) mod references;
 pub(super) mod relationships;
+pub(super) mod waiting;
 pub(super) mod withdraw;
 
 use crate::change::Draft;
@@ -101,10 +102,25 @@ pub(super) fn state(
     units: &[Unit],
 ) -> Result<Vec<Decision>, StoreError> {
     fetch(draft, stating.source, units)?;
+    let mut stated = place(draft, stating, units)?;
+    settle(draft)?;
+    check_groups(draft, stating, units, &mut stated)?;
+    Ok(stated.decisions)
+}
+
+/// What became of units, and the groups that they declare.
+struct Placed {
+    decisions: Vec<Decision>,
+    groups: Vec<groups::Declared>,
+}
+
+/// Puts units in place; what follows from them is left.
+fn place(draft: &mut Draft<'_>, stating: &Stating<'_>, units: &[Unit]) -> Result<Placed, StoreError> {
     let mut decisions = items::state_items(draft, stating, units)?;
     let mut groups = Vec::new();
     for (unit, decision) in units.iter().zip(&mut decisions) {
-        if matches!(decision.outcome, Outcome::Refused(_)) || is_late(draft, stating, unit)? {
+        let left_alone = matches!(decision.outcome, Outcome::Refused(_) | Outcome::Waits);
+        if left_alone || is_late(draft, stating, unit)? {
             continue;
         }
         let stating = &stating.of(unit);
@@ -113,22 +129,33 @@ pub(super) fn state(
         let problems = groups::state_groups(draft, stating, unit, decision, &mut groups)?;
         note_problems(decision, unit, problems);
     }
-    settle(draft)?;
-    for (group, problem) in groups::unfit(draft, &groups)? {
+    Ok(Placed { decisions, groups })
+}
+
+/// Takes back groups that do not fit their members.
+fn check_groups(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    units: &[Unit],
+    stated: &mut Placed,
+) -> Result<(), StoreError> {
+    for (group, problem) in groups::unfit(draft, &stated.groups)? {
         let place =
             units.iter().position(|unit| unit.claim.key == group.key && unit.claim.kind == group.unit);
         groups::take_back(draft, stating, &group)?;
         if let Some(place) = place {
-            note_problems(&mut decisions[place], &units[place], vec![problem]);
+            note_problems(&mut stated.decisions[place], &units[place], vec![problem]);
         }
     }
-    Ok(decisions)
+    Ok(())
 }
 
 /// What follows from what was stated: entry points of services, and references that wait.
 pub(super) fn settle(draft: &mut Draft<'_>) -> Result<(), StoreError> {
     matches::state_entry_points(draft)?;
-    matches::settle(draft)
+    matches::settle(draft)?;
+    // What was placed meanwhile may name entry points.
+    matches::state_entry_points(draft)
 }
 
 /// A unit that says one thing is refused with it; of one that says several, the rest stands.

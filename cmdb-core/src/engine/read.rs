@@ -31,7 +31,7 @@ use crate::model::item::Status;
 use crate::model::schema::Schema;
 use crate::model::source::Source;
 use crate::model::{Item, ItemId, Relationship, Revision, SourceId, Timestamp};
-use crate::store::record::{self, EndRecord, HeadRecord, MatchRecord, ScopeRecord};
+use crate::store::record::{self, EndRecord, HeadRecord, MatchRecord, ScopeRecord, SourceRecord};
 use crate::store::{self, Range, Snapshot, StoreError, Table, key};
 
 pub use diff::{Diff, Difference, Totals};
@@ -425,10 +425,18 @@ impl Reader {
                 *by_class.entry(graph.class(index)).or_default() += 1;
             }
         }
-        let mut waiting = 0;
+        let (mut waiting, mut claims) = (0, 0);
         store::for_each(self.snapshot(), Table::Matches, Range::all(), |_, bytes| {
             let found: MatchRecord = record::decode(Table::Matches, bytes)?;
-            waiting += u64::from(found.held.is_none());
+            let counted = if found.parked.is_some() { &mut claims } else { &mut waiting };
+            *counted += u64::from(found.held.is_none());
+            Ok::<(), EngineError>(())
+        })?;
+        let (mut expired, mut evicted) = (0, 0);
+        store::for_each(self.snapshot(), Table::Sources, Range::all(), |_, bytes| {
+            let source: SourceRecord = record::decode(Table::Sources, bytes)?;
+            expired += source.claims_expired;
+            evicted += source.claims_evicted;
             Ok::<(), EngineError>(())
         })?;
         Ok(Figures {
@@ -439,6 +447,9 @@ impl Reader {
             items_by_class: by_class.into_iter().map(|(class, items)| (class.to_owned(), items)).collect(),
             duplicate_items: self.tally().duplicate_items.try_into().unwrap_or(0),
             waiting_references: waiting,
+            waiting_claims: claims,
+            waiting_claims_expired: expired,
+            waiting_claims_evicted: evicted,
         })
     }
 

@@ -252,6 +252,7 @@ fn count(outcome: &mut ReportOutcome, decision: Decision) {
         Outcome::Created => outcome.created += 1,
         Outcome::Updated => outcome.updated += 1,
         Outcome::Unchanged => outcome.unchanged += 1,
+        Outcome::Waits => outcome.waiting += 1,
         Outcome::Refused(_) => {}
     }
     if matches!(decision.outcome, Outcome::Refused(_)) || !decision.problems.is_empty() {

@@ -83,6 +83,8 @@ pub struct ReportOutcome {
     pub refused_total: u32,
     /// Sections that were observed before what is known of their scope: nothing that was said since is changed.
     pub late: u32,
+    /// Claims that wait for the item that they stand within.
+    pub waiting: u32,
     /// Sections that must be sent in full, because the store does not hold what they took for known.
     pub rescan: Vec<String>,
 }
@@ -105,6 +107,24 @@ pub struct Apply {
     pub dry_run: bool,
     /// When it was observed; `None`: now.
     pub observed_at: Option<Timestamp>,
+}
+
+/// A report of which it is asked what would become of its claims.
+#[derive(Clone, Debug)]
+pub struct Identify {
+    /// Whose it is; empty, or not known: an agent that nobody has heard of.
+    pub source: String,
+    /// The claims of each scope.
+    pub sections: Vec<(String, Vec<Claim>)>,
+}
+
+/// What would become of the claims of a report.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Identified {
+    /// One for each claim, in order. Of an item that would be new there is no id.
+    pub decisions: Vec<Decision>,
+    /// The graph that they were decided on.
+    pub revision: Revision,
 }
 
 /// What became of a batch of claims, or of a retirement or a revert.
@@ -212,6 +232,8 @@ pub enum Outcome {
     Updated,
     Unchanged,
     Refused(Problem),
+    /// It stands within an item that is not known yet, and is placed when that is.
+    Waits,
 }
 
 /// Files that are published together as one revision.
@@ -360,6 +382,9 @@ pub struct Figures {
     pub items_by_class: Vec<(String, u64)>,
     pub duplicate_items: u64,
     pub waiting_references: u64,
+    pub waiting_claims: u64,
+    pub waiting_claims_expired: u64,
+    pub waiting_claims_evicted: u64,
 }
 
 /// What `verify` says while it runs.

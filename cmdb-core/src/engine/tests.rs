@@ -19,3 +19,4 @@ mod relations;
 mod reports;
 mod scenarios;
 mod trial;
+mod waiting;

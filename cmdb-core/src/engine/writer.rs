@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::inner::Inner;
 use super::request::{
-    Actor, Applied, Apply, EngineError, Import, ImportEvent, ImportOutcome, Outcome, Purge, PurgeOutcome,
-    Purging, Report, ReportOutcome, Split,
+    Actor, Applied, Apply, EngineError, Identified, Identify, Import, ImportEvent, ImportOutcome, Outcome,
+    Purge, PurgeOutcome, Purging, Report, ReportOutcome, Split,
 };
 use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
 use super::{correct, import, ingest, merge, presence, purge, report, scenarios, time};
 use crate::change::{Draft, Sealed, Start};
-use crate::model::{ItemId, Revision, Timestamp};
+use crate::model::{ItemId, Revision, SourceKind, Timestamp};
 use crate::store::StoreError;
 
 /// Told once, from the writer's thread, when the work is durable or refused.
@@ -24,6 +24,7 @@ pub type Events = Box<dyn FnMut(ImportEvent) + Send>;
 pub(super) enum Work {
     Report(Report, Reply<ReportOutcome>),
     Apply(Apply, Reply<Applied>),
+    Identify(Identify, Reply<Identified>),
     Merge { into: ItemId, item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
     Split(Split, Reply<Applied>),
     Retire { item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
@@ -61,6 +62,7 @@ impl Writer {
                     self.reports(group);
                 }
                 Work::Apply(apply, reply) => reply(self.apply(&apply)),
+                Work::Identify(ask, reply) => reply(self.identify(&ask)),
                 Work::Merge { into, item, actor, dry_run, reply } => {
                     reply(self.merge(into, item, &actor, dry_run));
                 }
@@ -180,6 +182,35 @@ impl Writer {
             decisions
         };
         Ok(applied)
+    }
+
+    /// Decides on the claims of a report and forgets it.
+    fn identify(&mut self, ask: &Identify) -> Result<Identified, EngineError> {
+        /// What nobody is called: no name of a source is empty.
+        const NOBODY: &str = "";
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        let known = draft.source_named(&ask.source).map(|source| (source.id, source.kind));
+        let (source, kind) = match known {
+            Some(known) => known,
+            None => (draft.source(NOBODY, SourceKind::Agent, "", "")?, SourceKind::Agent),
+        };
+        let stating = ingest::Stating { source, kind, scope: "", observed_at: draft.now(), merge: false };
+        let sections = ask.sections.iter();
+        let units: Vec<_> = sections
+            .flat_map(|(scope, claims)| claims.iter().map(|claim| ingest::Unit::of(claim.clone(), scope)))
+            .collect();
+        let decisions = ingest::state(&mut draft, &stating, &units)?;
+        // Numbers given out here mean nothing afterwards.
+        let is_there = |id: &ItemId| id.0 < self.start.next_item;
+        let decisions = decisions.into_iter().map(|mut decision| {
+            decision.item = decision.item.filter(is_there);
+            if let Some(identification) = &mut decision.identification {
+                identification.candidates.retain(is_there);
+            }
+            decision
+        });
+        Ok(Identified { decisions: decisions.collect(), revision: self.start.head })
     }
 
     fn merge(
@@ -372,6 +403,7 @@ pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
         | Work::Retire { reply, .. }
         | Work::Revert { reply, .. } => reply(Err(why())),
         Work::Purge(_, reply) => reply(Err(why())),
+        Work::Identify(_, reply) => reply(Err(why())),
         Work::Import(_, _, reply) => reply(Err(why())),
         Work::KeepScenario(_, reply) => reply(Err(why())),
         Work::ApplyScenario { reply, .. } => reply(Err(why())),

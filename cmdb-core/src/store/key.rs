@@ -240,6 +240,30 @@ pub fn with_duplicates() -> Vec<u8> {
     attribute_value("@duplicates", "")
 }
 
+/// The prefix of all claims that wait, oldest first. No attribute is called so.
+#[must_use]
+pub fn waiting() -> Vec<u8> {
+    attribute_value("@waiting", "")
+}
+
+/// The key of a claim that waits, in `Probes`.
+#[must_use]
+pub fn waiting_claim(since: Timestamp, id: u64) -> Vec<u8> {
+    let mut key = waiting();
+    key.extend_from_slice(&due(since));
+    key.extend_from_slice(&id.to_be_bytes());
+    key
+}
+
+/// The attribute under which claims wait for a key; no attribute is called so.
+pub const AWAITED_KEY: &str = "@key";
+
+/// The value under which claims wait for a key of a source.
+#[must_use]
+pub fn awaited(source: &str, key: &str) -> String {
+    format!("{source}\n{key}")
+}
+
 /// The key of a match in `Probes`.
 #[must_use]
 pub fn probe(attribute: &str, value: &str, id: u64) -> Vec<u8> {

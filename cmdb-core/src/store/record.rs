@@ -5,12 +5,14 @@
 //!
 //! Invariant: `decode(encode(x)) == x` for every record that the writer makes.
 
+mod claim;
 mod convert;
 
 use prost::Message;
 
 use super::{FORMAT, StoreError, Table};
 
+pub use claim::{ClaimRecord, claim_from, claim_record};
 pub use convert::{item_from, item_record, relationship_from, relationship_record, value_from, value_record};
 pub(crate) use convert::{
     plain_from, plain_records, relationship_claim_from, relationship_claim_record, unit_kind_from,
@@ -465,6 +467,12 @@ pub struct SourceRecord {
     /// When its latest report was observed.
     #[prost(int64, optional, tag = "7")]
     pub reported_us: Option<i64>,
+    /// Claims that waited for too long.
+    #[prost(uint64, tag = "8")]
+    pub claims_expired: u64,
+    /// Claims that waited and made room for others.
+    #[prost(uint64, tag = "9")]
+    pub claims_evicted: u64,
 }
 
 /// A row of `Scopes`.
@@ -515,6 +523,21 @@ pub struct MatchRecord {
     /// Why it waits; empty: it does not.
     #[prost(string, tag = "10")]
     pub waits: String,
+    /// Instead of a relationship: a whole claim that waits for the item that it stands within.
+    #[prost(message, optional, tag = "11")]
+    pub parked: Option<ClaimRecord>,
+    /// Of a claim that waits: since when.
+    #[prost(int64, tag = "12")]
+    pub since_us: i64,
+    /// Of a claim that waits: its digest.
+    #[prost(bytes = "vec", tag = "13")]
+    pub digest: Vec<u8>,
+    /// Of a claim that waits: when it was observed.
+    #[prost(int64, tag = "14")]
+    pub observed_at_us: i64,
+    /// Of a claim that waits: when its source last said otherwise.
+    #[prost(int64, optional, tag = "15")]
+    pub otherwise_at_us: Option<i64>,
 }
 
 /// One end of a matched relationship.

@@ -1,7 +1,10 @@
 //! Which items are the same: merge, split, and why the machine thinks so.
 
-use cmdb_core::engine::{Applied, ClaimChoice, DuplicateSet, Explanation, Split, When};
-use cmdb_core::model::ItemId;
+use cmdb_core::claim::Claim;
+use cmdb_core::engine::{
+    Applied, ClaimChoice, Decision, DuplicateSet, Explanation, Identified, Identify, Outcome, Split, When,
+};
+use cmdb_core::model::{ItemId, Problem};
 
 use super::changes::{ChangeAnswer, Run};
 use super::graph::AsOf;
@@ -13,6 +16,8 @@ use super::{App, Error, Names, Person};
 pub const SETS_DEFAULT: usize = 100;
 /// Duplicate sets in one answer at most.
 pub const SETS_MAX: usize = 10_000;
+/// Claims of one report at most, where it is asked what would become of them.
+pub const IDENTIFIED_MAX: usize = 50_000;
 /// Choices in one split at most.
 pub const CHOICES_MAX: usize = 10_000;
 
@@ -50,7 +55,63 @@ pub struct ExplainAnswer {
     pub names: Names,
 }
 
+/// A claim of a report that is only looked at; one that came in wrong is told of beside the others.
+pub struct LookedAt {
+    /// Its key, as it came in.
+    pub key: String,
+    /// The claim.
+    pub claim: Result<Claim, Problem>,
+}
+
+/// What would become of the claims of a report.
+pub struct IdentifyAnswer {
+    /// One for each claim, in order.
+    pub identified: Identified,
+    /// What is mentioned.
+    pub names: Names,
+}
+
 impl App {
+    /// What would become of the claims of a report, by scope; writes nothing.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked now.
+    pub async fn identify(
+        &self,
+        source: String,
+        sections: Vec<(String, Vec<LookedAt>)>,
+    ) -> Result<IdentifyAnswer, Error> {
+        let mut wrong: Vec<Option<Decision>> = Vec::new();
+        let mut good = Vec::new();
+        for (scope, claims) in sections {
+            let mut kept = Vec::new();
+            for looked_at in claims {
+                match looked_at.claim {
+                    Ok(claim) => {
+                        wrong.push(None);
+                        kept.push(claim);
+                    }
+                    Err(problem) => wrong.push(Some(refused(looked_at.key, problem))),
+                }
+            }
+            good.push((scope, kept));
+        }
+        let ask = Identify { source, sections: good };
+        let identified = self.ask(|engine, reply| engine.identify(ask, reply)).await?;
+        let mut decided = identified.decisions.into_iter();
+        let decisions = wrong.into_iter().filter_map(|wrong| wrong.or_else(|| decided.next())).collect();
+        let identified = Identified { decisions, revision: identified.revision };
+        self.read(move |reader| {
+            let mut mentioned = Mentioned::default();
+            for decision in &identified.decisions {
+                mentioned.items(decision.item);
+                mentioned.items(decision.identification.iter().flat_map(|found| found.candidates.clone()));
+            }
+            Ok(IdentifyAnswer { names: mentioned.names(reader)?, identified })
+        })
+        .await
+    }
+
     /// Merges an item into another one.
     ///
     /// # Errors
@@ -150,5 +211,16 @@ impl App {
             Ok(ExplainAnswer { as_of: AsOf::of(reader), item: shown, why, names })
         })
         .await
+    }
+}
+
+fn refused(key: String, problem: Problem) -> Decision {
+    Decision {
+        key,
+        outcome: Outcome::Refused(problem),
+        item: None,
+        identification: None,
+        problems: Vec::new(),
+        notes: Vec::new(),
     }
 }

@@ -73,6 +73,7 @@ pub fn decision_to(decision: &Decision) -> v1::Decision {
         Outcome::Created => (v1::decision::Outcome::Created, None),
         Outcome::Updated => (v1::decision::Outcome::Updated, None),
         Outcome::Unchanged => (v1::decision::Outcome::Unchanged, None),
+        Outcome::Waits => (v1::decision::Outcome::Waits, None),
         Outcome::Refused(problem) => (v1::decision::Outcome::Refused, Some(problem)),
     };
     // Where only parts were refused, the first stands for them, and the notes tell of all.

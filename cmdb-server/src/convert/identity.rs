@@ -1,5 +1,7 @@
 //! Sets of items that may be one, and why an item is what it is, as they go out.
 
+use std::collections::BTreeSet;
+
 use cmdb_core::engine::{
     Bid, ClaimChoice, Contest, DuplicateKind, DuplicateSet, IdentifierEvidence, StatedIdentifier,
 };
@@ -7,11 +9,12 @@ use cmdb_core::model::schema::Strength;
 use cmdb_core::model::{ItemId, Problem, Reason};
 use cmdb_proto::v1;
 
+use super::change::decision_to;
 use super::graph::labelled;
 use super::item::item_to;
 use super::value::value_to;
 use crate::app::Names;
-use crate::app::identity::{DuplicatesAnswer, ExplainAnswer};
+use crate::app::identity::{DuplicatesAnswer, ExplainAnswer, IdentifyAnswer, LookedAt};
 
 /// Where a claim goes.
 ///
@@ -24,6 +27,29 @@ pub fn choice_from(choice: v1::ClaimChoice) -> Result<ClaimChoice, Problem> {
             .expected("the id of one of the two items", choice.item.chars().take(80).collect::<String>())
     })?;
     Ok(ClaimChoice { source: choice.source, key: choice.key, item })
+}
+
+/// A section of a report that is only looked at.
+pub fn looked_at_from(section: v1::IdentifySection) -> (String, Vec<LookedAt>) {
+    let claims = section.claims.into_iter();
+    let claims =
+        claims.map(|claim| LookedAt { key: claim.key.clone(), claim: super::claim::claim_from(claim) });
+    (section.scope, claims.collect())
+}
+
+/// What would become of the claims of a report.
+pub fn identified_to(answer: &IdentifyAnswer) -> v1::IdentifyResponse {
+    let mut named = BTreeSet::new();
+    for decision in &answer.identified.decisions {
+        named.extend(decision.item);
+        named.extend(decision.identification.iter().flat_map(|found| found.candidates.iter().copied()));
+    }
+    let named: Vec<ItemId> = named.into_iter().collect();
+    v1::IdentifyResponse {
+        decisions: answer.identified.decisions.iter().map(decision_to).collect(),
+        items: items(&named, &answer.names),
+        revision: answer.identified.revision.0,
+    }
 }
 
 /// Duplicate sets.

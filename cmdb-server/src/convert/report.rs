@@ -118,5 +118,6 @@ pub fn ack_to(sequence: u64, outcome: &ReportOutcome, digest: Vec<u8>) -> v1::Ac
         withdrawn: outcome.withdrawn,
         refused: outcome.refused.iter().map(decision_to).collect(),
         refused_total: outcome.refused_total,
+        waiting: outcome.waiting,
     }
 }

@@ -288,7 +288,7 @@ impl Session {
 fn why(refused: &Decision) -> String {
     let whole = match &refused.outcome {
         Outcome::Refused(problem) => Some(problem),
-        Outcome::Created | Outcome::Updated | Outcome::Unchanged => None,
+        Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Waits => None,
     };
     let problems: Vec<String> = whole.into_iter().chain(&refused.problems).map(ToString::to_string).collect();
     problems.join("; ")

@@ -9,10 +9,10 @@ use tonic::{Request, Response, Status};
 
 use super::{limit, person, refuse};
 use crate::app::changes::Run;
-use crate::app::identity::{CHOICES_MAX, SETS_DEFAULT, SETS_MAX};
+use crate::app::identity::{CHOICES_MAX, IDENTIFIED_MAX, SETS_DEFAULT, SETS_MAX};
 use crate::app::{App, Error};
 use crate::convert::change::changes_to;
-use crate::convert::identity::{choice_from, duplicates_to, explained_to};
+use crate::convert::identity::{choice_from, duplicates_to, explained_to, identified_to, looked_at_from};
 
 pub struct Identity(pub Arc<App>);
 
@@ -69,6 +69,24 @@ impl IdentityService for Identity {
         let when = self.0.when(&ask.as_of).map_err(refuse)?;
         let answer = self.0.duplicates(ask.item, when, limit).await.map_err(refuse)?;
         Ok(Response::new(duplicates_to(&answer)))
+    }
+
+    async fn identify(
+        &self,
+        request: Request<v1::IdentifyRequest>,
+    ) -> Result<Response<v1::IdentifyResponse>, Status> {
+        let ask = request.into_inner();
+        let claims: usize = ask.sections.iter().map(|section| section.claims.len()).sum();
+        if claims > IDENTIFIED_MAX {
+            return Err(refuse(Error::OutOfRange {
+                what: "the number of claims",
+                expected: format!("at most {IDENTIFIED_MAX}"),
+                given: claims.to_string(),
+            }));
+        }
+        let sections = ask.sections.into_iter().map(looked_at_from).collect();
+        let answer = self.0.identify(ask.source, sections).await.map_err(refuse)?;
+        Ok(Response::new(identified_to(&answer)))
     }
 
     async fn explain(

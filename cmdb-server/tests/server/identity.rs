@@ -86,3 +86,37 @@ async fn a_merge_redirects_and_a_split_takes_it_back() {
     let none = server.identity().split(by("ann", split(Vec::new()))).await.unwrap_err();
     assert_eq!(none.code(), Code::NotFound);
 }
+
+#[tokio::test]
+async fn a_report_is_looked_at_and_nothing_is_written() {
+    use v1::decision::Outcome;
+    let server = machines().await;
+    let machine = |key: &str, serial: &str| {
+        let mut claim = item(key, "server", key);
+        let said = claim.item.as_mut().unwrap();
+        said.attributes = [("serial_number".to_owned(), text(serial))].into();
+        claim
+    };
+    let mut lost = item("data", "file_system", "/data");
+    lost.item.as_mut().unwrap().within =
+        Some(v1::Reference { to: Some(v1::reference::To::Key("nowhere".to_owned())) });
+    let claims = vec![item("", "server", ""), machine("machine", "X-NEW"), machine("other", "j6p5nq2"), lost];
+    let section = v1::IdentifySection { scope: "machine".to_owned(), claims };
+    let ask = v1::IdentifyRequest { source: String::new(), sections: vec![section] };
+    let before = get(&server, "web01").await;
+    let answer = server.identity().identify(ask).await.unwrap().into_inner();
+    let outcomes: Vec<_> = answer.decisions.iter().map(v1::Decision::outcome).collect();
+    assert_eq!(outcomes, [Outcome::Refused, Outcome::Created, Outcome::Created, Outcome::Waits]);
+    assert!(answer.decisions[1].item.is_empty(), "a new item has no id yet");
+    let found = answer.decisions[2].identification.clone().unwrap();
+    assert_eq!(
+        (found.method(), found.rule),
+        (v1::identification::Method::Duplicate, vec!["serial_number".to_owned()])
+    );
+    assert_eq!(found.values["serial_number"], "j6p5nq2");
+    let named: Vec<_> = answer.items.iter().map(|item| item.name.as_str()).collect();
+    assert_eq!(named, ["web01", "s-1"]);
+    assert_eq!(get(&server, "web01").await, before);
+    let status = server.admin().status(v1::StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!((status.revision, status.waiting_claims, status.sources.len()), (answer.revision, 0, 3));
+}

@@ -39,6 +39,15 @@ pub struct StatusResponse {
     /// connected agents
     #[prost(uint64, tag = "14")]
     pub sessions: u64,
+    /// claims that wait for the item that they stand within
+    #[prost(uint64, tag = "15")]
+    pub waiting_claims: u64,
+    /// waited for too long; asked for again
+    #[prost(uint64, tag = "16")]
+    pub waiting_claims_expired: u64,
+    /// made room for others; asked for again
+    #[prost(uint64, tag = "17")]
+    pub waiting_claims_evicted: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SourceStatus {
@@ -789,6 +798,8 @@ pub mod decision {
         Updated = 2,
         Unchanged = 3,
         Refused = 4,
+        /// it stands within an item that is not known yet
+        Waits = 5,
     }
     impl Outcome {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -802,6 +813,7 @@ pub mod decision {
                 Self::Updated => "UPDATED",
                 Self::Unchanged => "UNCHANGED",
                 Self::Refused => "REFUSED",
+                Self::Waits => "WAITS",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -812,6 +824,7 @@ pub mod decision {
                 "UPDATED" => Some(Self::Updated),
                 "UNCHANGED" => Some(Self::Unchanged),
                 "REFUSED" => Some(Self::Refused),
+                "WAITS" => Some(Self::Waits),
                 _ => None,
             }
         }
@@ -3714,6 +3727,9 @@ pub struct Ack {
     pub refused: ::prost::alloc::vec::Vec<Decision>,
     #[prost(uint32, tag = "9")]
     pub refused_total: u32,
+    /// claims that wait for the item that they stand within
+    #[prost(uint32, tag = "10")]
+    pub waiting: u32,
 }
 /// Asks for whole sections: the server does not hold what the report took for known.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4445,6 +4461,33 @@ pub mod health_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IdentifyRequest {
+    /// whose report it is; empty, or not known: an agent that nobody has heard of
+    #[prost(string, tag = "1")]
+    pub source: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub sections: ::prost::alloc::vec::Vec<IdentifySection>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IdentifySection {
+    #[prost(string, tag = "1")]
+    pub scope: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub claims: ::prost::alloc::vec::Vec<Claim>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IdentifyResponse {
+    /// one for each claim, in order; of a new item there is no id
+    #[prost(message, repeated, tag = "1")]
+    pub decisions: ::prost::alloc::vec::Vec<Decision>,
+    /// those that the decisions name
+    #[prost(message, repeated, tag = "2")]
+    pub items: ::prost::alloc::vec::Vec<GraphItem>,
+    /// the graph that they were decided on
+    #[prost(uint64, tag = "3")]
+    pub revision: u64,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MergeRequest {
     /// ITEM that stays
@@ -4864,6 +4907,31 @@ pub mod identity_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.IdentityService", "Explain"));
             self.inner.unary(req, path, codec).await
         }
+        /// What would become of each claim of a report. Writes nothing.
+        pub async fn identify(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IdentifyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IdentifyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.IdentityService/Identify",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.IdentityService", "Identify"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4902,6 +4970,14 @@ pub mod identity_service_server {
             &self,
             request: tonic::Request<super::ExplainRequest>,
         ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
+        /// What would become of each claim of a report. Writes nothing.
+        async fn identify(
+            &self,
+            request: tonic::Request<super::IdentifyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IdentifyResponse>,
+            tonic::Status,
+        >;
     }
     /// Which item a claim speaks of: why, and what people say of it.
     #[derive(Debug)]
@@ -5143,6 +5219,51 @@ pub mod identity_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExplainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.IdentityService/Identify" => {
+                    #[allow(non_camel_case_types)]
+                    struct IdentifySvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::IdentifyRequest>
+                    for IdentifySvc<T> {
+                        type Response = super::IdentifyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IdentifyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::identify(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IdentifySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

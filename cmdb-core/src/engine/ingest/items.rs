@@ -7,6 +7,7 @@ use super::around::Around;
 use super::batch::{self, Batch};
 use super::pins;
 use super::references::{self, Resolved};
+use super::waiting;
 use super::{Stating, Unit, is_late, stated};
 use crate::change::{Draft, item_identifiers};
 use crate::claim::{
@@ -54,7 +55,14 @@ pub(super) fn state_items(
         }
         if later.len() == waiting.len() && !std::mem::take(&mut in_order) {
             for place in later {
-                decisions[place] = Some(refuse_host(&units[place].claim));
+                let (stating, unit) = (stating.of(&units[place]), &units[place]);
+                let problem = host_unknown(&unit.claim);
+                let decision = if waiting::may_wait(stating.kind, &unit.claim) {
+                    waiting::park(draft, &stating, unit, &problem)?
+                } else {
+                    refuse_host(&unit.claim, problem)
+                };
+                decisions[place] = Some(decision);
             }
             break;
         }
@@ -240,6 +248,7 @@ fn place(
     decision.item = Some(id);
     decision.identification = Some(verdict.identification);
     let mut kept = draft.unit(stating.source, claim.kind, &claim.key)?.unwrap_or_default();
+    waiting::forget(draft, &mut kept)?;
     kept.item = Some(id.0);
     stated(&mut kept, stating, unit);
     draft.put_unit(stating.source, claim.kind, &claim.key, &kept)
@@ -674,23 +683,26 @@ fn check_entry_points(claim: &Claim, value: &Value) -> Result<(), Problem> {
     Ok(())
 }
 
-fn refuse_host(claim: &Claim) -> Decision {
+fn host_unknown(claim: &Claim) -> Problem {
     let host = match claim.item.as_ref().and_then(|item| item.within.as_ref()) {
         Some(Reference::Key(key)) => key.clone(),
+        Some(Reference::SourceKey { source, key }) => format!("{source}:{key}"),
         Some(other) => format!("{other:?}"),
         None => String::new(),
     };
+    Problem::new(
+        Reason::ReferenceUnknown,
+        format!("{} is said to be within \"{host}\", which nobody names", claim.key),
+        claim.key.clone(),
+    )
+    .expected("the key of an item of the same source, source:key, or an id", host)
+    .hint("name the host in the same batch or before")
+}
+
+fn refuse_host(claim: &Claim, problem: Problem) -> Decision {
     Decision {
         key: claim.key.clone(),
-        outcome: Outcome::Refused(
-            Problem::new(
-                Reason::ReferenceUnknown,
-                format!("{} is said to be within \"{host}\", which nobody names", claim.key),
-                claim.key.clone(),
-            )
-            .expected("the key of an item of the same source, source:key, or an id", host)
-            .hint("name the host in the same batch or before"),
-        ),
+        outcome: Outcome::Refused(problem),
         item: None,
         identification: None,
         problems: Vec::new(),

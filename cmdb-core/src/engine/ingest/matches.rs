@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use super::references::Resolved;
-use super::{Stating, UNKNOWN, Unit, relationships, withdraw};
+use super::{Stating, UNKNOWN, Unit, relationships, waiting, withdraw};
 use crate::change::Draft;
 use crate::claim::{Claim, EntryPoint, Reference, RelationshipClaim};
 use crate::engine::request::{Decision, Outcome};
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::unit::UnitKind;
-use crate::model::{Item, ItemId, SourceId, SourceKind, Status, Value};
+use crate::model::{Item, ItemId, SourceId, SourceKind, Status, Timestamp, Value};
 use crate::store::record::{self, EdgeRecord, EndpointRecord, MatchRecord};
 use crate::store::{StoreError, Table, key};
 
@@ -40,15 +40,22 @@ pub(super) fn add(
         kind: kind.to_owned(),
         to: Some(endpoint(to)),
         claim: Some(record::relationship_claim_record(state)),
-        held: None,
-        waits: String::new(),
+        ..MatchRecord::default()
     };
-    for (attribute, value) in probes(draft, &record) {
-        draft.put_row(Table::Probes, key::probe(&attribute, &value, id), Vec::new());
-    }
+    ask(draft, id, &record);
     draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &record);
     answer(draft, id)?;
     Ok(id)
+}
+
+/// Puts in place what wakes a match, or a claim that waits.
+pub(super) fn ask(draft: &mut Draft<'_>, id: u64, found: &MatchRecord) {
+    for (attribute, value) in probes(draft, found) {
+        draft.put_row(Table::Probes, key::probe(&attribute, &value, id), Vec::new());
+    }
+    if found.parked.is_some() {
+        draft.put_row(Table::Probes, key::waiting_claim(Timestamp(found.since_us), id), Vec::new());
+    }
 }
 
 fn endpoint(end: Resolved) -> EndpointRecord {
@@ -68,6 +75,10 @@ pub(super) fn remove(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
     for (attribute, value) in probes(draft, &found) {
         draft.delete_row(Table::Probes, key::probe(&attribute, &value, id));
     }
+    if found.parked.is_some() {
+        draft.delete_row(Table::Probes, key::waiting_claim(Timestamp(found.since_us), id));
+        draft.count_placed();
+    }
     draft.delete_row(Table::Matches, id.to_be_bytes().to_vec());
     release(draft, &found)
 }
@@ -76,16 +87,28 @@ pub(super) fn remove(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
 pub(super) fn settle(draft: &mut Draft<'_>) -> Result<(), StoreError> {
     /// The most matches that one value wakes.
     const WOKEN_MAX: usize = 100_000;
-    let mut woken = BTreeSet::new();
-    for (attribute, value) in draft.take_touched_values() {
-        for (row, _) in draft.rows(Table::Probes, &key::attribute_value(&attribute, &value), WOKEN_MAX)? {
-            woken.extend(key::item_at_end(&row).map(|id| id.0));
+    // What is placed may be what other claims wait for; each round places some that waited, so there is an end.
+    loop {
+        let mut woken = BTreeSet::new();
+        for (attribute, value) in draft.take_touched_values() {
+            for (row, _) in draft.rows(Table::Probes, &key::attribute_value(&attribute, &value), WOKEN_MAX)? {
+                woken.extend(key::item_at_end(&row).map(|id| id.0));
+            }
+        }
+        let mut ready = Vec::new();
+        for id in woken {
+            match waiting::take_ready(draft, id)? {
+                Some(claim) => ready.push(claim),
+                None => answer(draft, id)?,
+            }
+        }
+        if ready.is_empty() {
+            return Ok(());
+        }
+        for claim in ready {
+            waiting::state_ready(draft, &claim)?;
         }
     }
-    for id in woken {
-        answer(draft, id)?;
-    }
-    Ok(())
 }
 
 /// Asks every match again whose values are compared in another way now.
@@ -100,9 +123,7 @@ pub(in crate::engine) fn ask_anew(draft: &mut Draft<'_>) -> Result<(), StoreErro
     for page in all.chunks(PAGE) {
         for id in page {
             let Some(found) = load(draft, *id)? else { continue };
-            for (attribute, value) in probes(draft, &found) {
-                draft.put_row(Table::Probes, key::probe(&attribute, &value, *id), Vec::new());
-            }
+            ask(draft, *id, &found);
             answer(draft, *id)?;
         }
         draft.flush()?;
@@ -111,7 +132,7 @@ pub(in crate::engine) fn ask_anew(draft: &mut Draft<'_>) -> Result<(), StoreErro
 }
 
 /// How many of these matches wait.
-pub(in crate::engine) fn waiting(draft: &Draft<'_>, ids: &[u64]) -> Result<u64, StoreError> {
+pub(in crate::engine) fn count_waiting(draft: &Draft<'_>, ids: &[u64]) -> Result<u64, StoreError> {
     let mut waiting = 0;
     for id in ids {
         waiting += u64::from(load(draft, *id)?.is_some_and(|found| found.held.is_none()));
@@ -119,7 +140,7 @@ pub(in crate::engine) fn waiting(draft: &Draft<'_>, ids: &[u64]) -> Result<u64, 
     Ok(waiting)
 }
 
-fn load(draft: &Draft<'_>, id: u64) -> Result<Option<MatchRecord>, StoreError> {
+pub(super) fn load(draft: &Draft<'_>, id: u64) -> Result<Option<MatchRecord>, StoreError> {
     let found = draft.row(Table::Matches, &id.to_be_bytes())?;
     found.map(|bytes| record::decode(Table::Matches, &bytes)).transpose()
 }
@@ -180,7 +201,7 @@ pub(in crate::engine) fn repoint(
 
 /// Brings a match up to date.
 pub(in crate::engine) fn answer(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
-    let Some(before) = load(draft, id)? else { return Ok(()) };
+    let Some(before) = load(draft, id)?.filter(|found| found.parked.is_none()) else { return Ok(()) };
     let from = candidates(draft, before.from.as_ref())?;
     let to = candidates(draft, before.to.as_ref())?;
     let mut after = before.clone();
@@ -276,7 +297,7 @@ fn wanted_values(draft: &Draft<'_>, class: &str, name: &str, value: &Value) -> V
 
 /// The indexed values that wake a match.
 fn probes(draft: &Draft<'_>, found: &MatchRecord) -> BTreeSet<(String, String)> {
-    let mut probes = BTreeSet::new();
+    let mut probes: BTreeSet<(String, String)> = waiting::awaited(draft, found).into_iter().collect();
     for end in [&found.from, &found.to].into_iter().flatten() {
         let Ok(wanted) = record::plain_from(end.attributes.clone()) else { continue };
         for (name, value) in &wanted {

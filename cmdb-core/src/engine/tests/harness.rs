@@ -7,9 +7,9 @@ use std::sync::mpsc;
 
 use crate::claim::{Claim, ItemClaim, Reference, RelationshipClaim, UnitKind};
 use crate::engine::{
-    Actor, Applied, Apply, ClaimChoice, Cmdb, EngineError, Entry, Import, ImportEvent, ImportOutcome,
-    Options, Outcome, Purge, PurgeOutcome, Purging, Reply, Report, ReportOutcome, Section, SourceName, Split,
-    StagedFile,
+    Actor, Applied, Apply, ClaimChoice, Cmdb, EngineError, Entry, Identified, Identify, Import, ImportEvent,
+    ImportOutcome, Options, Outcome, Purge, PurgeOutcome, Purging, Reply, Report, ReportOutcome, Section,
+    SourceName, Split, StagedFile,
 };
 use crate::import::Format;
 use crate::model::schema::Schema;
@@ -212,6 +212,11 @@ impl Bench {
         self.clock.fetch_add(1, Ordering::SeqCst);
         let ask = Split { item, choices, actor: actor(), dry_run: false };
         wait(|reply| self.cmdb.split(ask, reply))
+    }
+
+    pub(super) fn identify(&self, source: &str, sections: Vec<(String, Vec<Claim>)>) -> Identified {
+        let ask = Identify { source: source.to_owned(), sections };
+        wait(|reply| self.cmdb.identify(ask, reply)).expect("answered")
     }
 
     pub(super) fn purge(

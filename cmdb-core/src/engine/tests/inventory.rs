@@ -62,6 +62,10 @@ fn called(mut claim: Claim, name: &str) -> Claim {
 
 impl Host {
     pub(super) fn sections(&self) -> Vec<Section> {
+        self.claims().iter().map(|(scope, claims)| section(scope, claims)).collect()
+    }
+
+    fn claims(&self) -> Vec<(String, Vec<Claim>)> {
         let runs_on = if self.container.is_empty() { "machine" } else { "container" };
         let os = item(
             "os",
@@ -78,19 +82,19 @@ impl Host {
                 self.container,
             )
         };
-        let mut sections = vec![section("os", &[os]), section("machine", &[below])];
+        let mut sections = vec![("os".to_owned(), vec![os]), ("machine".to_owned(), vec![below])];
         if !self.disk.is_empty() {
             let disk =
                 item("disk:sda", "disk", &known(&[("device", "/dev/sda"), ("serial_number", self.disk)]));
             let disk = part_of(within(disk, "machine"), "machine");
-            sections.push(section("disks", &[disk]));
+            sections.push(("disks".to_owned(), vec![disk]));
         }
         let nic = item(
             "interface:eth0",
             "network_interface",
             &known(&[("interface", "eth0"), ("mac_address", self.mac)]),
         );
-        sections.push(section("network", &[part_of(within(nic, "os"), "os")]));
+        sections.push(("network".to_owned(), vec![part_of(within(nic, "os"), "os")]));
         sections
     }
 
@@ -475,4 +479,62 @@ fn containers_virtual_machines_and_lists() {
             "clone @1 @2: same uuid; not serial_number",
         ],
     );
+}
+
+#[test]
+fn a_dry_run_says_what_a_report_would_do_and_writes_nothing() {
+    use crate::engine::Outcome;
+    let bench = bench();
+    WEB.report(&bench);
+    let (before, head) = (graph(&bench), bench.head());
+    let asked = |source: &str, host: Host| -> Vec<String> {
+        let answer = bench.identify(source, host.claims());
+        assert_eq!(answer.revision, head);
+        let line = |decision: &crate::engine::Decision| {
+            let found = decision.identification.clone().unwrap_or_default();
+            let item = decision.item.map_or("-".to_owned(), |id| id.to_string());
+            let outcome = format!("{:?}", decision.outcome).to_lowercase();
+            let by = found.rule.join("+");
+            format!("{} {outcome} {item} {:?} {by} {:?}", decision.key, found.method, found.candidates)
+        };
+        answer.decisions.iter().map(line).collect()
+    };
+    assert_eq!(
+        asked("agent-1", WEB),
+        ["os unchanged @2 Key  []", "machine unchanged @1 Key  []", "interface:eth0 unchanged @3 Key  []"]
+    );
+    assert_eq!(
+        asked("", Host { disk: "D1", ..WEB }),
+        [
+            "os updated @2 Rule machine_id [ItemId(2)]",
+            "machine updated @1 Rule uuid [ItemId(1)]",
+            "disk:sda created - New  []",
+            "interface:eth0 updated @3 Rule interface [ItemId(3)]"
+        ]
+    );
+    assert_eq!(
+        asked("agent-9", Host { machine_id: ID_1, ..MAIL }),
+        [
+            "os created - Clone machine_id [ItemId(2)]",
+            "machine created - New  []",
+            "interface:eth0 created - New  []"
+        ]
+    );
+    let lost = within(item("db", "database_instance", &[("product", text("postgresql"))]), "nowhere");
+    let answer =
+        bench.identify("", vec![("software".to_owned(), vec![lost, item("x", "no_such_class", &[])])]);
+    assert_eq!(answer.decisions[0].outcome, Outcome::Waits);
+    assert!(matches!(answer.decisions[1].outcome, Outcome::Refused(_)));
+    assert_eq!((graph(&bench), bench.head()), (before, head));
+    assert!(
+        bench
+            .cmdb
+            .reader()
+            .expect("readable")
+            .sources()
+            .expect("readable")
+            .iter()
+            .all(|known| known.source.name == "agent-1")
+    );
+    bench.check();
 }

@@ -31,6 +31,10 @@ fn claim(u: &mut Unstructured<'_>) -> Result<Claim> {
     if u.int_in_range(0..=3)? == 0 {
         claim.item.as_mut().expect("an item").cleared.push("port".to_owned());
     }
+    if claim.item.as_ref().is_some_and(|said| said.class == "database_instance") && u.arbitrary()? {
+        // It may not be there yet, or be the thing itself.
+        claim = within(claim, &name(u)?);
+    }
     for _ in 0..u.int_in_range(0..=3)? {
         let to = match u.int_in_range(0..=4)? {
             0 => Reference::Match(crate::claim::Match {
