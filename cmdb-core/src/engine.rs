@@ -44,6 +44,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 
+pub use correct::merged;
 pub use image::Opened;
 pub use read::{
     Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Evidence, Explanation,

@@ -23,6 +23,9 @@ pub(super) fn retire(draft: &mut Draft<'_>, id: ItemId) -> Result<Result<(), Pro
     let Some(item) = draft.item(id)? else {
         return Ok(Err(Problem::new(Reason::ItemNotFound, format!("there is no item {id}"), id.to_string())));
     };
+    if let Some(into) = item.merged_into {
+        return Ok(Err(merged(id, into)));
+    }
     let now = draft.now();
     let mut item = Item::clone(&item);
     for claim in &mut item.claims {
@@ -35,6 +38,20 @@ pub(super) fn retire(draft: &mut Draft<'_>, id: ItemId) -> Result<Result<(), Pro
     draft.resolve_and_put(item)?;
     ingest::settle(draft)?;
     Ok(Ok(()))
+}
+
+/// Whoever writes the old id may not know that another item would go with it.
+#[must_use]
+pub fn merged(id: ItemId, into: ItemId) -> Problem {
+    Problem::new(
+        Reason::MergeInvalid,
+        format!("{id} was merged into {into}, and is retired already"),
+        id.to_string(),
+    )
+    .expected("an item of its own", format!("{id}, which leads to {into}"))
+    .hint(format!(
+        "`cmdb retire {into}` retires what both have become; `cmdb split {id}` makes two of them again"
+    ))
 }
 
 /// Undoes a commit where what it set still stands; what was left alone, with the reason.

@@ -114,7 +114,11 @@ impl App {
         run: Run,
     ) -> Result<ChangeAnswer, Error> {
         let actor = person.actor(reason)?;
-        let id = self.read(move |reader| Ok(reader.resolve(&text)?)).await?;
+        let found = self.read(move |reader| Ok(reader.resolve_followed(&text)?)).await?;
+        if let Some(merged) = found.redirected_from {
+            return Err(cmdb_core::engine::merged(merged, found.item).into());
+        }
+        let id = found.item;
         let applied = self.ask(|engine, reply| engine.retire(id, actor, run == Run::Dry, reply)).await?;
         self.dressed(applied, None).await
     }

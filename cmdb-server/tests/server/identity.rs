@@ -58,6 +58,10 @@ async fn a_merge_redirects_and_a_split_takes_it_back() {
     assert_eq!((dry.revision, dry.changes.is_empty()), (0, false));
     let done = server.identity().merge(by("ann", merge(false))).await.unwrap().into_inner();
     assert_eq!((done.item.as_str(), done.revision), (old.as_str(), 4));
+    let retire = v1::RetireRequest { item: old.clone(), ..Default::default() };
+    let (_, reason, hint) = said(&server.items().retire(by("ann", retire)).await.unwrap_err());
+    assert_eq!(reason, "MERGE_INVALID");
+    assert!(hint.contains(&format!("cmdb split {old}")), "{hint}");
     let led = get(&server, &old).await;
     assert_eq!((led.id.as_str(), led.redirected_from.as_str()), (done.into.as_str(), old.as_str()));
     let twice = server.identity().merge(by("ann", merge(false))).await.unwrap_err();

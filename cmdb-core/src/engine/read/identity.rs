@@ -6,9 +6,10 @@ use super::Reader;
 use crate::change::claim_identifiers;
 use crate::engine::request::EngineError;
 use crate::identify::Identifier;
-use crate::model::item::{ItemClaimState, Method};
+use crate::model::item::{ItemClaimState, Method, Pin};
 use crate::model::schema::Strength;
 use crate::model::{Item, ItemId, SourceId, SourceKind, Status, Timestamp, Value};
+use crate::reconcile;
 use crate::store::{Range, Table, key};
 
 /// The most items of one duplicate set that are looked at.
@@ -144,7 +145,7 @@ impl Reader {
     pub fn explain(&self, id: ItemId) -> Result<Option<Explanation>, EngineError> {
         let Some(item) = self.item(id)? else { return Ok(None) };
         let identifiers = self.identifier_evidence(&[&item]);
-        let attributes = self.contests(&item);
+        let attributes = self.contests(&item)?;
         let merged = self.marked(&key::merged_into(id), |other| other.merged_into == Some(id))?;
         Ok(Some(Explanation { item, identifiers, attributes, merged: merged.into_iter().collect() }))
     }
@@ -220,25 +221,25 @@ impl Reader {
         order.into_iter().filter_map(|rule| rows.remove(&rule)).collect()
     }
 
-    fn contests(&self, item: &Item) -> Vec<Contest> {
+    fn contests(&self, item: &Item) -> Result<Vec<Contest>, EngineError> {
         let mut names: BTreeSet<&str> = BTreeSet::new();
         item.claims.iter().for_each(|claim| names.extend(claim.attributes.keys().map(String::as_str)));
         let mut contests = vec![
             self.contest(item, "class", |claim| {
                 (!claim.class.is_empty())
                     .then(|| (Value::Text(claim.class.clone()), claim.class == item.class))
-            }),
+            })?,
             self.contest(item, "name", |claim| {
                 (!claim.name.is_empty()).then(|| (Value::Text(claim.name.clone()), claim.name == item.name))
-            }),
+            })?,
         ];
         for name in names {
             contests.push(self.contest(item, name, |claim| {
                 claim.attributes.get(name).map(|stated| (stated.value.clone(), stated.effective))
-            }));
+            })?);
         }
         contests.retain(|contest| !contest.bids.is_empty());
-        contests
+        Ok(contests)
     }
 
     fn contest(
@@ -246,7 +247,7 @@ impl Reader {
         item: &Item,
         attribute: &str,
         says: impl Fn(&ItemClaimState) -> Option<(Value, bool)>,
-    ) -> Contest {
+    ) -> Result<Contest, EngineError> {
         let mut bids: Vec<(Standing, Bid)> = Vec::new();
         for claim in &item.claims {
             let Some((value, effective)) = says(claim) else { continue };
@@ -258,37 +259,86 @@ impl Reader {
                 why: String::new(),
                 observed_at: claim.observed_at,
             };
-            bids.push((self.standing(item, attribute, claim), bid));
+            bids.push((self.standing(item, attribute, claim)?, bid));
         }
         bids.sort_by_key(|(standing, bid)| {
-            (!bid.effective, standing.withdrawn, standing.rank, std::cmp::Reverse(bid.observed_at))
+            let pinned = std::cmp::Reverse(standing.pin.as_ref().map(|pin| pin.since));
+            let stale = standing.gave_way;
+            (
+                !bid.effective,
+                pinned,
+                standing.withdrawn,
+                stale,
+                standing.rank,
+                std::cmp::Reverse(standing.since),
+            )
         });
-        let winner = bids.first().map(|(standing, _)| standing.clone());
+        let winner = match self.denier(item, attribute) {
+            Some(denier) if bids.iter().all(|(_, bid)| !bid.effective) => {
+                for (_, bid) in &mut bids {
+                    bid.why = format!(
+                        "{} says that there is no value",
+                        self.standing(item, attribute, denier)?.source
+                    );
+                }
+                let bids = bids.into_iter().map(|(_, bid)| bid).collect();
+                return Ok(Contest { attribute: attribute.to_owned(), bids });
+            }
+            _ => bids.first().map(|(standing, _)| standing.clone()),
+        };
         let second = bids.get(1).map(|(standing, _)| standing.clone());
         let mut contest = Contest { attribute: attribute.to_owned(), bids: Vec::new() };
         for (place, (standing, mut bid)) in bids.into_iter().enumerate() {
             bid.why = match (place, &winner, &second) {
-                (0, _, None) => "nobody else says anything of it".to_owned(),
+                (0, _, None) => match (standing.pinned(), standing.stale_since) {
+                    (Some(pinned), _) => pinned,
+                    (None, Some(_)) => format!("nobody else says anything of it; {}", standing.stale()),
+                    (None, None) => "nobody else says anything of it".to_owned(),
+                },
                 (0, Some(winner), Some(second)) => winner.won_over(second),
                 (_, Some(winner), _) => standing.lost_to(winner),
                 (_, None, _) => String::new(),
             };
             contest.bids.push(bid);
         }
-        contest
+        Ok(contest)
     }
 
-    fn standing(&self, item: &Item, attribute: &str, claim: &ItemClaimState) -> Standing {
+    /// The claim that says, and may say, that there is no value.
+    fn denier<'a>(&self, item: &'a Item, attribute: &str) -> Option<&'a ItemClaimState> {
+        if !self.schema().null_overwrites(&item.class, attribute) {
+            return None;
+        }
+        item.standing().find(|claim| claim.marks.nulls.contains(attribute))
+    }
+
+    fn standing(
+        &self,
+        item: &Item,
+        attribute: &str,
+        claim: &ItemClaimState,
+    ) -> Result<Standing, EngineError> {
         let (name, kind) = self
             .source(claim.source)
             .map_or(("", SourceKind::Rule), |source| (source.name.as_str(), source.kind));
-        Standing {
-            withdrawn: claim.withdrawn_at.is_some(),
+        let stands = claim.withdrawn_at.is_none();
+        let after = reconcile::stale_after(item, attribute, claim, self.schema(), &self.moment.sources);
+        let stale_since = match after {
+            Some(after) if stands => {
+                Some(self.confirmed_at(claim)?.plus_us(after)).filter(|since| *since <= self.moment())
+            }
+            _ => None,
+        };
+        Ok(Standing {
+            withdrawn: !stands,
+            pin: claim.marks.pins.get(attribute).filter(|_| stands).cloned(),
+            gave_way: claim.marks.stale.contains(attribute),
+            stale_since,
+            since: claim.marks.otherwise_at.unwrap_or(claim.observed_at),
             rank: self.schema().rank(&item.class, attribute, name, kind),
             source: name.to_owned(),
             kind,
-            observed_at: claim.observed_at,
-        }
+        })
     }
 }
 
@@ -298,16 +348,42 @@ struct Standing {
     rank: u32,
     source: String,
     kind: SourceKind,
-    observed_at: Timestamp,
+    /// A person holds it.
+    pin: Option<Pin>,
+    /// Not confirmed in time, and the next source took over.
+    gave_way: bool,
+    /// Since when it is not confirmed in time, whether or not another source took over.
+    stale_since: Option<Timestamp>,
+    /// When it was said last, or something else before it.
+    since: Timestamp,
 }
 
 impl Standing {
+    fn pinned(&self) -> Option<String> {
+        let pin = self.pin.as_ref()?;
+        let until = pin.until.map_or_else(|| "it is unpinned".to_owned(), |until| until.to_string());
+        Some(format!("pinned by {} until {until}: {}", self.source, pin.reason))
+    }
+
+    fn stale(&self) -> String {
+        match self.stale_since {
+            Some(since) => format!("stale since {since}"),
+            None => "stale until it was heard again".to_owned(),
+        }
+    }
+
     fn won_over(&self, other: &Standing) -> String {
+        if let Some(pinned) = self.pinned() {
+            return pinned;
+        }
+        if self.withdrawn == other.withdrawn && self.gave_way != other.gave_way {
+            return format!("{} is {}", other.source, other.stale());
+        }
         if self.withdrawn != other.withdrawn {
             format!("{} no longer says it", other.source)
         } else if self.rank != other.rank {
             self.goes_before(other)
-        } else if self.observed_at != other.observed_at {
+        } else if self.since != other.since {
             format!("observed later than by {}", other.source)
         } else {
             "of equals the one that was said first".to_owned()
@@ -315,11 +391,17 @@ impl Standing {
     }
 
     fn lost_to(&self, winner: &Standing) -> String {
+        if let Some(pinned) = winner.pinned() {
+            return pinned;
+        }
+        if self.withdrawn == winner.withdrawn && self.gave_way != winner.gave_way {
+            return self.stale();
+        }
         if self.withdrawn != winner.withdrawn {
             "no longer said".to_owned()
         } else if self.rank != winner.rank {
             winner.goes_before(self)
-        } else if self.observed_at != winner.observed_at {
+        } else if self.since != winner.since {
             format!("observed earlier than by {}", winner.source)
         } else {
             "of equals not the one that was said first".to_owned()

@@ -183,6 +183,7 @@ fn what_cannot_be_merged_or_split_is_refused() {
     bench.merge(web, vm).expect("taken");
     assert_eq!(refused(bench.merge(web, vm)).reason, Reason::MergeInvalid);
     assert_eq!(refused(bench.merge(vm, web)).reason, Reason::MergeInvalid);
+    assert_eq!(refused(bench.retire(vm)).reason, Reason::MergeInvalid, "the old id retires nothing else");
     let head = bench.head();
     assert_eq!(head, Revision(3));
 }

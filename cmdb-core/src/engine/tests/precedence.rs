@@ -170,3 +170,41 @@ fn anybody_unpins_and_a_pin_needs_a_reason_and_a_moment_to_come() {
     }
     bench.check();
 }
+
+/// What is said of the version of an item: source, whether it counts, why.
+fn explained(bench: &Bench, id: ItemId) -> Vec<(String, bool, String)> {
+    let reader = bench.cmdb.reader().expect("readable");
+    let why = reader.explain(id).expect("readable").expect("there");
+    let contest = why.attributes.into_iter().find(|contest| contest.attribute == "version").expect("said");
+    let name = |id| reader.source(id).expect("a source").name.clone();
+    contest.bids.into_iter().map(|bid| (name(bid.source), bid.effective, bid.why)).collect()
+}
+
+#[test]
+fn an_explanation_names_the_pin_and_what_is_stale() {
+    let (bench, id) = two_sources();
+    let (heard, head) = (bench.clock.load(std::sync::atomic::Ordering::SeqCst), bench.head());
+    bench.apply(person("ann"), vec![pin(id, "16", None, "agreed")], true).expect("taken");
+    let told = explained(&bench, id);
+    assert_eq!((told[0].0.as_str(), told[0].1), ("person-ann", true));
+    assert!(
+        told.iter().all(|(_, _, why)| why.contains("pinned by person-ann") && why.contains("agreed")),
+        "{told:?}"
+    );
+    assert!(told[1..].iter().all(|(_, effective, _)| !effective), "{told:?}");
+    // Undone, it leaves no pin behind.
+    let pinned = Revision(head.0 + 1);
+    bench.revert(pinned).expect("undone");
+    assert_eq!(version(&bench, id, When::Now), "15");
+    let left = bench.find("db").claims.into_iter().filter(|claim| claim.withdrawn_at.is_none());
+    assert!(left.flat_map(|claim| claim.marks.pins).next().is_none());
+    bench.apply(person("ann"), vec![set(id, "19")], true).expect("taken, so nothing holds it");
+    assert_eq!(version(&bench, id, When::Now), "19");
+    bench.revert(bench.head()).expect("undone");
+    bench.pass(8 * DAY_US);
+    let told = explained(&bench, id);
+    assert_eq!((told[0].0.as_str(), told[0].1), ("cmdb", true));
+    let agent = told.iter().find(|(source, _, _)| source == "web01").expect("still said");
+    assert!(!agent.1 && agent.2.starts_with("stale since 2027-01-"), "{told:?}, heard {heard}");
+    bench.check();
+}
