@@ -1,4 +1,5 @@
-//! Who answers for an item that does not say so itself: assignment rules, then the nearest service that depends on it.
+//! Who answers for an item that does not say so itself: the parties that it is related to, assignment rules, then the
+//! nearest service that depends on it.
 //!
 //! Invariant: asking for one item and asking for all give the same answer. Of several services at the same distance
 //! the one with the smallest id counts.
@@ -29,8 +30,8 @@ pub struct Given {
 pub enum Origin {
     /// An assignment rule: where it is declared.
     Rule(String),
-    /// The nearest service that depends on the item.
-    Service(ItemId),
+    /// Another item: the party that owns or supports it, or the nearest service that depends on it.
+    Item(ItemId),
 }
 
 /// A service, with what is known of who answers for it.
@@ -110,7 +111,7 @@ impl Inherited {
         let place = *self.nearest[column].get(graph.index(item)?.0 as usize)?;
         let service = self.services.get(place as usize).filter(|service| service.id != item)?;
         let value = service.has.get(attribute)?.clone();
-        Some(Given { value, from: Origin::Service(service.id) })
+        Some(Given { value, from: Origin::Item(service.id) })
     }
 }
 

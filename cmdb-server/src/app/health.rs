@@ -73,7 +73,7 @@ pub fn given(reader: &Reader, item: &Item) -> Result<Vec<GivenAnswer>, Error> {
         service: service(&given).and_then(|id| labels.get(&id).cloned()),
         rule: match &given.from {
             Origin::Rule(declared_in) => declared_in.clone(),
-            Origin::Service(_) => String::new(),
+            Origin::Item(_) => String::new(),
         },
         value: given.value,
     });
@@ -82,7 +82,7 @@ pub fn given(reader: &Reader, item: &Item) -> Result<Vec<GivenAnswer>, Error> {
 
 fn service(given: &Given) -> Option<ItemId> {
     match given.from {
-        Origin::Service(id) => Some(id),
+        Origin::Item(id) => Some(id),
         Origin::Rule(_) => None,
     }
 }

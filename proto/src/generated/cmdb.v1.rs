@@ -1804,17 +1804,17 @@ pub struct Item {
     #[prost(message, repeated, tag = "24")]
     pub given: ::prost::alloc::vec::Vec<GivenValue>,
 }
-/// Given by an assignment rule, or inherited from the nearest service that depends on the item.
+/// From the party that owns or supports the item, by an assignment rule, or from the nearest service that depends on it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GivenValue {
     #[prost(string, tag = "1")]
     pub attribute: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub value: ::prost::alloc::string::String,
-    /// where the rule is declared; empty: inherited
+    /// where the rule is declared; empty: from another item
     #[prost(string, tag = "3")]
     pub rule: ::prost::alloc::string::String,
-    /// id
+    /// id of that item: the party or the service
     #[prost(string, tag = "4")]
     pub service: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]

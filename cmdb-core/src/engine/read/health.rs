@@ -40,7 +40,7 @@ impl Reader {
         for some in ids.chunks(AT_ONCE) {
             for item in self.items(some)?.into_iter().flatten() {
                 let site = sites.as_ref().and_then(|sites| sites.get(graph, item.id));
-                let mut given = self.by_rules(&rules, &item, site);
+                let mut given = self.stated(&rules, &item, site)?;
                 for attribute in ASSIGNED {
                     if !given.contains_key(attribute) {
                         let found = inherited.get(graph, item.id, attribute);
@@ -144,16 +144,9 @@ impl Reader {
         item: &Item,
         site: Option<&str>,
     ) -> Result<BTreeMap<String, String>, EngineError> {
-        let by_rules = self.by_rules(rules, item, site);
+        let stated = self.stated(rules, item, site)?;
         let mut has: BTreeMap<String, String> =
-            by_rules.into_iter().map(|(attribute, given)| (attribute, given.value)).collect();
-        let outgoing = self.outgoing(item.id)?;
-        for (attribute, kind) in [("owner", "owned_by"), ("support_group", "supported_by")] {
-            let party = outgoing.iter().find(|found| found.kind == kind && found.stands());
-            if let Some(party) = party.map(|found| self.item(found.to)).transpose()?.flatten() {
-                has.insert(attribute.to_owned(), party.name);
-            }
-        }
+            stated.into_iter().map(|(attribute, given)| (attribute, given.value)).collect();
         for attribute in ASSIGNED {
             if let Some(value) = own(item, attribute) {
                 has.insert(attribute.to_owned(), value);
@@ -162,23 +155,35 @@ impl Reader {
         Ok(has)
     }
 
-    /// What rules give an item that it does not have itself.
-    fn by_rules(&self, rules: &Rules, item: &Item, site: Option<&str>) -> BTreeMap<String, Given> {
+    /// What an item does not have itself, by its relationships to people, else by a rule.
+    fn stated(
+        &self,
+        rules: &Rules,
+        item: &Item,
+        site: Option<&str>,
+    ) -> Result<BTreeMap<String, Given>, EngineError> {
         let value = |name: &str| self.value(item, name);
         let mut given = health::by_rules(rules, self.schema(), &item.class, &item.name, site, &value);
+        let outgoing = self.outgoing(item.id)?;
+        for (attribute, kind) in [("owner", "owned_by"), ("support_group", "supported_by")] {
+            let party = outgoing.iter().find(|found| found.kind == kind && found.stands());
+            if let Some(party) = party.map(|found| self.item(found.to)).transpose()?.flatten() {
+                given.insert(attribute.to_owned(), Given { value: party.name, from: Origin::Item(party.id) });
+            }
+        }
         given.retain(|attribute, _| own(item, attribute).is_none());
-        given
+        Ok(given)
     }
 
-    /// Owner, support group and environment that an item does not have itself: by a rule, else from the nearest
-    /// service that depends on it.
+    /// Owner, support group and environment that an item does not have itself: from the party that it is related to,
+    /// by a rule, else from the nearest service that depends on it.
     ///
     /// # Errors
     /// When a rule cannot be read, or the store cannot be read.
     pub fn given(&self, item: &Item) -> Result<BTreeMap<String, Given>, EngineError> {
         let rules = self.health_rules()?;
         let site = self.site_of(&rules, item.id)?;
-        let mut given = self.by_rules(&rules, item, site.as_deref());
+        let mut given = self.stated(&rules, item, site.as_deref())?;
         let mut open: Vec<&str> = ASSIGNED
             .into_iter()
             .filter(|attribute| own(item, attribute).is_none() && !given.contains_key(*attribute))
@@ -198,7 +203,7 @@ impl Reader {
                 let has = self.answered_for(&rules, &service, site.as_deref())?;
                 open.retain(|attribute| match has.get(*attribute) {
                     Some(value) => {
-                        let from = Origin::Service(service.id);
+                        let from = Origin::Item(service.id);
                         given.insert((*attribute).to_owned(), Given { value: value.clone(), from });
                         false
                     }

@@ -182,7 +182,7 @@ fn given(bench: &Bench, name: &str) -> Vec<String> {
     let given = reader.given(&bench.find(name)).expect("readable");
     let from = |origin: &Origin| match origin {
         Origin::Rule(at) => at.clone(),
-        Origin::Service(id) => reader.item(*id).expect("readable").expect("there").name,
+        Origin::Item(id) => reader.item(*id).expect("readable").expect("there").name,
     };
     given.iter().map(|(name, given)| format!("{name}={} of {}", given.value, from(&given.from))).collect()
 }
@@ -200,6 +200,10 @@ fn owners_come_from_the_item_then_rules_then_the_nearest_service() {
             r#"{"item":{"key":"srv","class":"server","name":"srv"}}"#,
             r#"{"item":{"key":"fra","class":"site","name":"Frankfurt"}}"#,
             r#"{"item":{"key":"lone","class":"server","name":"lone"}}"#,
+            r#"{"item":{"key":"owned","class":"server","name":"owned"}}"#,
+            r#"{"item":{"key":"iron","class":"team","name":"Iron"}}"#,
+            r#"{"relationship":{"from":"near","type":"depends_on","to":"owned"}}"#,
+            r#"{"relationship":{"from":"owned","type":"owned_by","to":"iron"}}"#,
             r#"{"relationship":{"from":"far","type":"depends_on","to":"near"}}"#,
             r#"{"relationship":{"from":"near","type":"depends_on","to":"app"}}"#,
             r#"{"relationship":{"from":"app","type":"runs_on","to":"os"}}"#,
@@ -211,6 +215,7 @@ fn owners_come_from_the_item_then_rules_then_the_nearest_service() {
     assert_eq!(given(&bench, "os"), ["support_group=far desk of far"]);
     assert_eq!(given(&bench, "srv"), ["owner=near team of near", "support_group=far desk of far"]);
     assert_eq!(given(&bench, "far"), Vec::<String>::new());
+    assert_eq!(given(&bench, "owned"), ["owner=Iron of Iron", "support_group=far desk of far"]);
     let nobodys = "no owner, no rule gives one, and no service passes one on";
     assert_eq!(listed(&bench, "unowned"), [format!("lone: {nobodys}")]);
     let own = "[[assign]]\nsite = \"frank*\"\nclass = \"configuration_item\"\nenvironment = \"production\"\n\
@@ -227,7 +232,7 @@ fn owners_come_from_the_item_then_rules_then_the_nearest_service() {
     // Services stand in no site.
     let open = listed(&bench, "no_environment");
     let names: Vec<&str> = open.iter().filter_map(|line| line.split(':').next()).collect();
-    assert_eq!(names, ["far", "near", "lone"]);
+    assert_eq!(names, ["far", "near", "lone", "owned"]);
 }
 
 #[test]
