@@ -402,7 +402,7 @@ fn as_of(figures: &mut Figures, engine: &Cmdb, before: Revision) -> Result<()> {
         value: format!("{:.2} s cold, {:.1} µs cached", wall.as_secs_f64(), micros(again)),
         reached: Some(wall.as_secs_f64() <= 3.0),
         beside: format!(
-            "{:.2} s CPU, {count} items; as of the revision before the import: {:.2} s, {:.2} s CPU",
+            "{:.2} s CPU, {count} items; as of revision 1: {:.2} s, {:.2} s CPU",
             spent.as_secs_f64(),
             dawn.as_secs_f64(),
             dawn_cpu.as_secs_f64()
