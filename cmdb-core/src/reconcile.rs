@@ -162,7 +162,8 @@ pub fn resolve_relationship(
     let stands = relationship.claims.iter().any(|claim| claim.withdrawn_at.is_none());
     let status = match (stands, relationship.status, gone) {
         (true, _, _) => Status::Active,
-        (false, Status::Active, Gone::Stopped) => Status::Stopped,
+        // What went with its item, and is not named when the item is back, is not seen like any other.
+        (false, Status::Active | Status::Missing, Gone::Stopped) => Status::Stopped,
         (false, Status::Active, Gone::Missing) => Status::Missing,
         (false, later, _) => later,
     };

@@ -202,7 +202,8 @@ fn assert_same(expected: &[String], found: &[String], told: &dyn Fn() -> String)
 }
 
 /// Everything that is held true and everything that is claimed, by the names that sources give. When something was
-/// first seen, and since when it is so, belong to the way the reports took.
+/// first seen, and since when it is so, belong to the way the reports took; so does what a relationship that nobody sees
+/// any more was said to weigh last.
 fn picture(bench: &Bench) -> Vec<String> {
     let reader = bench.cmdb.reader().expect("readable");
     let list = List { page_size: 1_000, retired: true, ..List::default() };
@@ -251,16 +252,12 @@ fn picture(bench: &Bench) -> Vec<String> {
             let effective = relationship.effective();
             lines.push(format!("{edge} {} as {} says", relationship.status, source(effective.source)));
             for claim in &relationship.claims {
-                lines.push(format!(
-                    "{edge}: {}:{} {} \"{}\" {} {} withdrawn {}",
-                    source(claim.source),
-                    claim.key,
-                    claim.scope,
-                    claim.group,
-                    claim.weight,
-                    claim.inferred,
-                    claim.withdrawn_at.is_some()
-                ));
+                let says = match claim.withdrawn_at {
+                    None => format!("\"{}\" {}", claim.group, claim.weight),
+                    Some(_) => "withdrawn".to_owned(),
+                };
+                let (source, inferred) = (source(claim.source), claim.inferred);
+                lines.push(format!("{edge}: {source}:{} {} {inferred} {says}", claim.key, claim.scope));
             }
         }
     }
