@@ -192,6 +192,8 @@ fn group(name: &str, require: Require) -> RedundancyClaim {
         require,
         inferred: false,
         confidence: 1.0,
+        evidence: String::new(),
+        rejected: false,
     }
 }
 

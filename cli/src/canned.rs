@@ -104,6 +104,13 @@ pub fn impact() -> ImpactResponse {
         hidden: 0,
         coverage: Some(coverage()),
         assumptions: vec!["group db of web-2 is inferred".into()],
+        assumed_groups: vec![AssumedGroup {
+            item: Some(graph_item("web-2")),
+            group: "db".into(),
+            require: "any".into(),
+            confidence: 0.6,
+            evidence: "one client uses both".into(),
+        }],
     }
 }
 
@@ -330,6 +337,8 @@ pub fn item() -> Item {
             inferred: true,
             confidence: 0.8,
             source: "agent-0b6f3c1e".into(),
+            evidence: "one client uses both".into(),
+            rejected: false,
         }],
         revision: 40,
         first_seen_us: NOW_US - 2 * HOUR_US,
@@ -362,6 +371,22 @@ fn evidence() -> IdentifierEvidence {
         strong: true,
         agrees: true,
         stated: vec![said("@2", "agent.db1"), said("@3", "webshop")],
+    }
+}
+
+/// Two web servers that the shop may do with one of.
+pub fn group() -> Group {
+    Group {
+        item: Some(graph_item("Shop")),
+        group: "nginx:443".into(),
+        standing: "proposed".into(),
+        require: "any".into(),
+        confidence: 0.7,
+        evidence: "one client uses nginx on port 443 of 2 hosts".into(),
+        reason: String::new(),
+        members: vec![graph_item("web-1"), graph_item("web-2")],
+        members_total: 2,
+        sources: vec!["rule-redundancy".into()],
     }
 }
 

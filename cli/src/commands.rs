@@ -13,6 +13,7 @@ mod diff;
 mod duplicates;
 mod explain;
 mod export;
+mod groups;
 mod health;
 mod history;
 mod identify;
@@ -122,6 +123,8 @@ commands! {
     Split(split),
     /// Items that may be the same, with the evidence
     Duplicates(duplicates),
+    /// Redundancy groups: what is declared, what was concluded, and what people say of it
+    Groups(groups),
     /// Why an item is what it is: how it was identified, and what wins each attribute
     Explain(explain),
     /// What would become of each claim of a report; writes nothing

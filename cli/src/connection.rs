@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use cmdb_proto::v1::{
     admin_service_client::AdminServiceClient, commit_service_client::CommitServiceClient,
-    graph_service_client::GraphServiceClient, health_service_client::HealthServiceClient,
-    identity_service_client::IdentityServiceClient, item_service_client::ItemServiceClient,
-    scenario_service_client::ScenarioServiceClient, schema_service_client::SchemaServiceClient,
-    transfer_service_client::TransferServiceClient,
+    graph_service_client::GraphServiceClient, group_service_client::GroupServiceClient,
+    health_service_client::HealthServiceClient, identity_service_client::IdentityServiceClient,
+    item_service_client::ItemServiceClient, scenario_service_client::ScenarioServiceClient,
+    schema_service_client::SchemaServiceClient, transfer_service_client::TransferServiceClient,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -164,6 +164,8 @@ clients! {
     commits: CommitServiceClient;
     /// Impact, dependencies, trace, neighbours.
     graph: GraphServiceClient;
+    /// Redundancy groups: list, confirm, reject.
+    groups: GroupServiceClient;
     /// Merge, split, duplicates, explain.
     identity: IdentityServiceClient;
     /// Whether the facts can be trusted.

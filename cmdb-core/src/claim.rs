@@ -16,6 +16,8 @@ use crate::model::value::Attributes;
 
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 512;
+/// The longest evidence of a redundancy group that is kept, in bytes; more is cut.
+pub const EVIDENCE_BYTES_MAX: usize = 1_024;
 /// The most relationships one claim may carry.
 pub const RELATIONSHIPS_MAX: usize = 100_000;
 /// The most attributes one item claim may carry.
@@ -129,4 +131,8 @@ pub struct RedundancyClaim {
     pub inferred: bool,
     /// 0 to 1.
     pub confidence: f64,
+    /// What it was concluded from, in words; of a person's word on it, the reason.
+    pub evidence: String,
+    /// A person says that there is no such redundancy.
+    pub rejected: bool,
 }

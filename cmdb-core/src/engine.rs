@@ -24,6 +24,7 @@ mod merge;
 mod presence;
 mod purge;
 mod read;
+mod redundancy;
 mod report;
 mod reschema;
 mod scenarios;
@@ -48,8 +49,9 @@ pub use correct::merged;
 pub use image::Opened;
 pub use read::{
     Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Evidence, Explanation,
-    IdentifierEvidence, Listed, Neighbours, Reader, Resolved, SharedIdentifier, Stands, StatedIdentifier,
-    Totals, Touched, Trial, TrialChange, TrialOptions, TrialRefusal,
+    GROUP_MEMBERS_MAX, GroupShown, GroupStanding, Groups, GroupsAsked, IdentifierEvidence, Listed,
+    Neighbours, Reader, Resolved, SharedIdentifier, Stands, StatedIdentifier, Totals, Touched, Trial,
+    TrialChange, TrialOptions, TrialRefusal,
 };
 pub use request::*;
 pub use scenarios::{Added, ApplyScenario, Conflict, Evaluated, ScenarioApplied, Take, check_scenario_name};
@@ -145,6 +147,7 @@ impl Cmdb {
             presence,
             views: view::Views::default(),
             latest: std::sync::RwLock::new(latest),
+            looked: Mutex::default(),
             listeners: Mutex::default(),
             complaints: Mutex::default(),
         });

@@ -7,7 +7,7 @@
 //! ```text
 //! model ← claim ← {import, identify, reconcile, store}
 //!                 {identify, reconcile, store} ← change ┐
-//! model ← {graph, query, scenario}                      ├─ engine
+//! model ← {graph, query, redundancy, scenario}          ├─ engine
 //!         {graph, query} ← health                       ┘
 //! ```
 #![warn(missing_docs)]
@@ -22,5 +22,6 @@ pub mod import;
 pub mod model;
 pub mod query;
 pub mod reconcile;
+pub mod redundancy;
 pub mod scenario;
 pub mod store;

@@ -18,7 +18,7 @@ pub use decay::{
 };
 pub use stale::{Confirmed, judge_stale, may_be_stale_at, stale_after};
 
-use crate::model::item::ItemClaimState;
+use crate::model::item::{Group, ItemClaimState};
 use crate::model::schema::Schema;
 use crate::model::{Item, Relationship, SourceId, SourceKind, Status, Timestamp};
 
@@ -138,7 +138,18 @@ fn resolve_status(item: &mut Item, schema: &Schema, now: Timestamp) {
     }
 }
 
-/// Sets the effective claim, denial and status of a relationship from its claims. It has at least one.
+/// Whose word on a group counts: the smallest. What is declared, or was judged, goes before what was concluded; then
+/// the order of sources decides.
+#[must_use]
+pub fn group_order(group: &Group, schema: &Schema, sources: &dyn Sources) -> (bool, u32) {
+    let (name, kind) = sources.name_and_kind(group.source);
+    (group.inferred, schema.rank("item", "", name, kind))
+}
+
+/// Sets the effective claim, group, denial and status of a relationship from its claims. It has at least one.
+///
+/// A claim that is about the group alone says nothing of the rest. Of such claims and the effective one, those that
+/// name a group, the one whose source goes first gives the group.
 pub fn resolve_relationship(
     relationship: &mut Relationship,
     schema: &Schema,
@@ -154,12 +165,31 @@ pub fn resolve_relationship(
         // that their reports took.
         let machine = matches!(kind, SourceKind::Agent | SourceKind::Connector);
         let since = if machine { Timestamp::default() } else { claim.observed_at };
-        (claim.withdrawn_at.is_some(), rank, Reverse(since), name, claim.unit, &claim.key)
+        (
+            claim.only_groups(),
+            claim.withdrawn_at.is_some(),
+            rank,
+            Reverse(since),
+            name,
+            claim.unit,
+            &claim.key,
+        )
     };
-    relationship.effective =
-        (0..relationship.claims.len()).min_by_key(order).expect("a relationship has a claim");
+    let places = 0..relationship.claims.len();
+    let effective = places.clone().min_by_key(order).expect("a relationship has a claim");
+    let groups = |place: &usize| {
+        let claim = &relationship.claims[*place];
+        let stands = claim.only_groups() && claim.withdrawn_at.is_none();
+        (stands || *place == effective) && !claim.group.is_empty()
+    };
+    let grouped_by = places.filter(groups).min_by_key(|place| {
+        let (_, _, rank, since, name, unit, key) = order(place);
+        (rank, *place != effective, since, name, unit, key)
+    });
+    relationship.effective = effective;
+    relationship.grouped_by = grouped_by.unwrap_or(effective);
     relationship.denied = relationship.effective().denied;
-    let stands = relationship.claims.iter().any(|claim| claim.withdrawn_at.is_none());
+    let stands = relationship.claims.iter().any(|claim| claim.withdrawn_at.is_none() && !claim.only_groups());
     let status = match (stands, relationship.status, gone) {
         (true, _, _) => Status::Active,
         // What went with its item, and is not named when the item is back, is not seen like any other.

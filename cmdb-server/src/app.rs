@@ -12,6 +12,7 @@ pub mod diff;
 mod error;
 mod feed;
 pub mod graph;
+pub mod groups;
 pub mod health;
 pub mod identity;
 pub mod import;

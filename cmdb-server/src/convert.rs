@@ -4,6 +4,7 @@
 pub mod change;
 pub mod claim;
 pub mod graph;
+pub mod group;
 pub mod health;
 pub mod identity;
 pub mod item;

@@ -4,6 +4,7 @@ mod admin;
 mod commit;
 mod discovery;
 mod graph;
+mod group;
 mod health;
 mod identity;
 mod item;
@@ -79,6 +80,11 @@ pub fn routes(app: &Arc<App>) -> Routes {
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
         .add_service(
+            v1::group_service_server::GroupServiceServer::new(group::Groups(app()))
+                .max_decoding_message_size(QUESTION_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
+        )
+        .add_service(
             v1::identity_service_server::IdentityServiceServer::new(identity::Identity(app()))
                 .max_decoding_message_size(report_bytes_max)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
@@ -92,7 +98,7 @@ pub fn routes(app: &Arc<App>) -> Routes {
 }
 
 /// The names of the services, for the health check.
-pub const SERVICES: [&str; 10] = [
+pub const SERVICES: [&str; 11] = [
     <v1::discovery_service_server::DiscoveryServiceServer<discovery::Discovery> as tonic::server::NamedService>::NAME,
     <v1::item_service_server::ItemServiceServer<item::Items> as tonic::server::NamedService>::NAME,
     <v1::graph_service_server::GraphServiceServer<graph::Graph> as tonic::server::NamedService>::NAME,
@@ -101,6 +107,7 @@ pub const SERVICES: [&str; 10] = [
     <v1::scenario_service_server::ScenarioServiceServer<scenario::Scenarios> as tonic::server::NamedService>::NAME,
     <v1::transfer_service_server::TransferServiceServer<transfer::Transfers> as tonic::server::NamedService>::NAME,
     <v1::health_service_server::HealthServiceServer<health::Healths> as tonic::server::NamedService>::NAME,
+    <v1::group_service_server::GroupServiceServer<group::Groups> as tonic::server::NamedService>::NAME,
     <v1::identity_service_server::IdentityServiceServer<identity::Identity> as tonic::server::NamedService>::NAME,
     <v1::admin_service_server::AdminServiceServer<admin::Admin> as tonic::server::NamedService>::NAME,
 ];

@@ -114,6 +114,7 @@ pub struct Running {
     health: HealthReporter,
     faces: JoinHandle<Result<(), tonic::transport::Error>>,
     clock: JoinHandle<()>,
+    redundancy: JoinHandle<()>,
     guard: JoinHandle<StoreError>,
     announcement: Option<Announcement>,
     address_file: PathBuf,
@@ -145,7 +146,8 @@ impl Running {
         let faces = tokio::spawn(faces.serve_with_incoming_shutdown(connections, async move {
             drop(stop.wait_for(|closing| *closing).await);
         }));
-        let clock = tokio::spawn(tasks::clock(Arc::clone(&app), closed));
+        let clock = tokio::spawn(tasks::clock(Arc::clone(&app), closed.clone()));
+        let redundancy = tokio::spawn(tasks::redundancy(Arc::clone(&app), closed));
         let guard = tokio::spawn(tasks::guard(store, Arc::clone(&app.trouble)));
         let announcement = match config.announce {
             Announce::On => Some(tasks::announce(address, config.tls.is_some())?),
@@ -157,7 +159,18 @@ impl Running {
         let (revision, items) = (reader.revision().0, reader.figures()?.items);
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(%address, revision, items, milliseconds, tls = config.tls.is_some(), "ready");
-        Ok(Running { address, app, closing, health, faces, clock, guard, announcement, address_file })
+        Ok(Running {
+            address,
+            app,
+            closing,
+            health,
+            faces,
+            clock,
+            redundancy,
+            guard,
+            announcement,
+            address_file,
+        })
     }
 
     /// Waits until the store cannot be written any more; what it says then.
@@ -189,6 +202,7 @@ impl Running {
             }
         };
         drop(self.clock.await);
+        drop(self.redundancy.await);
         let engine = self.app.engine.clone();
         tokio::task::spawn_blocking(move || engine.close()).await.context("the engine failed to close")?;
         match std::fs::remove_file(&self.address_file) {

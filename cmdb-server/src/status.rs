@@ -240,6 +240,7 @@ fn code_of(reason: Reason) -> Code {
         | Reason::CommitUnknown
         | Reason::ClassUnknown
         | Reason::FigureUnknown
+        | Reason::GroupUnknown
         | Reason::RelationshipTypeUnknown
         | Reason::ReferenceUnknown => Code::NotFound,
         Reason::LimitExceeded => Code::ResourceExhausted,

@@ -2,6 +2,7 @@
 
 mod announce;
 mod guard;
+mod redundancy;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 pub use announce::{Announcement, announce};
 pub use guard::guard;
+pub use redundancy::redundancy;
 
 use crate::app::App;
 

@@ -115,8 +115,7 @@ pub fn impact(graph: &Graph, seeds: &[Index]) -> Impact {
     for item in doubtful.difference(&certain) {
         for (number, members) in members(graph, *item) {
             let gate = graph.gate(number);
-            let lost = !members.is_disjoint(&doubtful);
-            if gate.inferred() && lost && holds(gate, &members, &doubtful) {
+            if gate.inferred() && !members.is_disjoint(&certain) {
                 assumptions.insert(number);
             }
         }

@@ -165,21 +165,22 @@ impl Impact {
         self.doubtful.as_ref().unwrap_or(&self.failed).contains(item)
     }
 
-    /// The unconfirmed groups on which it rests that items at risk have not failed: each has lost members, holds as
-    /// it is thought to be, and would not hold if it needed all.
+    /// The unconfirmed groups on which it rests that items at risk have not failed: each has lost members that are
+    /// down for certain, holds as it is thought to be, and would not hold if it needed all.
     #[must_use]
     pub fn assumptions(&self) -> &[GateIndex] {
         &self.assumptions
     }
 }
 
-/// The unconfirmed groups of items at risk that lost something and are thought to hold nevertheless.
+/// The unconfirmed groups of items at risk that lost something for certain. They are the fewest that must hold: if
+/// just these do, nothing at risk fails; and if one of them does not, its dependent fails.
 fn assumptions_of(graph: &Graph, answer: &Impact, certain: usize) -> Vec<GateIndex> {
     let mut found = Vec::new();
     for (item, _) in &answer.rounds[certain..] {
         for (number, gate) in graph.gates(*item).filter(|(_, gate)| gate.inferred()) {
-            let (members, units) = lost(gate, |provider| answer.is_doubtful(provider));
-            if members > 0 && units <= gate.spare() {
+            let (members, _) = lost(gate, |provider| answer.failed.contains(provider));
+            if members > 0 {
                 found.push(number);
             }
         }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use cmdb_proto::v1::{Affected, Counts, ImpactRequest, ImpactResponse};
+use cmdb_proto::v1::{Affected, AssumedGroup, Counts, ImpactRequest, ImpactResponse};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -118,6 +118,12 @@ fn table(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool, now: Ti
     for assumption in &answer.assumptions {
         writeln!(out, "{FAINT}assumed: {}{FAINT:#}", escape::line(assumption))?;
     }
+    if !answer.assumed_groups.is_empty() {
+        writeln!(
+            out,
+            "{FAINT}`cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed{FAINT:#}"
+        )?;
+    }
     walk::write_coverage(out, answer.coverage.as_ref(), now, kind(answer))
 }
 
@@ -193,7 +199,18 @@ fn object(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io:
     object.field("hidden", answer.hidden)?;
     object.field("coverage", json::coverage(answer.coverage.as_ref()))?;
     object.field("assumptions", answer.assumptions.clone())?;
+    object.list("assumed_groups", answer.assumed_groups.iter().map(assumed_json))?;
     object.close()
+}
+
+fn assumed_json(group: &AssumedGroup) -> serde_json::Value {
+    json!({
+        "item": group.item.as_ref().map(json::graph_item),
+        "group": group.group,
+        "require": group.require,
+        "confidence": group.confidence,
+        "evidence": json::or_null(&group.evidence),
+    })
 }
 
 fn lines(out: &mut dyn Write, answer: &ImpactResponse) -> io::Result<()> {

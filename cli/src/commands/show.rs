@@ -227,7 +227,11 @@ fn groups(out: &mut dyn Write, item: &Item) -> io::Result<()> {
     let mut rows = Table::new(&["GROUP", "REQUIRES", "OF", "SOURCE", ""]).right(2);
     for group in &item.groups {
         let percent = (group.confidence * 100.0).round();
-        let mark = if group.inferred { format!("inferred, {percent} % sure") } else { String::new() };
+        let mark = match (group.rejected, group.inferred) {
+            (true, _) => "rejected: all are needed".to_owned(),
+            (false, true) => format!("inferred, {percent} % sure"),
+            (false, false) => String::new(),
+        };
         rows.row([
             group.group.as_str().into(),
             group.require.as_str().into(),

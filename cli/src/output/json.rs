@@ -231,6 +231,8 @@ pub fn redundancy(group: &RedundancyGroup) -> Json {
         "inferred": group.inferred,
         "confidence": group.confidence,
         "source": group.source,
+        "evidence": or_null(&group.evidence),
+        "rejected": group.rejected,
     })
 }
 

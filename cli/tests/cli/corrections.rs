@@ -179,3 +179,22 @@ fn duplicates_and_explain_show_who_says_what() {
         assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
     }
 }
+
+#[test]
+fn groups_are_listed_confirmed_and_rejected() {
+    let fake = Fake::start();
+    let ran = run(&fake.url, &["groups", "--state", "proposed", "--min-confidence", "0.5"]).must_end_with(0);
+    for expected in ["proposed nginx:443 of Shop (@5", "needs any of 2, 70 % sure", "because one client"] {
+        assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
+    }
+    let ran = run(&fake.url, &["groups", "--item", "Shop", "--state", "rejected"]).must_end_with(0);
+    assert_eq!(ran.out, "there are no such groups\n");
+    run(&fake.url, &["groups", "--state", "sure"]).must_end_with(2);
+    let word = ["groups", "confirm", "Shop", "nginx:443", "--requires", "2", "--reason", "a pair"];
+    let ran = run(&fake.url, &word).must_end_with(0);
+    assert!(ran.out.contains("revision 43"), "{}", ran.out);
+    run(&fake.url, &["groups", "confirm", "Shop", "nginx:443"]).must_end_with(0);
+    run(&fake.url, &["groups", "reject", "Shop", "nginx:443", "--reason", "no"]).must_end_with(0);
+    assert_eq!(fake.recorded().judged, ["at_least 2", "", "all"]);
+    run(&fake.url, &["groups", "reject", "Shop", "redis"]).must_end_with(3).says(&["it has nginx:443"]);
+}

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use cmdb_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use cmdb_proto::v1::commit_service_server::{CommitService, CommitServiceServer};
 use cmdb_proto::v1::graph_service_server::{GraphService, GraphServiceServer};
+use cmdb_proto::v1::group_service_server::{GroupService, GroupServiceServer};
 use cmdb_proto::v1::health_service_server::{HealthService, HealthServiceServer};
 use cmdb_proto::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use cmdb_proto::v1::import_event::Event as ImportEventKind;
@@ -51,6 +52,8 @@ pub struct Recorded {
     pub applied: Vec<ApplyRequest>,
     pub listed: Vec<ListItemsRequest>,
     pub imports: Vec<Import>,
+    /// What groups are to need.
+    pub judged: Vec<String>,
 }
 
 /// One import as it arrived.
@@ -97,6 +100,7 @@ impl Fake {
             .add_service(AdminServiceServer::new(services.clone()))
             .add_service(CommitServiceServer::new(services.clone()))
             .add_service(GraphServiceServer::new(services.clone()))
+            .add_service(GroupServiceServer::new(services.clone()))
             .add_service(HealthServiceServer::new(services.clone()))
             .add_service(IdentityServiceServer::new(services.clone()))
             .add_service(ItemServiceServer::new(services.clone()))
@@ -318,6 +322,46 @@ impl IdentityService for Services {
     async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
         find(&request.into_inner().item)?;
         Ok(Response::new(canned::explanation()))
+    }
+}
+
+#[tonic::async_trait]
+impl GroupService for Services {
+    async fn list(&self, request: Request<ListGroupsRequest>) -> Answer<ListGroupsResponse> {
+        let request = request.into_inner();
+        if !request.item.is_empty() {
+            find(&request.item)?;
+        }
+        let known = |group: &Group| {
+            let standing = request.standings.is_empty() || request.standings.contains(&group.standing);
+            standing && group.confidence >= request.confidence_min
+        };
+        let groups: Vec<Group> = vec![canned::group()].into_iter().filter(known).collect();
+        let total = groups.len() as u64;
+        Ok(Response::new(ListGroupsResponse { groups, total, ..Default::default() }))
+    }
+
+    async fn confirm(&self, request: Request<ConfirmGroupRequest>) -> Answer<JudgeGroupResponse> {
+        let request = request.into_inner();
+        self.judged(&request.item, &request.group, request.dry_run, &request.require)
+    }
+
+    async fn reject(&self, request: Request<RejectGroupRequest>) -> Answer<JudgeGroupResponse> {
+        let request = request.into_inner();
+        self.judged(&request.item, &request.group, request.dry_run, "all")
+    }
+}
+
+impl Services {
+    fn judged(&self, item: &str, group: &str, dry_run: bool, require: &str) -> Answer<JudgeGroupResponse> {
+        let item = find(item)?;
+        if group != canned::group().group {
+            let message = format!("there is no group \"{group}\" of {}", item.name);
+            return Err(failure(Code::NotFound, "GROUP_UNKNOWN", &message, &[("hint", "it has nginx:443")]));
+        }
+        self.record().judged.push(require.to_owned());
+        let revision = if dry_run { 0 } else { canned::REVISION + 1 };
+        Ok(Response::new(JudgeGroupResponse { revision, changes: canned::commit(43).changes, item: item.id }))
     }
 }
 

@@ -43,6 +43,9 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["explain", "orders-db"], &["table", "json"]),
     (&["rules", "test", RULES], &["table", "json"]),
     (&["identify", "--file", REPORT], &["table", "json"]),
+    (&["groups"], &["table", "json"]),
+    (&["groups", "confirm", "Shop", "nginx:443"], &["table", "json"]),
+    (&["groups", "reject", "Shop", "nginx:443"], &["table", "json"]),
     (&["completions", "bash"], &[]),
 ];
 

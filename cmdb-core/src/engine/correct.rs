@@ -284,10 +284,10 @@ fn revert_relationship(
         relationship.claims.extend(was);
         doubt(draft, one.0, &one.2)?;
     }
-    if relationship.claims.is_empty() {
+    if !relationship.is_stated() {
         return draft.remove_relationship(from, &kind, to);
     }
-    relationship.effective = 0;
+    (relationship.effective, relationship.grouped_by) = (0, 0);
     relationships::resolve_and_put(draft, relationship, Gone::Stopped)
 }
 

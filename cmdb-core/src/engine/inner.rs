@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::image::{Image, Opened};
 use super::live::{self, Judged, Step};
 use super::presence::Presence;
+use super::redundancy::Looked;
 use super::request::{EngineError, Report, ReportOutcome};
 use super::sources::SourceNames;
 use super::tally::Tally;
@@ -53,6 +54,8 @@ pub(super) struct Inner {
     pub(super) views: Views,
     /// The latest report of each source, by its name.
     pub(super) latest: RwLock<FxHashMap<String, Latest>>,
+    /// How far commits were looked through for redundancy.
+    pub(super) looked: Mutex<Looked>,
     pub(super) listeners: Mutex<Vec<Listener>>,
     pub(super) complaints: Mutex<Vec<Complaint>>,
 }

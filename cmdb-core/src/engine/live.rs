@@ -11,7 +11,7 @@ use crate::graph::{Carries, Delta, EdgeState, Graph, GroupState};
 use crate::model::item::Group;
 use crate::model::schema::{Failure, Schema};
 use crate::model::{Item, ItemId, Relationship, Revision, Status};
-use crate::reconcile::Sources;
+use crate::reconcile;
 use crate::store::record::{self, EndRecord, HeadRecord, OutgoingRecord};
 use crate::store::{self, Range, Read, StoreError, Table};
 
@@ -163,10 +163,7 @@ fn item_deltas(
 /// and those that its class needs where nothing is said.
 fn groups_of(item: &Item, schema: &Schema, sources: &SourceNames, names: &mut Names) -> Vec<GroupState> {
     let mut best: Vec<&Group> = Vec::new();
-    let order = |group: &Group| {
-        let (name, kind) = sources.name_and_kind(group.source);
-        (group.inferred, schema.rank("item", "", name, kind))
-    };
+    let order = |group: &Group| reconcile::group_order(group, schema, sources);
     for group in &item.groups {
         match best.iter_mut().find(|other| other.name == group.name) {
             Some(other) if order(group) < order(other) => *other = group,
@@ -216,14 +213,14 @@ fn edge_delta(
         let claim = relationship.effective();
         let group = if declared.weak {
             None
-        } else if claim.group.is_empty() {
+        } else if relationship.group().is_empty() {
             let class = class(dependent);
             let default = class.as_deref().and_then(|class| schema.class(class));
             default
                 .filter(|class| class.default_require.contains_key(&subject.kind))
                 .map(|_| names.get(&subject.kind))
         } else {
-            Some(names.get(&claim.group))
+            Some(names.get(relationship.group()))
         };
         EdgeState {
             carries: if declared.weak { Carries::Weak } else { Carries::Hard },

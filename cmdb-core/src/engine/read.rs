@@ -3,6 +3,7 @@
 mod confirm;
 mod diff;
 mod export;
+mod groups;
 mod health;
 mod identity;
 mod list;
@@ -38,6 +39,7 @@ pub use diff::{Diff, Difference, Totals};
 pub use log::Touched;
 
 pub use confirm::Evidence;
+pub use groups::{GROUP_MEMBERS_MAX, GroupShown, GroupStanding, Groups, GroupsAsked};
 
 /// The deepest that neighbours are followed.
 pub const NEIGHBOURS_DEPTH_MAX: u32 = 10;
@@ -240,8 +242,32 @@ impl Reader {
         Ok((found, left_out))
     }
 
+    /// The number of a source.
+    pub(super) fn source_named(&self, name: &str) -> Option<SourceId> {
+        self.moment.sources.named(name).map(|source| source.id)
+    }
+
+    /// The changes of the commits after a revision up to the one that is read, at most `limit`: `None` when there are
+    /// more. Of the present only.
+    pub(super) fn changes_after(
+        &self,
+        revision: Revision,
+        limit: usize,
+        change: &mut dyn FnMut(&record::ChangeRecord),
+    ) -> Result<Option<()>, EngineError> {
+        let from = crate::store::key::Place { revision: revision.next(), sequence: 0 }.key();
+        let rows = self.snapshot().scan(Table::Changes, &Range { from, ..Range::all() }, limit + 1)?;
+        if rows.len() > limit {
+            return Ok(None);
+        }
+        for (_, bytes) in &rows {
+            change(&record::decode(Table::Changes, bytes)?);
+        }
+        Ok(Some(()))
+    }
+
     /// The relationships written from an item, in order of type and target.
-    fn outgoing(&self, id: ItemId) -> Result<Vec<Relationship>, EngineError> {
+    pub(super) fn outgoing(&self, id: ItemId) -> Result<Vec<Relationship>, EngineError> {
         let (found, _) = change::all_edges::<Relationship>(self.snapshot(), id, usize::MAX)?;
         let Some(past) = &self.past else { return Ok(found) };
         let mut then: BTreeMap<(String, ItemId), Relationship> = found
@@ -261,7 +287,7 @@ impl Reader {
     }
 
     /// The source ends of the relationships written to an item, with their types.
-    fn incoming(&self, id: ItemId) -> Result<Vec<(String, ItemId)>, EngineError> {
+    pub(super) fn incoming(&self, id: ItemId) -> Result<Vec<(String, ItemId)>, EngineError> {
         let (ends, _) = change::all_edges::<EndRecord>(self.snapshot(), id, usize::MAX)?;
         let ends = ends.into_iter().map(|end| (end.kind, ItemId(end.from)));
         let Some(past) = &self.past else { return Ok(ends.collect()) };

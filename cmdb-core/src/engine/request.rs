@@ -6,6 +6,7 @@ pub use crate::change::{Actor, Change, CommitHeader};
 use crate::claim::Claim;
 use crate::import::{Format, LineProblem};
 use crate::model::item::Identification;
+use crate::model::relationship::Require;
 use crate::model::source::SourceKind;
 use crate::model::{Item, ItemId, Problem, Revision, Source, Status, Timestamp};
 use crate::store::StoreError;
@@ -205,6 +206,43 @@ pub struct PurgeOutcome {
     pub scenarios: Vec<String>,
     /// What still names the value, in words.
     pub remains: Vec<String>,
+}
+
+/// A person's word on a redundancy group that was concluded from evidence.
+#[derive(Clone, Debug)]
+pub struct JudgeGroup {
+    /// The dependent.
+    pub item: ItemId,
+    /// The group's name on it.
+    pub group: String,
+    /// Whether it holds.
+    pub verdict: Verdict,
+    /// The person.
+    pub source: SourceName,
+    /// Who asks, and why.
+    pub actor: Actor,
+    /// Show, change nothing.
+    pub dry_run: bool,
+}
+
+/// Whether a group holds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Verdict {
+    /// It does, and needs so many; `None`: as it was concluded.
+    Confirm(Option<Require>),
+    /// It does not: every member is needed.
+    Reject,
+}
+
+/// What a look for redundancy found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Proposed {
+    /// Clients that were looked at.
+    pub looked_at: usize,
+    /// Clients of which something else is claimed now.
+    pub changed: usize,
+    /// Clients that wait for the next look.
+    pub left: usize,
 }
 
 /// What became of one claim.

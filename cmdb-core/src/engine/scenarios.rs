@@ -402,10 +402,12 @@ impl<'a> World<'a> {
                     first_seen: at,
                     claims: Vec::new(),
                     effective: 0,
+                    grouped_by: 0,
                 });
                 relationship.claims.retain(|claim| claim.source != NOBODY);
                 relationship.claims.push(claim);
                 relationship.effective = relationship.claims.len() - 1;
+                relationship.grouped_by = relationship.effective;
                 relationship.denied = false;
                 relationship.status = Status::Active;
             }
@@ -420,6 +422,8 @@ impl<'a> World<'a> {
                     confidence: 1.0,
                     source: NOBODY,
                     key: String::new(),
+                    evidence: String::new(),
+                    rejected: false,
                 });
             }
         }
@@ -636,8 +640,8 @@ fn relation_state(reader: &Reader, from: ItemId, kind: &str, to: ItemId) -> Resu
     let found = reader.relationship(from, kind, to)?.filter(Relationship::stands);
     Ok(match found {
         None => "not there".to_owned(),
-        Some(found) if found.effective().group.is_empty() => "there".to_owned(),
-        Some(found) => format!("there, in group {}", found.effective().group),
+        Some(found) if found.group().is_empty() => "there".to_owned(),
+        Some(found) => format!("there, in group {}", found.group()),
     })
 }
 
@@ -764,6 +768,8 @@ fn claims(scenario: &Scenario, skip: &[String]) -> Vec<Claim> {
                             require: *require,
                             inferred: false,
                             confidence: 1.0,
+                            evidence: String::new(),
+                            rejected: false,
                         });
                     });
                 }

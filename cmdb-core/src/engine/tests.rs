@@ -5,6 +5,7 @@ mod corrections;
 mod crash;
 mod failing_disk;
 mod files;
+mod groups;
 mod harness;
 mod health;
 mod images;

@@ -5,9 +5,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::inner::Inner;
+use super::redundancy::{self, Wanted};
 use super::request::{
-    Actor, Applied, Apply, EngineError, Identified, Identify, Import, ImportEvent, ImportOutcome, Outcome,
-    Purge, PurgeOutcome, Purging, Report, ReportOutcome, Split,
+    Actor, Applied, Apply, EngineError, Identified, Identify, Import, ImportEvent, ImportOutcome, JudgeGroup,
+    Outcome, Purge, PurgeOutcome, Purging, Report, ReportOutcome, Split,
 };
 use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
 use super::{correct, import, ingest, merge, presence, purge, report, scenarios, time};
@@ -30,6 +31,8 @@ pub(super) enum Work {
     Retire { item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
     Revert { revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied> },
     Purge(Purge, Reply<PurgeOutcome>),
+    Propose(Vec<Wanted>, Reply<()>),
+    JudgeGroup(JudgeGroup, Reply<Applied>),
     Import(Import, Events, Reply<ImportOutcome>),
     KeepScenario(Keep, Reply<()>),
     ApplyScenario { ask: ApplyScenario, reply: Reply<ScenarioApplied> },
@@ -72,6 +75,8 @@ impl Writer {
                     reply(self.revert(revision, &actor, dry_run));
                 }
                 Work::Purge(ask, reply) => reply(self.purge(&ask)),
+                Work::Propose(wanted, reply) => reply(self.propose(&wanted)),
+                Work::JudgeGroup(ask, reply) => reply(self.judge_group(&ask)),
                 Work::Import(import, events, reply) => reply(self.import(&import, events)),
                 Work::KeepScenario(keep, reply) => reply(self.keep_scenario(&keep)),
                 Work::ApplyScenario { ask, reply } => reply(self.apply_scenario(&ask)),
@@ -279,6 +284,23 @@ impl Writer {
         Ok(outcome.applied(applied))
     }
 
+    fn propose(&mut self, wanted: &[Wanted]) -> Result<(), EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        let actor = redundancy::propose(&mut draft, wanted)?;
+        let sealed = draft.seal(&actor)?;
+        self.publish(sealed)
+    }
+
+    fn judge_group(&mut self, ask: &JudgeGroup) -> Result<Applied, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        let name = &ask.source;
+        let source = draft.source(&name.name, name.kind, &name.title, &name.version)?;
+        redundancy::judge(&mut draft, ask, source)??;
+        self.finish(draft, &ask.actor, ask.dry_run)
+    }
+
     fn import(&mut self, import: &Import, mut events: Events) -> Result<ImportOutcome, EngineError> {
         let inner = Arc::clone(&self.inner);
         let mut draft = self.begin(&inner)?;
@@ -401,9 +423,11 @@ pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
         | Work::Merge { reply, .. }
         | Work::Split(_, reply)
         | Work::Retire { reply, .. }
+        | Work::JudgeGroup(_, reply)
         | Work::Revert { reply, .. } => reply(Err(why())),
         Work::Purge(_, reply) => reply(Err(why())),
         Work::Identify(_, reply) => reply(Err(why())),
+        Work::Propose(_, reply) => reply(Err(why())),
         Work::Import(_, _, reply) => reply(Err(why())),
         Work::KeepScenario(_, reply) => reply(Err(why())),
         Work::ApplyScenario { reply, .. } => reply(Err(why())),

@@ -96,6 +96,8 @@ pub struct ExportedGroup {
     pub confidence: f64,
     pub source: String,
     pub key: String,
+    pub evidence: String,
+    pub rejected: bool,
 }
 
 /// A relationship, with sources by name.
@@ -111,6 +113,7 @@ pub struct ExportedRelationship {
     pub first_seen: Timestamp,
     pub claims: Vec<ExportedRelationshipClaim>,
     pub effective: usize,
+    pub grouped_by: usize,
 }
 
 /// What one source says of a relationship.

@@ -320,7 +320,7 @@ pub(super) fn fits_confidence(confidence: f64) -> bool {
 }
 
 fn redundancy(node: Node<'_>, schema: &Schema) -> Result<Claim, Fault> {
-    let known = ["item", "group", "require", "inferred", "confidence"];
+    let known = ["item", "group", "require", "inferred", "confidence", "evidence"];
     let mut fields = Object::read(node, "a redundancy", &known)?;
     let item: Reference = key::reference(fields.required("item")?, "\"item\" of a redundancy", schema)?;
     let (group, offset) = fields.text("group", Absent::Fault)?;
@@ -330,8 +330,9 @@ fn redundancy(node: Node<'_>, schema: &Schema) -> Result<Claim, Fault> {
     let require = fields.parsed("require", Reason::RequireInvalid, REQUIRE)?;
     let inferred = fields.flag("inferred")?;
     let confidence = fields.number("confidence", CONFIDENCE, fits_confidence)?.unwrap_or(1.0);
+    let (evidence, _) = fields.text("evidence", Absent::Empty)?;
     let key = key::redundancy(&item, &group);
-    let claim = RedundancyClaim { item, group, require, inferred, confidence };
+    let claim = RedundancyClaim { item, group, require, inferred, confidence, evidence, rejected: false };
     Ok(Claim {
         kind: UnitKind::Redundancy,
         key,

@@ -166,6 +166,10 @@ pub struct Group {
     pub source: SourceId,
     /// The declaring claim's key.
     pub key: String,
+    /// What it was concluded from, in words; of a person's word on it, the reason.
+    pub evidence: String,
+    /// A person says that there is no such redundancy: all members are needed.
+    pub rejected: bool,
 }
 
 /// The way in which an item was found for a claim.

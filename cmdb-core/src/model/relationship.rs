@@ -30,6 +30,8 @@ pub struct Relationship {
     pub claims: Vec<RelationshipClaimState>,
     /// Which of the claims is the effective one.
     pub effective: usize,
+    /// Which of the claims says in which group it stands.
+    pub grouped_by: usize,
 }
 
 /// What one source says of a relationship.
@@ -63,14 +65,34 @@ pub struct RelationshipClaimState {
     pub withdrawn_at: Option<Timestamp>,
 }
 
+impl RelationshipClaimState {
+    /// Whether it says in which group the relationship stands, and not that the relationship exists.
+    #[must_use]
+    pub fn only_groups(&self) -> bool {
+        self.unit == UnitKind::Redundancy
+    }
+}
+
 impl Relationship {
-    /// The claim whose group, weight, confidence and attributes count.
+    /// The claim whose weight, confidence and attributes count; and whose group, where no claim is about that alone.
     ///
     /// # Panics
     /// When the invariant that a relationship has a claim is broken.
     #[must_use]
     pub fn effective(&self) -> &RelationshipClaimState {
         &self.claims[self.effective]
+    }
+
+    /// The redundancy group that it stands in on its dependent end; empty: none.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.claims.get(self.grouped_by).map_or("", |claim| claim.group.as_str())
+    }
+
+    /// Whether any source says, or said, that it exists.
+    #[must_use]
+    pub fn is_stated(&self) -> bool {
+        self.claims.iter().any(|claim| !claim.only_groups())
     }
 
     /// Whether it is part of the graph now.

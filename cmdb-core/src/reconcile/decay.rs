@@ -51,7 +51,8 @@ pub fn relationship_stale_after(
 
 /// The claims that stand and say that the relationship exists.
 pub fn confirming(relationship: &Relationship) -> impl Iterator<Item = &RelationshipClaimState> {
-    relationship.claims.iter().filter(|claim| claim.withdrawn_at.is_none() && !claim.denied)
+    let says = |claim: &&RelationshipClaimState| !claim.denied && !claim.only_groups();
+    relationship.claims.iter().filter(|claim| claim.withdrawn_at.is_none()).filter(says)
 }
 
 #[cfg(test)]

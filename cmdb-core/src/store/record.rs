@@ -236,6 +236,10 @@ pub struct GroupRecord {
     pub source: u32,
     #[prost(string, tag = "6")]
     pub key: String,
+    #[prost(string, tag = "7")]
+    pub evidence: String,
+    #[prost(bool, tag = "8")]
+    pub rejected: bool,
 }
 
 /// A relationship.
@@ -260,6 +264,9 @@ pub struct RelationshipRecord {
     pub claims: Vec<RelationshipClaimRecord>,
     #[prost(uint32, tag = "9")]
     pub effective: u32,
+    /// Absent: the effective claim.
+    #[prost(uint32, optional, tag = "10")]
+    pub grouped_by: Option<u32>,
 }
 
 /// A source's claim on a relationship.

@@ -19,7 +19,7 @@ use cmdb_core::model::schema::Failure;
 use cmdb_core::model::{ItemId, Revision, Timestamp};
 
 pub use depends::{DependsAnswer, Needed};
-pub use impact::{AffectedItem, ImpactAnswer};
+pub use impact::{AffectedItem, AssumedGroup, ImpactAnswer};
 pub use neighbours::{DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, NeighboursAnswer, NeighboursAsk};
 pub use stage::{Stage, Staged, stage};
 pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer};

@@ -139,6 +139,9 @@ impl App {
             }
         });
         let outcome = self.ask(|engine, reply| engine.import(import, events, reply)).await;
+        if outcome.as_ref().is_ok_and(|outcome| outcome.revision.is_some()) {
+            self.look_for_groups().await;
+        }
         Ok(ImportAnswer { outcome, refused })
     }
 }

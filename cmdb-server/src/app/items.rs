@@ -192,9 +192,9 @@ fn members(reader: &Reader, item: &Item) -> Result<BTreeMap<String, u32>, Error>
     }
     let (relationships, _) = reader.relationships(item.id, MEMBERS_SCANNED_MAX)?;
     for relationship in relationships.iter().filter(|relationship| relationship.stands()) {
-        let group = &relationship.effective().group;
+        let group = relationship.group();
         if !group.is_empty() && dependent(reader.schema(), relationship) == Some(item.id) {
-            *members.entry(group.clone()).or_default() += 1;
+            *members.entry(group.to_owned()).or_default() += 1;
         }
     }
     Ok(members)

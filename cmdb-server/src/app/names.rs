@@ -58,6 +58,11 @@ impl Mentioned {
         self.items.extend(ids);
     }
 
+    /// Sources, shown by their names.
+    pub fn sources(&mut self, ids: &[SourceId]) {
+        self.sources.extend(ids);
+    }
+
     /// Identifiers with who says them.
     pub fn evidence(&mut self, row: &IdentifierEvidence) {
         let said_by = row.stated.iter().flat_map(|stated| &stated.said_by);

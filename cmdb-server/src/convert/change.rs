@@ -301,8 +301,8 @@ fn relationship_notes(
     let mut notes = Vec::new();
     let (old, new) = (before.effective(), after.effective());
     let shown = |group: &str| if group.is_empty() { "none".to_owned() } else { group.to_owned() };
-    if old.group != new.group {
-        notes.push(format!("group: {} → {}", shown(&old.group), shown(&new.group)));
+    if before.group() != after.group() {
+        notes.push(format!("group: {} → {}", shown(before.group()), shown(after.group())));
     }
     if old.weight.to_bits() != new.weight.to_bits() {
         notes.push(format!("weight: {} → {}", old.weight, new.weight));
@@ -312,7 +312,10 @@ fn relationship_notes(
     }
     let standing = |side: &Relationship| -> BTreeSet<String> {
         let claims = side.claims.iter().filter(|claim| claim.withdrawn_at.is_none());
-        claims.map(|claim| names.source(claim.source).to_owned()).collect()
+        claims
+            .filter(|claim| !claim.only_groups())
+            .map(|claim| names.source(claim.source).to_owned())
+            .collect()
     };
     let (old, new) = (standing(before), standing(after));
     notes.extend(new.difference(&old).map(|source| format!("{source} states it")));

@@ -116,6 +116,8 @@ fn redundancy_from(claim: v1::RedundancyClaim, key: &str) -> Result<RedundancyCl
         group: claim.group,
         require,
         inferred: claim.inferred,
+        evidence: claim.evidence,
+        rejected: false,
     })
 }
 

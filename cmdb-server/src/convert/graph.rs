@@ -7,7 +7,9 @@ use cmdb_core::model::ItemId;
 use cmdb_impact::Need;
 use cmdb_proto::v1;
 
-use crate::app::graph::{Carrier, DependsAnswer, ImpactAnswer, NeighboursAnswer, StepAnswer, TraceAnswer};
+use crate::app::graph::{
+    AssumedGroup, Carrier, DependsAnswer, ImpactAnswer, NeighboursAnswer, StepAnswer, TraceAnswer,
+};
 
 type Labels = BTreeMap<ItemId, Label>;
 
@@ -37,6 +39,17 @@ pub fn impact_to(answer: ImpactAnswer) -> v1::ImpactResponse {
         hidden: 0,
         coverage: Some(coverage(&answer.coverage)),
         assumptions: answer.assumptions,
+        assumed_groups: answer.assumed.into_iter().map(assumed_to).collect(),
+    }
+}
+
+fn assumed_to(group: AssumedGroup) -> v1::AssumedGroup {
+    v1::AssumedGroup {
+        item: Some(labelled(&group.item)),
+        group: group.group,
+        require: group.require.to_string(),
+        confidence: group.confidence,
+        evidence: group.evidence,
     }
 }
 
@@ -87,7 +100,7 @@ pub fn neighbours_to(answer: NeighboursAnswer) -> v1::NeighboursResponse {
     let edges = answer.relationships.into_iter().map(|(relationship, evidence)| v1::Edge {
         from: relationship.from.to_string(),
         to: relationship.to.to_string(),
-        group: relationship.effective().group.clone(),
+        group: relationship.group().to_owned(),
         status: relationship.status.name().to_owned(),
         stale: evidence.stale,
         confidence: evidence.confidence,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cmdb_core::engine::Evidence;
 use cmdb_core::model::item::{Group, Identification, ItemClaimState, Method, Pin, Purged};
+use cmdb_core::model::relationship::RelationshipClaimState;
 use cmdb_core::model::{Item, Relationship, Status};
 use cmdb_proto::v1;
 
@@ -167,6 +168,8 @@ fn group_to(group: &Group, members: &BTreeMap<String, u32>, names: &Names) -> v1
         inferred: group.inferred,
         confidence: group.confidence,
         source: names.source(group.source).to_owned(),
+        evidence: group.evidence.clone(),
+        rejected: group.rejected,
     }
 }
 
@@ -179,11 +182,13 @@ pub fn relationship_to(
 ) -> v1::Relationship {
     let effective = relationship.effective();
     let (from, to) = (names.label(relationship.from), names.label(relationship.to));
-    let standing = relationship.claims.iter().filter(|claim| claim.withdrawn_at.is_none());
+    let states = |claim: &&RelationshipClaimState| claim.withdrawn_at.is_none() && !claim.only_groups();
+    let standing = relationship.claims.iter().filter(states);
     let mut sources: Vec<String> = standing.map(|claim| names.source(claim.source).to_owned()).collect();
     sources.sort_unstable();
     sources.dedup();
-    let last_seen = relationship.claims.iter().map(|claim| claim.observed_at).max();
+    let seen = relationship.claims.iter().filter(|claim| !claim.only_groups());
+    let last_seen = seen.map(|claim| claim.observed_at).max();
     v1::Relationship {
         from: relationship.from.to_string(),
         r#type: relationship.kind.clone(),
@@ -192,7 +197,7 @@ pub fn relationship_to(
         to_name: to.map(|label| label.name.clone()).unwrap_or_default(),
         from_class: from.map(|label| label.class.clone()).unwrap_or_default(),
         to_class: to.map(|label| label.class.clone()).unwrap_or_default(),
-        group: effective.group.clone(),
+        group: relationship.group().to_owned(),
         weight: effective.weight,
         inferred: effective.inferred,
         confidence: evidence.map_or(effective.confidence, |evidence| evidence.confidence),

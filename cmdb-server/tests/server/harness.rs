@@ -78,6 +78,10 @@ impl Server {
         v1::admin_service_client::AdminServiceClient::new(self.channel.clone())
     }
 
+    pub fn groups(&self) -> v1::group_service_client::GroupServiceClient<Channel> {
+        v1::group_service_client::GroupServiceClient::new(self.channel.clone())
+    }
+
     pub fn identity(&self) -> v1::identity_service_client::IdentityServiceClient<Channel> {
         v1::identity_service_client::IdentityServiceClient::new(self.channel.clone())
     }

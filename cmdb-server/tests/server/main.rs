@@ -5,6 +5,7 @@ mod admin;
 mod commits;
 mod discovery;
 mod graph;
+mod groups;
 mod harness;
 mod health;
 mod identity;

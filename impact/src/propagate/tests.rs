@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arbtest::arbtest;
+use cmdb_core::graph::{Delta, GroupState};
+use cmdb_core::model::{Require, Revision};
 
 use super::*;
 use crate::estate::{Estate, large, random, random_seeds};
@@ -316,6 +318,88 @@ fn equals_its_slow_twin_on_random_graphs() {
         Ok(())
     })
     .budget_ms(4_000);
+}
+
+/// The same graph as if some unconfirmed groups were known to hold, and the others to need all of their members.
+fn settled(graph: &Graph, holds: &dyn Fn(GateIndex) -> bool) -> Graph {
+    let mut deltas = Vec::new();
+    for item in graph.indexes() {
+        let declared = graph.gates(item).filter(|(_, gate)| gate.declared());
+        let groups = declared.map(|(number, gate)| GroupState {
+            name: gate.name().into(),
+            require: if gate.inferred() && !holds(number) { Require::All } else { gate.require() },
+            inferred: false,
+            confidence: 1.0,
+        });
+        deltas.push(Delta::Groups { dependent: graph.id(item), groups: groups.collect() });
+    }
+    graph.apply(Revision(2), deltas)
+}
+
+#[test]
+fn at_risk_is_what_depends_on_which_guesses_hold_and_the_assumptions_are_those_that_must() {
+    /// Each of the guesses holds, or not.
+    const GUESSES_MAX: usize = 6;
+    arbtest(|u| {
+        let graph = random(u)?;
+        let seeds = random_seeds(u, &graph)?;
+        let found = impact(&graph, &seeds, Options::default());
+        let in_state = |state| -> BTreeSet<Index> {
+            let of_it = found.affected().iter().filter(|affected| affected.state == state);
+            of_it.map(|affected| affected.item).collect()
+        };
+        let guesses: Vec<GateIndex> = graph
+            .indexes()
+            .flat_map(|item| graph.gates(item).map(|(number, _)| number).collect::<Vec<_>>())
+            .filter(|number| graph.gate(*number).inferred())
+            .collect();
+        if guesses.len() > GUESSES_MAX {
+            return Ok(());
+        }
+        let world = |held: &BTreeSet<GateIndex>| -> BTreeSet<Index> {
+            let graph = settled(&graph, &|number| held.contains(&number));
+            let down = naive::failed(&graph, &seeds, naive::Reading::AsDeclared);
+            down.into_iter().filter(|item| !seeds.contains(item)).collect()
+        };
+        let mut worlds: Vec<(BTreeSet<GateIndex>, BTreeSet<Index>)> = Vec::new();
+        for choice in 0..1u32 << guesses.len() {
+            let held = guesses.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0);
+            let held: BTreeSet<GateIndex> = held.map(|(_, number)| *number).collect();
+            let down = world(&held);
+            // The more of them hold, the less fails: so the two extremes say it all.
+            for (fewer, more_down) in &worlds {
+                assert!(!fewer.is_subset(&held) || down.is_subset(more_down), "{fewer:?} {held:?}");
+            }
+            worlds.push((held, down));
+        }
+        let always = worlds.iter().map(|(_, down)| down.clone()).reduce(|one, other| &one & &other).unwrap();
+        let ever = worlds.iter().map(|(_, down)| down.clone()).reduce(|one, other| &one | &other).unwrap();
+        assert_eq!(in_state(State::Failed), always, "down whatever the guesses are worth");
+        assert_eq!(in_state(State::AtRisk), &ever - &always, "down or not, as the guesses hold");
+        let assumed: BTreeSet<GateIndex> = found.assumptions().iter().copied().collect();
+        assert_eq!(world(&assumed), always, "these suffice");
+        for one in &assumed {
+            let mut others: BTreeSet<GateIndex> = guesses.iter().copied().collect();
+            others.remove(one);
+            assert_ne!(world(&others), always, "and without {one:?} none does");
+        }
+        Ok(())
+    })
+    .budget_ms(4_000);
+}
+
+#[test]
+fn only_what_is_certain_to_be_lost_makes_a_guess_count() {
+    // Whether app-1 stands rests on the guess about its databases. What the shop is thought to spare does not matter
+    // as long as that one holds; and the site, which has lost db-1 already, rests on its own guess whatever app-1 does.
+    let estate = Estate::of(
+        "app-1 needs db-1 in db\napp-1 needs db-2 in db\napp-1 guesses db any
+         shop needs app-1 in app\nshop needs app-2 in app\nshop guesses app any
+         site needs db-1 in both\nsite needs app-1 in both\nsite guesses both any",
+    );
+    let found = impact(&estate.graph, &estate.all("db-1"), Options::default());
+    let names: Vec<_> = found.assumptions().iter().map(|gate| estate.graph.gate(*gate).name()).collect();
+    assert_eq!(names, ["db", "both"]);
 }
 
 #[test]

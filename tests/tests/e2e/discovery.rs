@@ -34,8 +34,9 @@ fn our_own_server_and_a_watching_shell_are_found() {
     let watch = shell.command(["watch", "--after", "0", "--output", "jsonl"]).stdout(Stdio::piped()).spawn();
     let mut watch = Guarded(watch.expect("the shell is executable"));
     let mut first = String::new();
-    let out = watch.0.stdout.take().expect("its output is a pipe");
-    BufReader::new(out).read_line(&mut first).expect("the watch says something");
+    // It stays open: a watch whose reader has gone ends at the next commit.
+    let mut out = BufReader::new(watch.0.stdout.take().expect("its output is a pipe"));
+    out.read_line(&mut first).expect("the watch says something");
     assert!(first.contains("revision"), "the watch is connected: {first:?}");
     let expected = Expected {
         port: server.port(),

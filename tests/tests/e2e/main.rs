@@ -9,6 +9,7 @@ mod backup;
 mod crash;
 mod discovery;
 mod foreign;
+mod groups;
 mod harness;
 mod messages;
 mod round_trip;

@@ -148,7 +148,8 @@ fn a_watch_with_a_filter_ends_at_the_newest_commit_even_when_nothing_of_it_fits(
         let commits = shell.json_lines(&[&["watch", "--after", "0", "--once"], filter].concat());
         commits.iter().filter_map(|commit| commit["revision"].as_u64()).collect()
     };
-    assert_eq!(revisions(&["--item", "webshop:cache-1"]), [1, 2]);
+    // In between is the commit of the rule that concludes redundancy; it touches neither.
+    assert_eq!(revisions(&["--item", "webshop:cache-1"]), [1, 3]);
     assert_eq!(revisions(&["--class", "web_server"]), [1]);
     assert_eq!(revisions(&["--class", "package"]), [] as [u64; 0]);
 }

@@ -30,9 +30,10 @@ const BELOW_ENGINE: &[&str] = &[
     "graph",
     "query",
     "health",
+    "redundancy",
 ];
 
-const ROOMS: [Room; 12] = [
+const ROOMS: [Room; 13] = [
     Room { name: "model", may: &[] },
     Room { name: "claim", may: &["model"] },
     Room { name: "import", may: &["model", "claim"] },
@@ -45,6 +46,8 @@ const ROOMS: [Room; 12] = [
     // What impact walks: nothing below it but the model.
     Room { name: "graph", may: &["model"] },
     Room { name: "query", may: &["model"] },
+    // Judges what the engine hands in.
+    Room { name: "redundancy", may: &["model"] },
     Room { name: "engine", may: BELOW_ENGINE },
     // Counts what the engine hands in.
     Room { name: "health", may: &["model", "graph", "query"] },

@@ -34,6 +34,7 @@ fn the_table_groups_by_state_and_says_why() {
 
             when storage-1 fails, 2 items fail, 1 is degraded and 1 is at risk
             assumed: group db of web-2 is inferred
+            `cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed
             coverage: observed for 2 h, 3 hosts without an agent, 1 external endpoint
         "#]],
     );
@@ -62,6 +63,7 @@ fn a_count_lists_classes() {
 
             when storage-1 fails, 2 items fail, 1 is degraded and 1 is at risk
             assumed: group db of web-2 is inferred
+            `cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed
             coverage: observed for 2 h, 3 hosts without an agent, 1 external endpoint
         "#]],
     );
@@ -91,6 +93,7 @@ fn what_is_left_out_is_said() {
             not listed: 1 item lies beyond --depth
             not listed: 2 items that you may not see
             assumed: group db of web-2 is inferred
+            `cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed
             coverage: not observed yet
         "#]],
     );
@@ -117,7 +120,10 @@ fn the_json_object_has_the_promised_fields() {
               "truncated": false,
               "hidden": 0,
               "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0},
-              "assumptions": ["group db of web-2 is inferred"]
+              "assumptions": ["group db of web-2 is inferred"],
+              "assumed_groups": [
+                {"item":{"id":"@4","key":"web-2","class":"web_server","name":"web-2"},"group":"db","require":"any","confidence":0.6,"evidence":"one client uses both"}
+              ]
             }
         "#]],
     );
@@ -128,19 +134,20 @@ fn the_json_object_of_a_count_has_no_list() {
     check(
         |out| object(out, &canned::impact_of_nothing(), true),
         expect![[r#"
-        {
-          "revision": 42,
-          "as_of": "2026-11-03T14:05:11Z",
-          "seeds": [
-            {"id":"@5","key":"shop","class":"business_service","name":"Shop"}
-          ],
-          "counts": {"failed":0,"degraded":0,"at_risk":0,"by_class":{}},
-          "truncated": false,
-          "hidden": 0,
-          "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0},
-          "assumptions": []
-        }
-    "#]],
+            {
+              "revision": 42,
+              "as_of": "2026-11-03T14:05:11Z",
+              "seeds": [
+                {"id":"@5","key":"shop","class":"business_service","name":"Shop"}
+              ],
+              "counts": {"failed":0,"degraded":0,"at_risk":0,"by_class":{}},
+              "truncated": false,
+              "hidden": 0,
+              "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0},
+              "assumptions": [],
+              "assumed_groups": []
+            }
+        "#]],
     );
 }
 

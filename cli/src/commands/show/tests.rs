@@ -206,7 +206,9 @@ fn the_json_object_has_the_promised_fields() {
                   "members": 2,
                   "inferred": true,
                   "confidence": 0.8,
-                  "source": "agent-0b6f3c1e"
+                  "source": "agent-0b6f3c1e",
+                  "evidence": "one client uses both",
+                  "rejected": false
                 }
               ],
               "claims": [

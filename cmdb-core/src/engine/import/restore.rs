@@ -74,6 +74,8 @@ fn put_item(draft: &mut Draft<'_>, given: ExportedItem) -> Result<(), EngineErro
             inferred: group.inferred,
             confidence: group.confidence,
             key: group.key,
+            evidence: group.evidence,
+            rejected: group.rejected,
         });
     }
     let item = Item {
@@ -168,6 +170,7 @@ fn put_relationship(draft: &mut Draft<'_>, given: ExportedRelationship) -> Resul
         first_seen: given.first_seen,
         claims,
         effective: given.effective,
+        grouped_by: given.grouped_by,
     })?;
     Ok(())
 }

@@ -3,12 +3,13 @@
 use super::references::{self, Resolved};
 use super::{Stating, Unit, items, stated};
 use crate::change::Draft;
+use crate::claim::EVIDENCE_BYTES_MAX;
 use crate::engine::request::{Decision, Outcome};
 use crate::model::item::Group;
 use crate::model::relationship::Require;
 use crate::model::schema::Failure;
 use crate::model::unit::UnitKind;
-use crate::model::{Item, ItemId, Problem, Reason, SourceId};
+use crate::model::{Item, ItemId, Problem, Reason, Relationship, SourceId};
 use crate::store::StoreError;
 use crate::store::record::GroupNameRecord;
 
@@ -62,6 +63,8 @@ pub(super) fn state_groups(
             confidence: said.confidence,
             source: stating.source,
             key: claim.key.clone(),
+            evidence: bounded(&said.evidence),
+            rejected: said.rejected,
         };
         changed |= put(draft, item, group)?;
         names.push(GroupNameRecord { item: item.0, group: said.group.clone() });
@@ -92,6 +95,10 @@ pub(super) fn state_groups(
         decision.outcome = Outcome::Updated;
     }
     Ok(problems)
+}
+
+fn bounded(evidence: &str) -> String {
+    evidence[..evidence.floor_char_boundary(EVIDENCE_BYTES_MAX)].to_owned()
 }
 
 /// Whether anything is new about it.
@@ -182,27 +189,31 @@ fn misfit(
 
 /// The members of a group, each item once, with its largest weight.
 fn members(draft: &Draft<'_>, item: ItemId, group: &str) -> Result<Vec<(ItemId, f64)>, StoreError> {
-    let schema = draft.schema();
-    let failure = |kind: &str| schema.relationship_type(kind).map(|declared| declared.failure);
     let mut members: std::collections::BTreeMap<ItemId, f64> = Default::default();
-    let mut add = |id: ItemId, weight: f64| {
+    for relationship in edges(draft, item, group)? {
+        let id = if relationship.from == item { relationship.to } else { relationship.from };
+        let weight = relationship.effective().weight;
         let known = members.entry(id).or_insert(weight);
         *known = known.max(weight);
-    };
-    for relationship in draft.outgoing(item)? {
-        let inside = relationship.stands() && relationship.effective().group == group;
-        if inside && failure(&relationship.kind) == Some(Failure::TargetToSource) {
-            add(relationship.to, relationship.effective().weight);
-        }
-    }
-    for (kind, from) in draft.incoming(item)? {
-        if failure(&kind) != Some(Failure::SourceToTarget) {
-            continue;
-        }
-        let Some(relationship) = draft.relationship(from, &kind, item)? else { continue };
-        if relationship.stands() && relationship.effective().group == group {
-            add(from, relationship.effective().weight);
-        }
     }
     Ok(members.into_iter().collect())
+}
+
+/// The relationships that stand in a group of an item.
+pub(in crate::engine) fn edges(
+    draft: &Draft<'_>,
+    item: ItemId,
+    group: &str,
+) -> Result<Vec<Relationship>, StoreError> {
+    let schema = draft.schema();
+    let failure = |kind: &str| schema.relationship_type(kind).map(|declared| declared.failure);
+    let inside = |relationship: &Relationship| relationship.stands() && relationship.group() == group;
+    let mut found = draft.outgoing(item)?;
+    found.retain(|edge| failure(&edge.kind) == Some(Failure::TargetToSource) && inside(edge));
+    for (kind, from) in draft.incoming(item)? {
+        if failure(&kind) == Some(Failure::SourceToTarget) {
+            found.extend(draft.relationship(from, &kind, item)?.filter(inside));
+        }
+    }
+    Ok(found)
 }

@@ -163,7 +163,7 @@ pub(in crate::engine) fn let_go(draft: &mut Draft<'_>, id: u64) -> Result<(), St
             claim.source == SourceId(found.source) && claim.unit == kind && claim.key == found.key
         };
         relationship.claims.retain(|claim| !mine(claim));
-        if relationship.claims.is_empty() {
+        if !relationship.is_stated() {
             draft.remove_relationship(from, &held.kind, to)?;
         } else {
             relationships::resolve_and_put(draft, relationship, crate::reconcile::Gone::Stopped)?;

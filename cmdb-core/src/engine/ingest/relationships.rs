@@ -148,8 +148,21 @@ fn state_one(
     if from == to {
         return Ok(Err(itself(&said.kind, from)));
     }
+    if state.only_groups() && draft.relationship(from, &said.kind, to)?.is_none() {
+        return Ok(Err(not_there(from, &said.kind, to)));
+    }
     let new = put_claim(draft, from, &said.kind, to, state)?;
     Ok(Ok(Stated::Edge(edge_record(from, &said.kind, to), new)))
+}
+
+fn not_there(from: ItemId, kind: &str, to: ItemId) -> Problem {
+    let thing = format!("{from} {kind} {to}");
+    Problem::new(
+        Reason::RelationshipInvalid,
+        format!("{thing} is not there, so it can be in no group"),
+        thing,
+    )
+    .hint("a group is made of relationships that somebody states; `cmdb relate` states one")
 }
 
 fn itself(kind: &str, item: ItemId) -> Problem {
@@ -241,6 +254,7 @@ pub(super) fn put_claim(
         first_seen: state.first_seen,
         claims: Vec::new(),
         effective: 0,
+        grouped_by: 0,
     });
     let same = |claim: &RelationshipClaimState| {
         claim.source == state.source && claim.unit == state.unit && claim.key == state.key

@@ -7,6 +7,7 @@
 
 use super::{Stating, WITHDRAWN, groups, matches, relationships};
 use crate::change::Draft;
+use crate::model::relationship::RelationshipClaimState;
 use crate::model::unit::UnitKind;
 use crate::model::{Item, ItemId, SourceId, Status};
 use crate::reconcile::Gone;
@@ -81,12 +82,13 @@ pub(in crate::engine) fn withdraw_edge(
     let (from, to) = (ItemId(edge.from), ItemId(edge.to));
     let Some(mut relationship) = draft.relationship(from, &edge.kind, to)? else { return Ok(()) };
     let now = draft.now();
-    let mine = |claim: &crate::model::relationship::RelationshipClaimState| {
-        claim.source == source && claim.unit == kind && claim.key == key
-    };
+    let mine =
+        |claim: &RelationshipClaimState| claim.source == source && claim.unit == kind && claim.key == key;
     let Some(place) = relationship.claims.iter().position(mine) else { return Ok(()) };
     let gone = gone.or_else(|| relationship.claims[place].inferred.then_some(Gone::Stopped));
-    let others = relationship.claims.iter().any(|claim| !mine(claim) && claim.withdrawn_at.is_none());
+    let stands = |claim: &RelationshipClaimState| claim.withdrawn_at.is_none() && !claim.only_groups();
+    let others = relationship.claims.iter().any(|claim| !mine(claim) && stands(claim));
+    let gone = gone.filter(|_| !relationship.claims[place].only_groups());
     match gone {
         Some(gone) if !others => {
             relationship.claims[place].withdrawn_at.get_or_insert(now);
@@ -94,7 +96,7 @@ pub(in crate::engine) fn withdraw_edge(
         }
         _ => {
             relationship.claims.remove(place);
-            if relationship.claims.is_empty() {
+            if !relationship.is_stated() {
                 draft.remove_relationship(from, &edge.kind, to)
             } else {
                 relationships::resolve_and_put(draft, relationship, Gone::Stopped)

@@ -78,6 +78,9 @@ pub(super) fn put_claims(
             None => relationship.claims.push(claim),
         }
     }
+    if !relationship.is_stated() {
+        return Ok(());
+    }
     relationships::resolve_and_put(draft, relationship, Gone::Stopped)
 }
 
@@ -88,7 +91,7 @@ pub(super) fn take_claims(
     gone: &[RelationshipClaimState],
 ) -> Result<(), StoreError> {
     edge.claims.retain(|claim| !gone.iter().any(|other| is_same(claim, other)));
-    if edge.claims.is_empty() {
+    if !edge.is_stated() {
         return draft.remove_relationship(edge.from, &edge.kind, edge.to);
     }
     relationships::resolve_and_put(draft, edge, Gone::Stopped)

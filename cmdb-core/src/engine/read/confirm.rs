@@ -79,7 +79,7 @@ impl Reader {
     pub fn evidence(&self, relationship: &Relationship) -> Result<Evidence, EngineError> {
         let now = self.moment();
         let mut last_seen = relationship.first_seen;
-        for claim in &relationship.claims {
+        for claim in relationship.claims.iter().filter(|claim| !claim.only_groups()) {
             last_seen = last_seen.max(claim.observed_at);
             if claim.withdrawn_at.is_none() {
                 last_seen = last_seen.max(self.confirmed(claim.source, &claim.scope, claim.observed_at)?);

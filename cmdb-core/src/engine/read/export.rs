@@ -100,6 +100,8 @@ impl Reader {
             inferred: group.inferred,
             confidence: group.confidence,
             key: group.key,
+            evidence: group.evidence,
+            rejected: group.rejected,
         });
         ExportedItem {
             id: item.id,
@@ -143,6 +145,7 @@ impl Reader {
             first_seen: relationship.first_seen,
             claims: claims.collect(),
             effective: relationship.effective,
+            grouped_by: relationship.grouped_by,
         }
     }
 }

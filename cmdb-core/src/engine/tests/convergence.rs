@@ -69,6 +69,8 @@ fn program(u: &mut Unstructured<'_>, source: &str, scope: &str, named: &[String]
             require: u.choose(&["any", "all"])?.parse().expect("a requirement"),
             inferred: false,
             confidence: 1.0,
+            evidence: String::new(),
+            rejected: false,
         });
     }
     Ok(claim)

@@ -136,6 +136,8 @@ fn what_does_not_fit_is_refused_with_its_reason() {
             require: require.parse().expect("a requirement"),
             inferred: false,
             confidence: 1.0,
+            evidence: String::new(),
+            rejected: false,
         }],
         ..item("app2", "application", &[])
     };

@@ -8,8 +8,8 @@ use std::sync::mpsc;
 use crate::claim::{Claim, ItemClaim, Reference, RelationshipClaim, UnitKind};
 use crate::engine::{
     Actor, Applied, Apply, ClaimChoice, Cmdb, EngineError, Entry, Identified, Identify, Import, ImportEvent,
-    ImportOutcome, Options, Outcome, Purge, PurgeOutcome, Purging, Reply, Report, ReportOutcome, Section,
-    SourceName, Split, StagedFile,
+    ImportOutcome, JudgeGroup, Options, Outcome, Purge, PurgeOutcome, Purging, Reply, Report, ReportOutcome,
+    Section, SourceName, Split, StagedFile, Verdict,
 };
 use crate::import::Format;
 use crate::model::schema::Schema;
@@ -237,6 +237,25 @@ impl Bench {
 
     pub(super) fn retire(&self, item: ItemId) -> Result<Applied, EngineError> {
         wait(|reply| self.cmdb.retire(item, actor(), false, reply))
+    }
+
+    pub(super) fn judge(
+        &self,
+        who: &str,
+        item: ItemId,
+        group: &str,
+        verdict: Verdict,
+    ) -> Result<Applied, EngineError> {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        let ask = JudgeGroup {
+            item,
+            group: group.to_owned(),
+            verdict,
+            source: person(who),
+            actor: actor(),
+            dry_run: false,
+        };
+        wait(|reply| self.cmdb.judge_group(ask, reply))
     }
 
     pub(super) fn report(&self, source: &str, sections: Vec<Section>) -> ReportOutcome {

@@ -5,8 +5,8 @@ use arbtest::arbitrary::{Result, Unstructured};
 use super::harness::*;
 use super::inventory;
 use crate::claim::{Claim, PinClaim, RedundancyClaim, Reference};
-use crate::engine::{Purging, When};
-use crate::model::{ItemId, Revision, SourceKind, Timestamp};
+use crate::engine::{Purging, Verdict, When};
+use crate::model::{ItemId, Require, Revision, SourceKind, Timestamp, Value};
 
 const KINDS: [&str; 5] = ["depends_on", "runs_on", "member_of", "contains", "connects_to"];
 const CLASSES: [&str; 5] = ["server", "application", "cluster", "database_instance", "endpoint"];
@@ -26,6 +26,10 @@ fn claim(u: &mut Unstructured<'_>) -> Result<Claim> {
     }
     if u.arbitrary()? {
         attributes.push(("version", text(&name(u)?)));
+    }
+    if u.arbitrary()? {
+        attributes.push(("product", text(u.choose(&["k1", "k2"])?)));
+        attributes.push(("port", Value::Integer(1)));
     }
     let mut claim = item(&key, u.choose(&CLASSES)?, &attributes);
     if u.int_in_range(0..=3)? == 0 {
@@ -56,6 +60,8 @@ fn claim(u: &mut Unstructured<'_>) -> Result<Claim> {
             require: u.choose(&["any", "all", "at_least 2"])?.parse().expect("a requirement"),
             inferred: u.arbitrary()?,
             confidence: 0.5,
+            evidence: String::new(),
+            rejected: false,
         });
     }
     Ok(claim)
@@ -93,7 +99,7 @@ pub(super) enum Past {
 }
 
 pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
-    match u.int_in_range(0..=17)? {
+    match u.int_in_range(0..=19)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
             let mut claims = Vec::new();
@@ -156,6 +162,18 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
             let seen = now.plus_us(-i64::from(u.int_in_range(0..=3u8)?) * DAY_US);
             bench.report_seen_at(u.choose(&["agent-1", "agent-2"])?, vec![late], seen);
         }
+        17 => drop(bench.cmdb.propose_groups().expect("a look")),
+        18 => {
+            let verdict = match u.int_in_range(0..=2)? {
+                0 => Verdict::Reject,
+                1 => Verdict::Confirm(None),
+                _ => Verdict::Confirm(Some(Require::AtLeast(2))),
+            };
+            let item = ItemId(u.int_in_range(1..=12)?);
+            let group = *u.choose(&["g", "k1:1", "k2:1"])?;
+            // No such group, not a guess, or too few members: refused.
+            let _refused = bench.judge(u.choose(&["ann", "bob"])?, item, group, verdict);
+        }
         _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
     }
     Ok(Past::Stands)
@@ -170,6 +188,28 @@ fn tables_log_and_graph_agree_after_anything() {
         }
         bench.check();
         bench.reopen().check();
+        Ok(())
+    })
+    .budget_ms(8_000);
+}
+
+#[test]
+fn looking_for_redundancy_again_writes_nothing() {
+    arbtest::arbtest(|u| {
+        let bench = bench_under(rules());
+        for _ in 0..u.int_in_range(1..=12)? {
+            step(u, &bench)?;
+        }
+        bench.cmdb.propose_groups().expect("a look");
+        let head = bench.head();
+        // The look's own commit concerns clients again; it finds them as it left them.
+        let again = bench.cmdb.propose_groups().expect("a look");
+        assert_eq!((again.changed, bench.head()), (0, head));
+        // One that looks at everything from nothing finds what following the log has found.
+        let fresh = bench.reopen_under(rules());
+        let anew = fresh.cmdb.propose_groups().expect("a look");
+        assert_eq!((anew.changed, fresh.head()), (0, head));
+        fresh.check();
         Ok(())
     })
     .budget_ms(8_000);

@@ -230,7 +230,7 @@ fn identification(node: Node<'_>) -> Result<Identification, Fault> {
 }
 
 fn group(node: Node<'_>) -> Result<ExportedGroup, Fault> {
-    let known = ["name", "require", "inferred", "confidence", "source", "key"];
+    let known = ["name", "require", "inferred", "confidence", "source", "key", "evidence", "rejected"];
     let mut fields = Object::read(node, "an exported group", &known)?;
     let (name, _) = fields.text("name", Absent::Fault)?;
     let require: Require = fields.parsed("require", Reason::RequireInvalid, REQUIRE)?;
@@ -238,12 +238,24 @@ fn group(node: Node<'_>) -> Result<ExportedGroup, Fault> {
     let confidence = number(&mut fields, "confidence")?;
     let (source, _) = fields.text("source", Absent::Fault)?;
     let (key, _) = fields.text("key", Absent::Fault)?;
-    Ok(ExportedGroup { name, require, inferred, confidence, source, key })
+    let (evidence, _) = fields.text("evidence", Absent::Empty)?;
+    let rejected = fields.flag("rejected")?;
+    Ok(ExportedGroup { name, require, inferred, confidence, source, key, evidence, rejected })
 }
 
 pub(in crate::import) fn read_relationship(node: Node<'_>, schema: &Schema) -> Result<Exported, Fault> {
-    let known =
-        ["from", "type", "to", "status", "status_since", "denied", "first_seen", "effective", "claims"];
+    let known = [
+        "from",
+        "type",
+        "to",
+        "status",
+        "status_since",
+        "denied",
+        "first_seen",
+        "effective",
+        "grouped_by",
+        "claims",
+    ];
     let mut fields = Object::read(node, "an exported relationship", &known)?;
     let offset = fields.offset;
     let from = fields.parsed("from", Reason::FormatInvalid, AN_ID)?;
@@ -253,11 +265,17 @@ pub(in crate::import) fn read_relationship(node: Node<'_>, schema: &Schema) -> R
     let StatusText(status) = fields.parsed("status", Reason::FormatInvalid, STATUSES)?;
     let claims: Vec<_> =
         fields.elements("claims")?.into_iter().map(relationship_claim).collect::<Result<_, _>>()?;
-    let effective = whole(&mut fields, "effective")?;
-    let effective = usize::try_from(effective).ok().filter(|place| *place < claims.len());
-    let Some(effective) = effective else {
-        let message = format!("\"effective\" is the place of one of the {} claims, from 0", claims.len());
-        return Err(Fault::format(offset, "effective", message));
+    let place = |name: &str, number: u64| {
+        let place = usize::try_from(number).ok().filter(|place| *place < claims.len());
+        place.ok_or_else(|| {
+            let message = format!("\"{name}\" is the place of one of the {} claims, from 0", claims.len());
+            Fault::format(offset, name, message)
+        })
+    };
+    let effective = place("effective", whole(&mut fields, "effective")?)?;
+    let grouped_by = match fields.take("grouped_by") {
+        Some(node) => place("grouped_by", whole_number(node, "grouped_by")?)?,
+        None => effective,
     };
     Ok(Exported::Relationship(Box::new(ExportedRelationship {
         from,
@@ -269,6 +287,7 @@ pub(in crate::import) fn read_relationship(node: Node<'_>, schema: &Schema) -> R
         first_seen: required_moment(&mut fields, "first_seen")?,
         claims,
         effective,
+        grouped_by,
     })))
 }
 
@@ -351,7 +370,10 @@ fn number(fields: &mut Object<'_>, name: &str) -> Result<f64, Fault> {
 }
 
 fn whole(fields: &mut Object<'_>, name: &str) -> Result<u64, Fault> {
-    let node = fields.required(name)?;
+    whole_number(fields.required(name)?, name)
+}
+
+fn whole_number(node: Node<'_>, name: &str) -> Result<u64, Fault> {
     let what = format!("\"{name}\"");
     let expected = "a whole number";
     match check(node, &what, expected, |json| matches!(json, Json::Number(_)))? {

@@ -280,6 +280,10 @@ struct GroupLine<'e> {
     confidence: Number,
     source: &'e str,
     key: &'e str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    evidence: &'e str,
+    #[serde(skip_serializing_if = "is_false")]
+    rejected: bool,
 }
 
 impl GroupLine<'_> {
@@ -291,6 +295,8 @@ impl GroupLine<'_> {
             confidence: Number(group.confidence),
             source: &group.source,
             key: &group.key,
+            evidence: &group.evidence,
+            rejected: group.rejected,
         }
     }
 }
@@ -307,6 +313,9 @@ struct RelationshipLine<'e> {
     denied: bool,
     first_seen: Moment,
     effective: usize,
+    /// None: the effective claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grouped_by: Option<usize>,
     claims: Vec<RelationshipClaimLine<'e>>,
 }
 
@@ -321,6 +330,7 @@ impl RelationshipLine<'_> {
             denied: relationship.denied,
             first_seen: Moment(relationship.first_seen),
             effective: relationship.effective,
+            grouped_by: Some(relationship.grouped_by).filter(|place| *place != relationship.effective),
             claims: relationship.claims.iter().map(RelationshipClaimLine::of).collect(),
         }
     }

@@ -64,6 +64,8 @@ fn as_written() {
                 confidence: 0.5,
                 source: "hand".to_owned(),
                 key: "os power".to_owned(),
+                evidence: "two feeds".to_owned(),
+                rejected: true,
             }],
             duplicates: vec![ItemId(9)],
             merged_into: Some(ItemId(8)),
@@ -94,13 +96,14 @@ fn as_written() {
                 withdrawn_at: None,
             }],
             effective: 0,
+            grouped_by: 0,
         })),
     ];
     let written: Vec<_> = lines.iter().map(write_line).collect();
     expect![[r#"
         {"export":{"format":1,"revision":7}}
         {"source":{"name":"agent.web01","kind":"agent","title":"web01"}}
-        {"item":{"id":"@1","class":"operating_system","name":"web01","status":"active","status_since":"2026-11-22T10:00:00.000001Z","first_seen":"2026-11-22T10:00:00.000001Z","claims":[{"source":"agent.web01","key":"os","scope":"os","class":"operating_system","name":"web01","attributes":{"boot_at":{"$timestamp":"2026-11-22T10:00:00.000001Z"},"os.name":"Debian"},"effective":["boot_at"],"within":"@3","first_seen":"2026-11-22T10:00:00.000001Z","observed_at":"2026-11-22T10:00:00.000001Z","withdrawn_at":"2026-11-22T10:00:00.000001Z","identification":{"method":"rule","rule":["machine_id"],"values":["0a1b"],"candidates":["@1"],"skipped":["fqdn: absent"]}}],"groups":[{"name":"power","require":"at_least 1","inferred":true,"confidence":0.5,"source":"hand","key":"os power"}],"duplicates":["@9"],"merged_into":"@8","distinct_from":["@7"]}}
+        {"item":{"id":"@1","class":"operating_system","name":"web01","status":"active","status_since":"2026-11-22T10:00:00.000001Z","first_seen":"2026-11-22T10:00:00.000001Z","claims":[{"source":"agent.web01","key":"os","scope":"os","class":"operating_system","name":"web01","attributes":{"boot_at":{"$timestamp":"2026-11-22T10:00:00.000001Z"},"os.name":"Debian"},"effective":["boot_at"],"within":"@3","first_seen":"2026-11-22T10:00:00.000001Z","observed_at":"2026-11-22T10:00:00.000001Z","withdrawn_at":"2026-11-22T10:00:00.000001Z","identification":{"method":"rule","rule":["machine_id"],"values":["0a1b"],"candidates":["@1"],"skipped":["fqdn: absent"]}}],"groups":[{"name":"power","require":"at_least 1","inferred":true,"confidence":0.5,"source":"hand","key":"os power","evidence":"two feeds","rejected":true}],"duplicates":["@9"],"merged_into":"@8","distinct_from":["@7"]}}
         {"relationship":{"from":"@1","type":"runs_on","to":"@2","status":"stopped","status_since":"2026-11-22T10:00:00.000001Z","first_seen":"2026-11-22T10:00:00.000001Z","effective":0,"claims":[{"source":"agent.web01","key":"os","scope":"os","first_seen":"2026-11-22T10:00:00.000001Z","observed_at":"2026-11-22T10:00:00.000001Z"}]}}"#]].assert_eq(&written.join("\n"));
 }
 
@@ -289,6 +292,8 @@ fn group(u: &mut Unstructured<'_>) -> Result<ExportedGroup> {
         confidence: share(u)?,
         source: u.arbitrary()?,
         key: u.arbitrary()?,
+        evidence: u.arbitrary()?,
+        rejected: u.arbitrary()?,
     })
 }
 
@@ -304,6 +309,7 @@ fn relationship(u: &mut Unstructured<'_>) -> Result<ExportedRelationship> {
         denied: u.arbitrary()?,
         first_seen: moment(u)?,
         effective: u.choose_index(claims.len())?,
+        grouped_by: u.choose_index(claims.len())?,
         claims,
     })
 }

@@ -93,6 +93,10 @@ pub struct RedundancyPartRecord {
     pub inferred: bool,
     #[prost(double, tag = "5")]
     pub confidence: f64,
+    #[prost(string, tag = "6")]
+    pub evidence: String,
+    #[prost(bool, tag = "7")]
+    pub rejected: bool,
 }
 
 const THIS: u32 = 0;
@@ -164,6 +168,8 @@ fn redundancy_record(claim: &RedundancyClaim) -> RedundancyPartRecord {
         require: claim.require.to_string(),
         inferred: claim.inferred,
         confidence: claim.confidence,
+        evidence: claim.evidence.clone(),
+        rejected: claim.rejected,
     }
 }
 
@@ -228,6 +234,8 @@ fn redundancy_from(record: RedundancyPartRecord) -> Result<RedundancyClaim, Stor
         group: record.group,
         inferred: record.inferred,
         confidence: record.confidence,
+        evidence: record.evidence,
+        rejected: record.rejected,
     })
 }
 
@@ -279,6 +287,8 @@ mod tests {
                 require: "at_least 2".parse().expect("a requirement"),
                 inferred: false,
                 confidence: 1.0,
+                evidence: "seen twice".to_owned(),
+                rejected: true,
             }],
         };
         let bytes = claim_record(&claim).encode_to_vec();

@@ -252,6 +252,8 @@ fn group_record(group: &Group) -> GroupRecord {
         confidence: group.confidence,
         source: group.source.0,
         key: group.key.clone(),
+        evidence: group.evidence.clone(),
+        rejected: group.rejected,
     }
 }
 
@@ -263,6 +265,8 @@ fn group_from(record: GroupRecord) -> Result<Group, StoreError> {
         confidence: record.confidence,
         source: SourceId(record.source),
         key: record.key,
+        evidence: record.evidence,
+        rejected: record.rejected,
     })
 }
 
@@ -279,6 +283,8 @@ pub fn relationship_record(relationship: &Relationship) -> RelationshipRecord {
         first_seen_us: relationship.first_seen.0,
         claims: relationship.claims.iter().map(relationship_claim_record).collect(),
         effective: u32::try_from(relationship.effective).expect("few claims"),
+        grouped_by: (relationship.grouped_by != relationship.effective)
+            .then(|| u32::try_from(relationship.grouped_by).expect("few claims")),
     }
 }
 
@@ -289,7 +295,8 @@ pub fn relationship_record(relationship: &Relationship) -> RelationshipRecord {
 pub fn relationship_from(record: RelationshipRecord) -> Result<Relationship, StoreError> {
     let claims: Vec<_> = record.claims.into_iter().map(relationship_claim_from).collect::<Result<_, _>>()?;
     let effective = record.effective as usize;
-    if effective >= claims.len() {
+    let grouped_by = record.grouped_by.map_or(effective, |place| place as usize);
+    if effective >= claims.len() || grouped_by >= claims.len() {
         return Err(damaged("a relationship without its effective claim"));
     }
     Ok(Relationship {
@@ -302,6 +309,7 @@ pub fn relationship_from(record: RelationshipRecord) -> Result<Relationship, Sto
         first_seen: Timestamp(record.first_seen_us),
         claims,
         effective,
+        grouped_by,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cmdb_core::engine::{Coverage, Label};
-use cmdb_core::model::{ItemId, Status};
+use cmdb_core::model::{ItemId, Require, Status};
 use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact};
 
 use super::words::{self, Called};
@@ -30,6 +30,22 @@ pub struct ImpactAnswer {
     pub coverage: Coverage,
     /// What the answer rests on, in words.
     pub assumptions: Vec<String>,
+    /// The groups among that.
+    pub assumed: Vec<AssumedGroup>,
+}
+
+/// A group that was concluded and that nobody has confirmed.
+pub struct AssumedGroup {
+    /// The dependent.
+    pub item: Label,
+    /// Its name.
+    pub group: String,
+    /// How many members are thought to be needed.
+    pub require: Require,
+    /// How sure it is, 0 to 1.
+    pub confidence: f64,
+    /// What it was concluded from; empty: not known.
+    pub evidence: String,
 }
 
 /// One affected item.
@@ -68,7 +84,8 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
         None => Vec::new(),
     };
     let seed_labels = moment.labels(&ids(&seeds))?;
-    let assumptions = assumptions(moment, &found, &seed_labels)?;
+    let assumed = assumed(moment, &found)?;
+    let assumptions = assumptions(moment, &found, &seed_labels, &assumed);
     let (affected, labels) = explained(moment, &found, &listed)?;
     let by_class = found.by_class(moment.graph).into_iter();
     Ok(ImpactAnswer {
@@ -81,6 +98,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
         by_class: by_class.map(|(class, count)| (class.to_owned(), count)).collect(),
         coverage: moment.coverage()?,
         assumptions,
+        assumed,
     })
 }
 
@@ -117,15 +135,34 @@ fn explained(
     Ok((items, labels))
 }
 
+/// The groups that nobody confirmed and on which it rests that items at risk have not failed.
+fn assumed(moment: &Moment<'_>, found: &Impact) -> Result<Vec<AssumedGroup>, Error> {
+    let mut assumed = Vec::with_capacity(found.assumptions().len());
+    for gate in found.assumptions() {
+        let gate = moment.graph.gate(*gate);
+        let id = moment.graph.id(gate.dependent());
+        let kept = moment.reader.group(id, gate.name())?;
+        assumed.push(AssumedGroup {
+            item: moment.label(id)?,
+            group: gate.name().to_owned(),
+            require: gate.require(),
+            confidence: gate.confidence(),
+            evidence: kept.map_or_else(String::new, |group| group.evidence),
+        });
+    }
+    Ok(assumed)
+}
+
 /// What the answer rests on: seeds that are not there, groups that nobody confirmed, things that are not seen now.
-fn assumptions(moment: &Moment<'_>, found: &Impact, seeds: &[Label]) -> Result<Vec<String>, Error> {
+fn assumptions(
+    moment: &Moment<'_>,
+    found: &Impact,
+    seeds: &[Label],
+    assumed: &[AssumedGroup],
+) -> Vec<String> {
     let graph = moment.graph;
     let mut assumptions: Vec<String> = seeds.iter().filter_map(words::seed).collect();
-    let dependents: Vec<ItemId> =
-        found.assumptions().iter().map(|gate| graph.id(graph.gate(*gate).dependent())).collect();
-    let labels = moment.labels_by_id(&dependents)?;
-    let called = Called { graph, labels: &labels };
-    assumptions.extend(found.assumptions().iter().map(|gate| words::unconfirmed(&called, graph.gate(*gate))));
+    assumptions.extend(assumed.iter().map(words::unconfirmed));
     let unseen = |status| matches!(status, Status::Stopped | Status::Missing);
     let unseen = found.affected().iter().filter(|affected| unseen(graph.status(affected.item))).count();
     if unseen > 0 {
@@ -133,5 +170,5 @@ fn assumptions(moment: &Moment<'_>, found: &Impact, seeds: &[Label]) -> Result<V
             "{unseen} affected items are stopped or missing now, and count as if they were there"
         ));
     }
-    Ok(assumptions)
+    assumptions
 }

@@ -8,6 +8,8 @@ use cmdb_core::model::{ItemId, Require, Status};
 use cmdb_impact::explain::Group;
 use cmdb_impact::{Explanation, Reason, State};
 
+use super::impact::AssumedGroup;
+
 /// What items are called.
 pub struct Called<'a> {
     /// The graph.
@@ -80,13 +82,13 @@ pub fn seed(label: &Label) -> Option<String> {
 }
 
 /// A group that is taken to hold because somebody concluded so.
-pub fn unconfirmed(called: &Called<'_>, gate: &Gate) -> String {
+pub fn unconfirmed(group: &AssumedGroup) -> String {
+    let item = if group.item.name.is_empty() { &group.item.key } else { &group.item.name };
+    let evidence =
+        if group.evidence.is_empty() { String::new() } else { format!(", because {}", group.evidence) };
     format!(
-        "group {} of {} is inferred with confidence {:.2} ({}) and nobody has confirmed it",
-        gate.name(),
-        called.name(gate.dependent()),
-        gate.confidence(),
-        gate.require()
+        "group {} of {item} is inferred with confidence {:.2} ({}), and nobody has confirmed it{evidence}",
+        group.group, group.confidence, group.require
     )
 }
 
