@@ -26,6 +26,7 @@ mod purge;
 mod read;
 mod report;
 mod reschema;
+mod retain;
 mod scenarios;
 mod sources;
 mod tally;
@@ -52,6 +53,7 @@ pub use read::{
     Totals, Touched, Trial, TrialChange, TrialOptions, TrialRefusal,
 };
 pub use request::*;
+pub use retain::{BASELINE_NAME_BYTES_MAX, BASELINES_MAX};
 pub use scenarios::{Added, ApplyScenario, Conflict, Evaluated, ScenarioApplied, Take, check_scenario_name};
 pub use view::When;
 use view::recorded_at;
@@ -132,6 +134,7 @@ impl Cmdb {
         debug_assert_eq!(graph.revision(), head);
         let latest = load_latest(&*snapshot)?;
         let presence = Presence::load(&*snapshot)?;
+        let baselines = retain::names(&*snapshot)?;
         let (queue, work) = mpsc::sync_channel(options.queue_max);
         let inner = Arc::new(Inner {
             store,
@@ -145,6 +148,7 @@ impl Cmdb {
             presence,
             views: view::Views::default(),
             latest: std::sync::RwLock::new(latest),
+            baselines: std::sync::RwLock::new(baselines),
             listeners: Mutex::default(),
             complaints: Mutex::default(),
         });

@@ -242,6 +242,7 @@ fn code_of(reason: Reason) -> Code {
         | Reason::FigureUnknown
         | Reason::RelationshipTypeUnknown
         | Reason::ReferenceUnknown => Code::NotFound,
+        Reason::HistoryCompacted => Code::OutOfRange,
         Reason::LimitExceeded => Code::ResourceExhausted,
         Reason::MergeInvalid | Reason::NotEmpty | Reason::Pinned | Reason::WithdrawLimit => {
             Code::FailedPrecondition

@@ -1,5 +1,6 @@
 //! What the writer and the readers share.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -53,6 +54,8 @@ pub(super) struct Inner {
     pub(super) views: Views,
     /// The latest report of each source, by its name.
     pub(super) latest: RwLock<FxHashMap<String, Latest>>,
+    /// The moments that are kept for good, by name.
+    pub(super) baselines: RwLock<BTreeMap<String, Revision>>,
     pub(super) listeners: Mutex<Vec<Listener>>,
     pub(super) complaints: Mutex<Vec<Complaint>>,
 }
