@@ -554,6 +554,22 @@ pub fn page(token: &str) -> ListItemsResponse {
     }
 }
 
+/// One baseline, and a history that was compacted.
+pub fn baselines() -> ListBaselinesResponse {
+    ListBaselinesResponse { baselines: vec![baseline("audit-2026", "the annual audit")], oldest_revision: 30 }
+}
+
+pub fn baseline(name: &str, reason: &str) -> Baseline {
+    Baseline {
+        name: name.into(),
+        revision: 17,
+        recorded_at_us: NOW_US - 2 * HOUR_US,
+        created_at_us: NOW_US - HOUR_US,
+        created_by: "anna".into(),
+        reason: reason.into(),
+    }
+}
+
 /// What is left of a value.
 fn purged(attribute: &str) -> Purged {
     Purged {

@@ -5,6 +5,7 @@
 
 mod as_of;
 mod backup;
+mod baseline;
 mod classes;
 mod completions;
 mod correction;
@@ -129,6 +130,8 @@ commands! {
     Explain(explain),
     /// What would become of each claim of a report; writes nothing
     Identify(identify),
+    /// Moments that are kept for good, under a name
+    Baseline(baseline),
     /// Undo a commit, where what it set still stands
     Revert(revert),
     /// What if: edits that were never made, asked and applied

@@ -12,9 +12,10 @@
 //! - indexes hold exactly what the items say;
 //! - an outgoing relationship and its incoming end are written together;
 //! - the hash of a commit covers the hash of the one before it and every change;
-//! - a row of the log is replaced by a purge alone, whose commit covers what stood there and what stands there.
+//! - a row of the log is dropped by a compaction alone, and replaced by a purge alone, whose commit covers what stood there and what stands there.
 
 mod adjacency;
+mod chain;
 mod draft;
 mod erase;
 mod hash;
@@ -23,10 +24,13 @@ mod rows;
 mod write;
 
 pub(crate) use adjacency::{all as all_edges, find_edge};
+pub(crate) use chain::linked;
 pub(crate) use draft::edge_record;
 pub use draft::{CHANGES_KEPT_MAX, Draft, Sealed, Start};
 pub use erase::VERSIONS_MAX;
-pub(crate) use hash::{ChangesHash, ReplacedHash, all_replaced, changes_before, commit_hash};
+pub(crate) use hash::{
+    Besides, ChangesHash, ReplacedHash, all_replaced, changes_before, commit_hash, digest_before,
+};
 pub(crate) use index::index_rows;
 pub use index::{claim_identifiers, item_identifiers};
 pub(crate) use write::{commit_header, place_of, read_change, read_version};

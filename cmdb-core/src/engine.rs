@@ -27,6 +27,7 @@ mod read;
 mod redundancy;
 mod report;
 mod reschema;
+mod retain;
 mod scenarios;
 mod sources;
 mod tally;
@@ -54,6 +55,7 @@ pub use read::{
     TrialChange, TrialOptions, TrialRefusal,
 };
 pub use request::*;
+pub use retain::{BASELINE_NAME_BYTES_MAX, BASELINES_MAX};
 pub use scenarios::{Added, ApplyScenario, Conflict, Evaluated, ScenarioApplied, Take, check_scenario_name};
 pub use view::When;
 use view::recorded_at;
@@ -134,6 +136,7 @@ impl Cmdb {
         debug_assert_eq!(graph.revision(), head);
         let latest = load_latest(&*snapshot)?;
         let presence = Presence::load(&*snapshot)?;
+        let baselines = retain::names(&*snapshot)?;
         let (queue, work) = mpsc::sync_channel(options.queue_max);
         let inner = Arc::new(Inner {
             store,
@@ -148,6 +151,7 @@ impl Cmdb {
             views: view::Views::default(),
             latest: std::sync::RwLock::new(latest),
             looked: Mutex::default(),
+            baselines: std::sync::RwLock::new(baselines),
             listeners: Mutex::default(),
             complaints: Mutex::default(),
         });

@@ -80,11 +80,17 @@ pub enum Table {
     Replaced = 20,
     /// (source, scope, kind, key) → when an incomplete section last named that unit.
     Heard = 21,
+    /// name → a moment that is kept for good.
+    Baselines = 22,
+    /// "state" → how far the history is compacted.
+    Retention = 23,
+    /// place of a change that was dropped → where its item's chain goes on; empty: it ends.
+    Skips = 24,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Table; 22] = [
+    pub const ALL: [Table; 25] = [
         Table::Meta,
         Table::Commits,
         Table::Changes,
@@ -107,6 +113,9 @@ impl Table {
         Table::Arrivals,
         Table::Replaced,
         Table::Heard,
+        Table::Baselines,
+        Table::Retention,
+        Table::Skips,
     ];
 
     /// Its name on disk.
@@ -135,6 +144,9 @@ impl Table {
             Table::Arrivals => "arrivals",
             Table::Replaced => "replaced",
             Table::Heard => "heard",
+            Table::Baselines => "baselines",
+            Table::Retention => "retention",
+            Table::Skips => "skips",
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod moment;
 mod names;
 mod people;
 pub mod reports;
+pub mod retention;
 mod room;
 pub mod scenarios;
 pub mod schema;

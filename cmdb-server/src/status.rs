@@ -243,6 +243,7 @@ fn code_of(reason: Reason) -> Code {
         | Reason::GroupUnknown
         | Reason::RelationshipTypeUnknown
         | Reason::ReferenceUnknown => Code::NotFound,
+        Reason::HistoryCompacted => Code::OutOfRange,
         Reason::LimitExceeded => Code::ResourceExhausted,
         Reason::MergeInvalid | Reason::NotEmpty | Reason::Pinned | Reason::WithdrawLimit => {
             Code::FailedPrecondition

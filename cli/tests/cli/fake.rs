@@ -224,6 +224,25 @@ impl CommitService for Services {
         Ok(Response::new(canned::diff()))
     }
 
+    async fn create_baseline(&self, request: Request<CreateBaselineRequest>) -> Answer<Baseline> {
+        let request = request.into_inner();
+        Ok(Response::new(canned::baseline(&request.name, &request.reason)))
+    }
+
+    async fn list_baselines(&self, _: Request<ListBaselinesRequest>) -> Answer<ListBaselinesResponse> {
+        Ok(Response::new(canned::baselines()))
+    }
+
+    async fn delete_baseline(
+        &self,
+        request: Request<DeleteBaselineRequest>,
+    ) -> Answer<DeleteBaselineResponse> {
+        match request.into_inner().name.as_str() {
+            "audit-2026" => Ok(Response::new(DeleteBaselineResponse {})),
+            other => Err(Failure::not_found(format!("there is no baseline \"{other}\""))),
+        }
+    }
+
     async fn revert(&self, request: Request<RevertRequest>) -> Answer<RevertResponse> {
         let request = request.into_inner();
         Ok(Response::new(RevertResponse {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::adjacency;
-use super::hash::{ChangesHash, FORM, Replaced};
+use super::hash::{Besides, ChangesHash, FORM, Replaced};
 use super::index::{index_rows, indexed_values, item_identifiers};
 use super::rows::Rows;
 use super::{Actor, Change, CommitHeader};
@@ -94,6 +94,8 @@ pub struct Draft<'s> {
     pub(super) hasher: ChangesHash,
     /// What it puts in place of rows of the log.
     pub(super) replaced: BTreeMap<Place, Replaced>,
+    /// Over what is left of a compacted history; empty: it says nothing of that.
+    pub(super) anchor: Vec<u8>,
     pub(super) sequence: u32,
     pub(super) changes: Vec<Change>,
     pub(super) overflow: bool,
@@ -118,6 +120,7 @@ impl<'s> Draft<'s> {
             rows: Rows::default(),
             hasher: ChangesHash::new(FORM),
             replaced: BTreeMap::new(),
+            anchor: Vec::new(),
             sequence: 0,
             changes: Vec::new(),
             overflow: false,
@@ -692,7 +695,7 @@ impl<'s> Draft<'s> {
     /// When the store fails; then nothing of it is there.
     pub fn seal(mut self, actor: &Actor) -> Result<Sealed, StoreError> {
         self.flush()?;
-        if self.sequence == 0 {
+        if self.sequence == 0 && self.anchor.is_empty() {
             debug_assert!(self.replaced.is_empty(), "what replaces rows is a commit");
             let head = self.start.head;
             self.transaction.commit(head)?;
@@ -702,7 +705,8 @@ impl<'s> Draft<'s> {
         let revision = self.start.head.next();
         let mut batch = Batch::default();
         let replaced = self.keep_replaced(&mut batch);
-        let changes_hash = self.hasher.finish(&replaced);
+        let besides = Besides { replaced: &replaced, anchor: &self.anchor };
+        let changes_hash = self.hasher.finish(&besides);
         let header = CommitHeader {
             revision,
             recorded_at: self.start.now,
@@ -713,12 +717,17 @@ impl<'s> Draft<'s> {
         let hash = super::hash::commit_hash(&self.start.previous_hash, &header, &changes_hash);
         let header = CommitHeader { hash, ..header };
         let schema = self.start.schema_number;
-        let row = super::write::commit_record(&header, &self.start.previous_hash, schema, &replaced);
+        let row = super::write::commit_record(&header, &self.start.previous_hash, schema, &besides);
         batch.put(Table::Commits, key::revision(revision), record::encode(self.start.schema_number, &row));
         self.transaction.write(&batch)?;
         self.transaction.commit(revision)?;
         let next = Start { head: revision, previous_hash: hash, ..self.start };
         Ok(Sealed { header: Some(header), changes: self.changes, overflow: self.overflow, next })
+    }
+
+    /// Makes this a commit that covers what is left of a compacted history, whatever else it changes.
+    pub fn anchor(&mut self, digest: Vec<u8>) {
+        self.anchor = digest;
     }
 
     pub(super) fn place(&mut self) -> Place {

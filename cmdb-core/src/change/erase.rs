@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::chain::linked;
 use super::draft::Draft;
-use super::hash::{self, ChangesHash, FORM, Replaced, ReplacedHash};
-use super::write::place_of;
+use super::hash::{self, Besides, ChangesHash, FORM, Replaced, ReplacedHash};
 use crate::model::{Item, ItemId, Revision};
 use crate::store::key::Place;
-use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord};
+use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord, RetentionRecord};
 use crate::store::{self, Batch, Range, StoreError, Table, key};
 
 /// The most versions that one commit erases something from.
@@ -32,12 +32,10 @@ impl Draft<'_> {
     ) -> Result<Option<usize>, StoreError> {
         let mut erased = 0;
         let mut batch = Batch::default();
-        let mut next = self.first_version(id)?;
-        while let Some(place) = next {
-            let bytes = self.transaction.get(Table::Changes, &place.key())?.unwrap_or_default();
-            let row: ChangeRecord = record::decode(Table::Changes, &bytes)?;
-            next = row.previous_version.map(place_of);
-            let Some(version) = row.item else { continue };
+        let mut next = self.newest(id)?;
+        while let Some((place, row)) = next {
+            next = linked(&*self.transaction, row.previous)?;
+            let Some(version) = row.item.clone() else { continue };
             let mut item = record::item_from(version)?;
             if !erase(&mut item) {
                 continue;
@@ -46,6 +44,7 @@ impl Draft<'_> {
             if self.replaced.len() >= VERSIONS_MAX {
                 return Ok(None);
             }
+            let bytes = self.transaction.get(Table::Changes, &place.key())?.unwrap_or_default();
             let salt = hash::salt(&self.start.secret, place, b"in place of another");
             let after = ChangeRecord { item: Some(record::item_record(&item)), salt, ..row };
             let after = record::encode(self.start.schema_number, &after);
@@ -65,14 +64,15 @@ impl Draft<'_> {
         Ok(Some(erased))
     }
 
-    fn first_version(&self, id: ItemId) -> Result<Option<Place>, StoreError> {
+    fn newest(&self, id: ItemId) -> Result<Option<(Place, ChangeRecord)>, StoreError> {
         let Some(head) = self.transaction.get(Table::Items, &key::item(id))? else { return Ok(None) };
         let head: HeadRecord = record::decode(Table::Items, &head)?;
-        Ok(head.version.map(place_of))
+        linked(&*self.transaction, head.last)
     }
 
     fn note_replaced(&mut self, place: Place, before: &[u8], after: &[u8]) -> Result<(), StoreError> {
-        if self.form_of(place.revision)? != 0 {
+        // Below the horizon of a compacted history rows are proven one by one, whatever the form of their commit.
+        if place.revision <= self.horizon()? || self.form_of(place.revision)? != 0 {
             let (before, after) = (hash::row_digest(before), hash::row_digest(after));
             self.replaced.insert(place, Replaced { before, after });
             return Ok(());
@@ -88,6 +88,12 @@ impl Draft<'_> {
         Ok(())
     }
 
+    fn horizon(&self) -> Result<Revision, StoreError> {
+        let rows = self.transaction.scan(Table::Retention, &Range::all(), 1)?;
+        let Some((_, bytes)) = rows.first() else { return Ok(Revision(0)) };
+        Ok(Revision(record::decode::<RetentionRecord>(Table::Retention, bytes)?.horizon))
+    }
+
     fn form_of(&self, revision: Revision) -> Result<u32, StoreError> {
         let row = self.transaction.get(Table::Commits, &key::revision(revision))?;
         let row = row.map(|row| record::decode::<CommitRecord>(Table::Commits, &row)).transpose()?;
@@ -101,7 +107,7 @@ impl Draft<'_> {
             hasher.row(bytes);
             Ok::<(), StoreError>(())
         })?;
-        Ok(hasher.finish(&[]))
+        Ok(hasher.finish(&Besides::default()))
     }
 
     /// Hashes what stands now where commits of form 0 stood whole; to be called when all is erased.

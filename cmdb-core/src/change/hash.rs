@@ -3,7 +3,7 @@
 //! ```text
 //! commit = H(commit before · head of the commit · changes)
 //! form 0: changes = H(length · row · length · row …)
-//! form 1: changes = H(H(row) · H(row) … · what the commit put in place of older rows)
+//! form 1: changes = H(H(row) · H(row) … · what the commit put in place of older rows · the anchor it sets)
 //! ```
 //!
 //! In form 1 each row carries a salt, so that its digest confirms nobody's guess of what it holds. So a row can be
@@ -42,6 +42,15 @@ pub(crate) fn row_digest(row: &[u8]) -> Digest {
     *blake3::hash(row).as_bytes()
 }
 
+/// What a commit says beside its changes; empty: nothing.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Besides<'a> {
+    /// Over what it put in place of older rows.
+    pub(crate) replaced: &'a [u8],
+    /// Over what is left of a history that was compacted.
+    pub(crate) anchor: &'a [u8],
+}
+
 /// Over the changes of a commit.
 pub(crate) struct ChangesHash {
     form: u32,
@@ -72,10 +81,14 @@ impl ChangesHash {
         self.hasher.update(digest);
     }
 
-    /// `replaced`: over what the commit put in place of older rows; empty: nothing.
-    pub(crate) fn finish(mut self, replaced: &[u8]) -> Digest {
+    pub(crate) fn finish(mut self, besides: &Besides<'_>) -> Digest {
         if self.form != 0 {
-            self.hasher.update(replaced);
+            for (mark, what) in [(1, besides.replaced), (2, besides.anchor)] {
+                if !what.is_empty() {
+                    self.hasher.update(&[mark]);
+                    self.hasher.update(what);
+                }
+            }
         }
         *self.hasher.finalize().as_bytes()
     }
@@ -156,6 +169,26 @@ pub(crate) fn all_replaced(read: &dyn Read) -> Result<BTreeMap<Revision, Replace
     Ok(hashes)
 }
 
+/// The digest of a row as it was at a commit, before purges that came later; without one, as it is.
+pub(crate) fn digest_before(
+    read: &dyn Read,
+    place: Place,
+    row: &[u8],
+    commit: Option<Revision>,
+) -> Result<Digest, StoreError> {
+    let now = row_digest(row);
+    let Some(commit) = commit else { return Ok(now) };
+    let mut digest = now;
+    let rows = read.scan(Table::Replaced, &Range::prefix(place.key()), store::SCAN_ROWS_MAX)?;
+    for (row, bytes) in rows.iter().rev() {
+        let (_, by, replaced) = Replaced::read(row, bytes)?;
+        if by > commit && replaced.after == digest {
+            digest = replaced.before;
+        }
+    }
+    Ok(digest)
+}
+
 /// What was put in place of a row, oldest first.
 fn replaced_at(read: &dyn Read, place: Place) -> Result<Vec<Replaced>, StoreError> {
     let rows = read.scan(Table::Replaced, &Range::prefix(place.key()), store::SCAN_ROWS_MAX)?;
@@ -180,7 +213,7 @@ pub(crate) fn changes_before(
     read: &dyn Read,
     revision: Revision,
     form: u32,
-    replaced: &[u8],
+    besides: &Besides<'_>,
 ) -> Result<Option<Digest>, StoreError> {
     let mut now = ChangesHash::new(FORM);
     let mut then = ChangesHash::new(FORM);
@@ -198,8 +231,8 @@ pub(crate) fn changes_before(
         Ok::<(), StoreError>(())
     })?;
     if form != 0 {
-        return Ok(good.then(|| then.finish(replaced)));
+        return Ok(good.then(|| then.finish(besides)));
     }
     let steps = replaced_at(read, whole(revision))?;
-    Ok(if steps.is_empty() { None } else { original(&steps, now.finish(&[])) })
+    Ok(if steps.is_empty() { None } else { original(&steps, now.finish(&Besides::default())) })
 }

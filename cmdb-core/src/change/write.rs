@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::adjacency::{self, Edits};
 use super::draft::{Draft, EdgeName, EdgeSlot, Slot};
-use super::hash::{self, FORM};
+use super::hash::{self, Besides, FORM};
 use super::{Actor, Change, CommitHeader};
 use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
 use crate::store::key::Place;
@@ -160,7 +160,7 @@ pub(crate) fn commit_record(
     header: &CommitHeader,
     previous_hash: &[u8; 32],
     schema: u32,
-    replaced: &[u8],
+    besides: &Besides<'_>,
 ) -> CommitRecord {
     CommitRecord {
         recorded_at_us: header.recorded_at.0,
@@ -171,7 +171,8 @@ pub(crate) fn commit_record(
         previous_hash: previous_hash.to_vec(),
         hash: header.hash.to_vec(),
         form: FORM,
-        replaced: replaced.to_vec(),
+        replaced: besides.replaced.to_vec(),
+        anchor: besides.anchor.to_vec(),
     }
 }
 

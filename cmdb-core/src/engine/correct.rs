@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::ingest::{self, UNKNOWN, relationships};
 use super::merge;
 use super::purge;
+use super::retain;
 use crate::change::{self, Draft};
 use crate::model::item::{Group, ItemClaimState};
 use crate::model::relationship::RelationshipClaimState;
@@ -61,6 +62,13 @@ pub(super) fn revert(
     revision: Revision,
 ) -> Result<Result<Vec<String>, Problem>, StoreError> {
     let unknown = |message: String| Problem::new(Reason::CommitUnknown, message, revision.to_string());
+    let horizon = retain::horizon(read)?;
+    if revision <= horizon && revision > Revision(0) {
+        let message = format!(
+            "the history before revision {horizon} was compacted: commit {revision} cannot be undone any more"
+        );
+        return Ok(Err(Problem::new(Reason::HistoryCompacted, message, revision.to_string())));
+    }
     if read.get(Table::Commits, &key::revision(revision))?.is_none() {
         let message = format!("there is no commit {revision}");
         return Ok(Err(unknown(message).hint("`cmdb watch --after 0` and `cmdb history ITEM` show commits")));

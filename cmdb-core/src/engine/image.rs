@@ -16,6 +16,7 @@ use prost::Message;
 use super::inner::Moment;
 use super::live::{self, Judged, Step};
 use super::reschema;
+use super::retain;
 use super::sources::SourceNames;
 use super::tally::{Tally, TallyRecord};
 use super::view;
@@ -230,6 +231,10 @@ fn read(
     let revision = Revision(head.revision);
     if commit_hash(snapshot, revision)?.is_none_or(|hash| hash != head.commit) {
         return Ok(Err(format!("{place} is of another store, or of a later state of this one")));
+    }
+    // What the log holds of a history that was compacted leads on from kept moments alone.
+    if revision < retain::horizon(snapshot)? && !retain::kept(snapshot)?.contains(&revision) {
+        return Ok(Err(format!("{place} is of a moment before the history that is kept")));
     }
     let read = Graph::read_image(graph, revision).zip(head.tally.map(Tally::of_record));
     Ok(read.ok_or_else(|| format!("{place} cannot be read")))

@@ -1,5 +1,6 @@
 //! What the writer and the readers share.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -56,6 +57,8 @@ pub(super) struct Inner {
     pub(super) latest: RwLock<FxHashMap<String, Latest>>,
     /// How far commits were looked through for redundancy.
     pub(super) looked: Mutex<Looked>,
+    /// The moments that are kept for good, by name.
+    pub(super) baselines: RwLock<BTreeMap<String, Revision>>,
     pub(super) listeners: Mutex<Vec<Listener>>,
     pub(super) complaints: Mutex<Vec<Complaint>>,
 }

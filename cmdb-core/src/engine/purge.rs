@@ -163,10 +163,9 @@ fn search(
 fn for_each_version(read: &dyn Read, id: ItemId, version: &mut dyn FnMut(&Item)) -> Result<(), StoreError> {
     let Some(head) = read.get(Table::Items, &key::item(id))? else { return Ok(()) };
     let head: HeadRecord = record::decode(Table::Items, &head)?;
-    let mut next = head.version.map(change::place_of);
-    while let Some(place) = next {
-        let row = change::read_change(read, place)?;
-        next = row.previous_version.map(change::place_of);
+    let mut next = change::linked(read, head.last)?;
+    while let Some((_, row)) = next {
+        next = change::linked(read, row.previous)?;
         if let Some(item) = row.item {
             version(&record::item_from(item)?);
         }

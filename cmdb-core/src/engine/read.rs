@@ -24,6 +24,7 @@ use super::inner::{Inner, Moment};
 use super::live::{self, Judged, Step};
 use super::presence;
 use super::request::{EngineError, Figures, Label, SourceState};
+use super::retain;
 use super::tally::Tally;
 use super::view::{self, Present, View, When};
 use crate::change;
@@ -136,6 +137,10 @@ impl Reader {
     /// The greatest number that an item has by now.
     pub(super) fn last_item(&self) -> Result<u64, EngineError> {
         Ok(super::last_number(self.snapshot(), Table::Items)?)
+    }
+
+    pub(super) fn store_snapshot(&self) -> &dyn Snapshot {
+        self.snapshot()
     }
 
     /// A row of a table that has no past.
@@ -488,7 +493,9 @@ impl Reader {
         let first = key::revision(Revision(1));
         let there = self.revision() >= Revision(1);
         let row = if there { self.snapshot().get(Table::Commits, &first)? } else { None };
+        let compacted = retain::state(self.snapshot())?;
         let observed_since = match row {
+            _ if there && compacted.horizon > 0 => Some(Timestamp(compacted.observed_since_us)),
             Some(row) => {
                 Some(change::commit_header(Revision(1), record::decode(Table::Commits, &row)?)?.recorded_at)
             }

@@ -245,6 +245,36 @@ pub struct Proposed {
     pub left: usize,
 }
 
+/// A moment that is kept for good.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Baseline {
+    /// Its name, unique.
+    pub name: String,
+    /// What it shows.
+    pub revision: Revision,
+    /// When that was recorded.
+    pub recorded_at: Timestamp,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+/// What a compaction of the history dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Compacted {
+    /// The oldest revision that can be asked, but for baselines.
+    pub horizon: Revision,
+    /// The commit that says so; `None`: there was nothing to do.
+    pub revision: Option<Revision>,
+    /// Changes that were dropped.
+    pub changes: u64,
+    /// Heads of commits that were dropped.
+    pub commits: u64,
+}
+
 /// What became of one claim.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Decision {

@@ -143,6 +143,8 @@ pub(super) fn keep(draft: &mut Draft<'_>, what: &Keep) -> Result<Result<(), Prob
                 return Ok(Err(unknown(name)));
             }
             draft.delete_row(Table::Scenarios, name.clone().into_bytes());
+            // The next compaction drops what only its base kept.
+            super::retain::look_again(draft)?;
         }
     }
     Ok(Ok(()))

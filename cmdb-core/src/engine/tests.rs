@@ -18,6 +18,7 @@ mod purge;
 mod random;
 mod relations;
 mod reports;
+mod retain;
 mod scenarios;
 mod trial;
 mod waiting;

@@ -7,14 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::request::{EngineError, Verified, VerifyEvent};
+use super::retain;
 use super::sources::SourceNames;
-use crate::change::{self, Actor, ChangesHash, CommitHeader, ReplacedHash};
+use crate::change::{self, Actor, Besides, ChangesHash, CommitHeader, ReplacedHash};
 use crate::model::schema::Schema;
 use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
 use crate::reconcile;
 use crate::store::key::Place;
-use crate::store::record::{self, CommitRecord, EndRecord, HeadRecord};
-use crate::store::{self, Range, Snapshot, Table, key};
+use crate::store::record::{self, CommitRecord, EndRecord, HeadRecord, RetentionRecord};
+use crate::store::{self, Order, Range, Snapshot, Table, key};
 
 /// The most findings that are told in words; all are counted.
 pub const FINDINGS_MAX: u64 = 1_000;
@@ -28,8 +29,19 @@ pub(super) fn verify(
 ) -> Result<Verified, EngineError> {
     let verified = Verified { revision: snapshot.head(), ..Verified::default() };
     let replaced = change::all_replaced(snapshot)?;
-    let mut check =
-        Check { snapshot, schema, sources, events, verified, replaced, linked: 0, incoming: 0, arrivals: 0 };
+    let retention = retain::state(snapshot)?;
+    let mut check = Check {
+        snapshot,
+        schema,
+        sources,
+        events,
+        verified,
+        replaced,
+        retention,
+        linked: 0,
+        incoming: 0,
+        arrivals: 0,
+    };
     check.commits()?;
     check.items()?;
     check.indexes()?;
@@ -48,6 +60,8 @@ struct Check<'a> {
     verified: Verified,
     /// What purges put in place of rows of the log, by their commits.
     replaced: BTreeMap<Revision, ReplacedHash>,
+    /// How far the history was compacted.
+    retention: RetentionRecord,
     /// Changes that are reached from an item.
     linked: u64,
     /// Incoming ends.
@@ -73,10 +87,9 @@ impl Check<'_> {
     /// Revisions are gapless, each hash covers the one before and all changes.
     fn commits(&mut self) -> Result<(), EngineError> {
         let head = self.snapshot.head();
-        let mut expected = Revision(1);
-        let mut previous = [0; 32];
+        let (mut expected, mut previous) = self.beginning()?;
         let mut last_time = Timestamp(i64::MIN);
-        let mut range = Range::all();
+        let mut range = Range { from: key::revision(expected), ..Range::all() };
         loop {
             let rows = self.snapshot.scan(Table::Commits, &range, 1_024)?;
             for (row, bytes) in &rows {
@@ -107,7 +120,9 @@ impl Check<'_> {
                 _ => break,
             }
         }
-        for revision in std::mem::take(&mut self.replaced).into_keys() {
+        let horizon = Revision(self.retention.horizon);
+        for revision in std::mem::take(&mut self.replaced).into_keys().filter(|revision| *revision > horizon)
+        {
             self.find(format!("rows of the log were replaced in the name of {revision}, which is no commit"));
         }
         if expected != head.next() {
@@ -142,17 +157,61 @@ impl Check<'_> {
             hash: [0; 32],
         };
         let previous: [u8; 32] = record.previous_hash.as_slice().try_into().unwrap_or([0; 32]);
-        let replaced = self.replaced(revision, &record.replaced);
-        let mut fits = change::commit_hash(&previous, &header, &hasher.finish(&record.replaced)) == said.hash;
+        let besides = Besides { replaced: &record.replaced, anchor: &record.anchor };
+        let replaced = self.replaced(revision, &record.replaced) && self.anchored(revision, &record.anchor);
+        let mut fits = change::commit_hash(&previous, &header, &hasher.finish(&besides)) == said.hash;
         if !fits {
             // It fits as it was before a purge, or not at all.
-            let before = change::changes_before(self.snapshot, revision, form, &record.replaced)?;
+            let before = change::changes_before(self.snapshot, revision, form, &besides)?;
             fits = before.is_some_and(|before| change::commit_hash(&previous, &header, &before) == said.hash);
         }
         if !(fits && replaced) {
             self.find(format!("commit {revision} was altered: its hash does not fit its changes"));
         }
         Ok(said.hash)
+    }
+
+    /// Where the chain begins: with the first commit, or after the horizon of a history that was compacted. There the
+    /// hash of the commit is on record, and what is left below is what a later commit says.
+    fn beginning(&mut self) -> Result<(Revision, [u8; 32]), EngineError> {
+        let horizon = Revision(self.retention.horizon);
+        if horizon == Revision(0) {
+            return Ok((Revision(1), [0; 32]));
+        }
+        let upto = Place { revision: horizon.next(), sequence: 0 }.key();
+        let range = Range { from: Vec::new(), to: Some(upto), order: Order::Ascending };
+        let mut left = 0;
+        store::for_each(self.snapshot, Table::Changes, range, |_, _| {
+            left += 1;
+            Ok::<(), EngineError>(())
+        })?;
+        self.verified.changes += left;
+        let row = self.snapshot.get(Table::Commits, &key::revision(horizon))?;
+        let head = row.map(|row| record::decode::<CommitRecord>(Table::Commits, &row)).transpose()?;
+        if head.is_none_or(|head| head.hash != self.retention.hash) {
+            self.find(format!(
+                "the chain does not begin at commit {horizon}, up to which the history was compacted"
+            ));
+        }
+        // While a compaction is under way, nobody says yet what is left.
+        let sealed_by = Revision(self.retention.sealed_by);
+        if sealed_by > Revision(0) {
+            let mut digest = retain::kept_digest(self.snapshot, horizon, None)?;
+            if self.retention.digest != digest {
+                // As it was before a purge that came later, or not at all.
+                digest = retain::kept_digest(self.snapshot, horizon, Some(sealed_by))?;
+            }
+            if self.retention.digest != digest {
+                self.find(format!("what is left of the history before commit {horizon} was altered"));
+            }
+        }
+        let hash = self.retention.hash.as_slice().try_into().unwrap_or([0; 32]);
+        Ok((horizon.next(), hash))
+    }
+
+    /// Whether the commit that is to cover the history that is left does.
+    fn anchored(&self, revision: Revision, said: &[u8]) -> bool {
+        self.retention.sealed_by != revision.0 || said == retain::anchor_digest(&self.retention)
     }
 
     /// Whether what was replaced in the name of a commit is what the commit says.
@@ -197,19 +256,23 @@ impl Check<'_> {
         let mut newest: Option<Place> = None;
         let mut logged: BTreeMap<(String, ItemId), Option<Relationship>> = BTreeMap::new();
         let mut item = None;
-        let mut next = head.last.map(change::place_of);
-        while let Some(place) = next {
+        let mut next = change::linked(self.snapshot, head.last);
+        loop {
+            let (place, row) = match next {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(_) => {
+                    self.find(format!("{id}: the chain of changes breaks off before {newest:?}"));
+                    return Ok(());
+                }
+            };
             if newest.is_some_and(|newer| place >= newer) {
                 self.find(format!("{id}: the chain of changes does not go back in time at {place:?}"));
                 return Ok(());
             }
             newest = Some(place);
-            let Ok(row) = change::read_change(self.snapshot, place) else {
-                self.find(format!("{id}: there is no change at {place:?}"));
-                return Ok(());
-            };
             self.linked += 1;
-            next = row.previous.map(change::place_of);
+            next = change::linked(self.snapshot, row.previous);
             if let Some(found) = row.item {
                 if item.is_none() {
                     if head.version.map(change::place_of) != Some(place) {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::live::{self, Judged, Step};
 use super::request::EngineError;
+use super::retain;
 use super::tally::Tally;
 use crate::change::{self};
 use crate::graph::Graph;
@@ -115,20 +116,31 @@ pub(super) fn revision_of(snapshot: &dyn Snapshot, when: When) -> Result<Revisio
     let head = snapshot.head();
     match when {
         When::Now => Ok(head),
-        When::Revision(revision) if revision <= head => Ok(revision),
-        When::Revision(revision) => Err(Problem::new(
-            Reason::CommitUnknown,
-            format!("there is no revision {revision} yet: the head is {head}"),
-            revision.to_string(),
-        )
-        .into()),
+        When::Revision(revision) if revision <= head => {
+            retain::check_kept(snapshot, revision)?;
+            Ok(revision)
+        }
+        When::Revision(revision) => Err(unknown_yet(revision, head).into()),
         When::Time(time) => revision_at(snapshot, time),
     }
 }
 
+pub(super) fn unknown_yet(revision: Revision, head: Revision) -> Problem {
+    Problem::new(
+        Reason::CommitUnknown,
+        format!("there is no revision {revision} yet: the head is {head}"),
+        revision.to_string(),
+    )
+}
+
 /// The last revision recorded by a time; recorded time never runs backwards.
 fn revision_at(snapshot: &dyn Snapshot, time: Timestamp) -> Result<Revision, EngineError> {
-    let (mut low, mut high) = (0, snapshot.head().0);
+    let horizon = retain::horizon(snapshot)?;
+    if horizon > Revision(0) && recorded_at(snapshot, horizon)? > time {
+        // A time names no baseline: what came last before it is not known any more.
+        return Err(retain::compacted(snapshot, horizon, &time.to_string())?.into());
+    }
+    let (mut low, mut high) = (horizon.0, snapshot.head().0);
     while low < high {
         let middle = low + (high - low).div_ceil(2);
         if recorded_at(snapshot, Revision(middle))? <= time {

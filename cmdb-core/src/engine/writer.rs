@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use super::inner::Inner;
 use super::redundancy::{self, Wanted};
 use super::request::{
-    Actor, Applied, Apply, EngineError, Identified, Identify, Import, ImportEvent, ImportOutcome, JudgeGroup,
-    Outcome, Purge, PurgeOutcome, Purging, Report, ReportOutcome, Split,
+    Actor, Applied, Apply, Compacted, EngineError, Identified, Identify, Import, ImportEvent, ImportOutcome,
+    JudgeGroup, Outcome, Purge, PurgeOutcome, Purging, Report, ReportOutcome, Split,
 };
+use super::retain::{KeepBaseline, Seal, Step, Swept};
 use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
-use super::{correct, import, ingest, merge, presence, purge, report, scenarios, time};
+use super::{correct, import, ingest, merge, presence, purge, report, retain, scenarios, time};
 use crate::change::{Draft, Sealed, Start};
 use crate::model::{ItemId, Revision, SourceKind, Timestamp};
 use crate::store::StoreError;
@@ -26,16 +27,40 @@ pub(super) enum Work {
     Report(Report, Reply<ReportOutcome>),
     Apply(Apply, Reply<Applied>),
     Identify(Identify, Reply<Identified>),
-    Merge { into: ItemId, item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
+    Merge {
+        into: ItemId,
+        item: ItemId,
+        actor: Actor,
+        dry_run: bool,
+        reply: Reply<Applied>,
+    },
     Split(Split, Reply<Applied>),
-    Retire { item: ItemId, actor: Actor, dry_run: bool, reply: Reply<Applied> },
-    Revert { revision: Revision, actor: Actor, dry_run: bool, reply: Reply<Applied> },
+    Retire {
+        item: ItemId,
+        actor: Actor,
+        dry_run: bool,
+        reply: Reply<Applied>,
+    },
+    Revert {
+        revision: Revision,
+        actor: Actor,
+        dry_run: bool,
+        reply: Reply<Applied>,
+    },
     Purge(Purge, Reply<PurgeOutcome>),
     Propose(Vec<Wanted>, Reply<()>),
     JudgeGroup(JudgeGroup, Reply<Applied>),
+    KeepBaseline(KeepBaseline, Reply<()>),
+    /// One step of a compaction of the history; the step comes back.
+    Sweep(Step, Reply<(Swept, Step)>),
+    /// The end of a compaction; `None`: what it is of has changed since.
+    Seal(Seal, Reply<Option<Compacted>>),
     Import(Import, Events, Reply<ImportOutcome>),
     KeepScenario(Keep, Reply<()>),
-    ApplyScenario { ask: ApplyScenario, reply: Reply<ScenarioApplied> },
+    ApplyScenario {
+        ask: ApplyScenario,
+        reply: Reply<ScenarioApplied>,
+    },
     Tick,
     Close,
 }
@@ -77,6 +102,9 @@ impl Writer {
                 Work::Purge(ask, reply) => reply(self.purge(&ask)),
                 Work::Propose(wanted, reply) => reply(self.propose(&wanted)),
                 Work::JudgeGroup(ask, reply) => reply(self.judge_group(&ask)),
+                Work::KeepBaseline(keep, reply) => reply(self.keep_baseline(&keep)),
+                Work::Sweep(step, reply) => reply(self.sweep(step)),
+                Work::Seal(seal, reply) => reply(self.seal_history(&seal)),
                 Work::Import(import, events, reply) => reply(self.import(&import, events)),
                 Work::KeepScenario(keep, reply) => reply(self.keep_scenario(&keep)),
                 Work::ApplyScenario { ask, reply } => reply(self.apply_scenario(&ask)),
@@ -301,6 +329,44 @@ impl Writer {
         self.finish(draft, &ask.actor, ask.dry_run)
     }
 
+    fn keep_baseline(&mut self, keep: &KeepBaseline) -> Result<(), EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let snapshot = inner.store.snapshot()?;
+        let mut draft = self.begin(&inner)?;
+        retain::keep_baseline(&mut draft, &*snapshot, keep)?;
+        let sealed = draft.seal(&Actor::default())?;
+        self.publish(sealed)?;
+        let names = retain::names(&*inner.store.snapshot()?)?;
+        *inner.baselines.write().unwrap_or_else(std::sync::PoisonError::into_inner) = names;
+        Ok(())
+    }
+
+    fn sweep(&mut self, mut step: Step) -> Result<(Swept, Step), EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let snapshot = inner.store.snapshot()?;
+        let mut draft = self.begin(&inner)?;
+        let swept = retain::sweep(&mut draft, &*snapshot, &mut step)?;
+        let sealed = draft.seal(&Actor::default())?;
+        self.publish(sealed)?;
+        Ok((swept, step))
+    }
+
+    fn seal_history(&mut self, seal: &Seal) -> Result<Option<Compacted>, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let snapshot = inner.store.snapshot()?;
+        let mut draft = self.begin(&inner)?;
+        let Some(compacted) = retain::seal(&mut draft, &*snapshot, seal)? else { return Ok(None) };
+        let what = format!(
+            "history before revision {} compacted: {} changes and {} commits dropped",
+            compacted.horizon, compacted.changes, compacted.commits
+        );
+        let reason =
+            if seal.actor.reason.is_empty() { what } else { format!("{}; {what}", seal.actor.reason) };
+        let sealed = draft.seal(&Actor { name: seal.actor.name.clone(), reason })?;
+        self.publish(sealed)?;
+        Ok(Some(compacted))
+    }
+
     fn import(&mut self, import: &Import, mut events: Events) -> Result<ImportOutcome, EngineError> {
         let inner = Arc::clone(&self.inner);
         let mut draft = self.begin(&inner)?;
@@ -321,6 +387,9 @@ impl Writer {
     fn keep_scenario(&mut self, keep: &Keep) -> Result<(), EngineError> {
         let inner = Arc::clone(&self.inner);
         let mut draft = self.begin(&inner)?;
+        if let Keep::Put(scenario) = keep {
+            retain::check_kept(&*inner.store.snapshot()?, scenario.base)?;
+        }
         scenarios::keep(&mut draft, keep)??;
         let sealed = draft.seal(&Actor::default())?;
         self.publish(sealed)
@@ -428,6 +497,9 @@ pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
         Work::Purge(_, reply) => reply(Err(why())),
         Work::Identify(_, reply) => reply(Err(why())),
         Work::Propose(_, reply) => reply(Err(why())),
+        Work::KeepBaseline(_, reply) => reply(Err(why())),
+        Work::Sweep(_, reply) => reply(Err(why())),
+        Work::Seal(_, reply) => reply(Err(why())),
         Work::Import(_, _, reply) => reply(Err(why())),
         Work::KeepScenario(_, reply) => reply(Err(why())),
         Work::ApplyScenario { reply, .. } => reply(Err(why())),

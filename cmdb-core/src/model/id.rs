@@ -37,6 +37,12 @@ impl FromStr for ItemId {
 pub struct Revision(pub u64);
 
 impl Revision {
+    /// The one before; that of the first is 0.
+    #[must_use]
+    pub fn before(self) -> Revision {
+        Revision(self.0.saturating_sub(1))
+    }
+
     /// The revision after this one.
     #[must_use]
     pub fn next(self) -> Revision {

@@ -234,6 +234,14 @@ pub fn merged_into(item: ItemId) -> Vec<u8> {
     attribute_value("@merged_into", &item.to_string())
 }
 
+/// The prefix of all items that were merged into any item.
+#[must_use]
+pub fn merged_at_all() -> Vec<u8> {
+    let mut key = Vec::new();
+    push_text(&mut key, "@merged_into");
+    key
+}
+
 /// The prefix of all items that may be the same as another one. No attribute is called so.
 #[must_use]
 pub fn with_duplicates() -> Vec<u8> {

@@ -397,6 +397,60 @@ pub struct CommitRecord {
     /// Over what the commit put in place of rows of the log; empty: it did not.
     #[prost(bytes = "vec", tag = "9")]
     pub replaced: Vec<u8>,
+    /// Over what is left of a history that was compacted; empty: the commit does not say.
+    #[prost(bytes = "vec", tag = "10")]
+    pub anchor: Vec<u8>,
+}
+
+/// A row of `Baselines`.
+#[derive(Clone, PartialEq, Eq, Message)]
+#[expect(missing_docs, reason = "as engine::Baseline")]
+pub struct BaselineRecord {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(int64, tag = "2")]
+    pub recorded_at_us: i64,
+    #[prost(int64, tag = "3")]
+    pub created_at_us: i64,
+    #[prost(string, tag = "4")]
+    pub created_by: String,
+    #[prost(string, tag = "5")]
+    pub reason: String,
+}
+
+/// The row of `Retention`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct RetentionRecord {
+    /// The oldest revision from which everything is kept; 0: it was never compacted.
+    #[prost(uint64, tag = "1")]
+    pub horizon: u64,
+    /// Of the commit at the horizon: where the chain begins.
+    #[prost(bytes = "vec", tag = "2")]
+    pub hash: Vec<u8>,
+    /// When the first commit was recorded.
+    #[prost(int64, tag = "3")]
+    pub observed_since_us: i64,
+    /// Where the run goes on.
+    #[prost(uint64, tag = "4")]
+    pub cursor_revision: u64,
+    /// Where the run goes on.
+    #[prost(uint32, tag = "5")]
+    pub cursor_sequence: u32,
+    /// The commit that covers what is left below the horizon; 0: a run is under way.
+    #[prost(uint64, tag = "6")]
+    pub sealed_by: u64,
+    /// Over what is left below the horizon.
+    #[prost(bytes = "vec", tag = "7")]
+    pub digest: Vec<u8>,
+    /// By this run.
+    #[prost(uint64, tag = "8")]
+    pub changes_dropped: u64,
+    /// By this run.
+    #[prost(uint64, tag = "9")]
+    pub commits_dropped: u64,
+    /// The next run looks at everything below the horizon again.
+    #[prost(bool, tag = "10")]
+    pub from_the_start: bool,
 }
 
 /// A row of `Replaced`.

@@ -12,7 +12,7 @@ use super::{App, Error};
 
 /// What may be written for a moment.
 const EXPECTED: &str = "a revision (7 or r7), RFC 3339 (2026-11-22T10:00:00Z; a date alone is the start of that day in UTC), \
-     or such as \"2 hours ago\", \"15 min ago\", \"yesterday\"";
+     or such as \"2 hours ago\", \"15 min ago\", \"yesterday\", or the name of a baseline";
 /// So much of a text that is no moment is shown.
 const SHOWN_CHARACTERS: usize = 80;
 /// The longest text that may be a moment, in bytes.
@@ -33,7 +33,13 @@ impl App {
     /// # Errors
     /// When it names none, or one that is still to come.
     pub fn when(&self, text: &str) -> Result<When, Error> {
-        Ok(parse(text, (self.clock)())?)
+        match parse(text, (self.clock)()) {
+            Err(problem) => match self.engine.baseline(text.trim()) {
+                Some(revision) => Ok(When::Revision(revision)),
+                None => Err(problem.into()),
+            },
+            Ok(when) => Ok(when),
+        }
     }
 
     /// Asks a question of a moment.

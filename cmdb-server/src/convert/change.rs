@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cmdb_core::engine::{Applied, Change, CommitHeader, Decision, Outcome};
+use cmdb_core::engine::{Applied, Baseline, Change, CommitHeader, Decision, Outcome};
 use cmdb_core::model::item::{Effective, Group, ItemClaimState};
 use cmdb_core::model::{Item, Relationship, Status, Value};
 use cmdb_proto::v1;
@@ -25,6 +25,18 @@ pub fn commit_to(header: &CommitHeader, changes: &[Change], names: &Names) -> v1
         changes: changes_to(changes, names),
         changes_total: header.changes,
         hash: header.hash.to_vec(),
+    }
+}
+
+/// A moment that is kept for good.
+pub fn baseline_to(baseline: &Baseline) -> v1::Baseline {
+    v1::Baseline {
+        name: baseline.name.clone(),
+        revision: baseline.revision.0,
+        recorded_at_us: baseline.recorded_at.0,
+        created_at_us: baseline.created_at.0,
+        created_by: baseline.created_by.clone(),
+        reason: baseline.reason.clone(),
     }
 }
 

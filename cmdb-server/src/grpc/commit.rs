@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::app::changes::Run;
 use crate::app::commits::{CHANGES_DEFAULT, CHANGES_MAX, CommitAnswer, WatchAsk};
 use crate::app::diff::{self, DiffAsk};
-use crate::convert::change::{changes_to, commit_to, diff_to};
+use crate::convert::change::{baseline_to, changes_to, commit_to, diff_to};
 
 pub struct Commits(pub Arc<App>);
 
@@ -56,6 +56,36 @@ impl CommitService for Commits {
             listed_max: limit("limit", ask.limit, diff::LISTED_DEFAULT, diff::LISTED_MAX)?,
         };
         Ok(Response::new(diff_to(&self.0.diff(ask).await.map_err(refuse)?)))
+    }
+
+    async fn create_baseline(
+        &self,
+        request: Request<v1::CreateBaselineRequest>,
+    ) -> Result<Response<v1::Baseline>, Status> {
+        let person = person(request.metadata())?;
+        let ask = request.into_inner();
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let made = self.0.create_baseline(ask.name, when, &person, &ask.reason).await.map_err(refuse)?;
+        Ok(Response::new(baseline_to(&made)))
+    }
+
+    async fn list_baselines(
+        &self,
+        _request: Request<v1::ListBaselinesRequest>,
+    ) -> Result<Response<v1::ListBaselinesResponse>, Status> {
+        let answer = self.0.baselines().await.map_err(refuse)?;
+        Ok(Response::new(v1::ListBaselinesResponse {
+            baselines: answer.baselines.iter().map(baseline_to).collect(),
+            oldest_revision: answer.oldest.0,
+        }))
+    }
+
+    async fn delete_baseline(
+        &self,
+        request: Request<v1::DeleteBaselineRequest>,
+    ) -> Result<Response<v1::DeleteBaselineResponse>, Status> {
+        self.0.delete_baseline(request.into_inner().name).await.map_err(refuse)?;
+        Ok(Response::new(v1::DeleteBaselineResponse {}))
     }
 
     async fn revert(

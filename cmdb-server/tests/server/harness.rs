@@ -46,6 +46,27 @@ impl Server {
         Server { running, channel, directory }
     }
 
+    /// Stops it, compacts the history before a revision, and starts it again.
+    pub async fn compacted(self, horizon: u64) -> Server {
+        use cmdb_core::engine::{Actor, Cmdb, Options};
+        use cmdb_core::model::{Revision, Timestamp, schema::Schema};
+        use cmdb_core::store::RedbStore;
+        use std::sync::Arc;
+
+        let Server { running, channel, directory } = self;
+        drop(channel);
+        running.stop().await.unwrap();
+        let store = Arc::new(RedbStore::open(directory.path()).unwrap());
+        let clock = Arc::new(|| Timestamp(0));
+        let engine =
+            Cmdb::open(store, Schema::built_in(), clock, Arc::new(|| [7; 32]), Options::default()).unwrap();
+        let actor = Actor { name: "keeper".to_owned(), reason: String::new() };
+        engine.compact_history(Revision(horizon), &actor).unwrap();
+        engine.close();
+        drop(engine);
+        Server::start_in(directory, &[]).await
+    }
+
     /// Stops it and starts it again on the same store.
     pub async fn restart(self) -> Server {
         let Server { running, channel, directory } = self;

@@ -12,6 +12,7 @@ mod identity;
 mod items;
 mod lifecycle;
 mod purge;
+mod retention;
 mod scenarios;
 mod time;
 mod transfer;

@@ -3094,6 +3094,52 @@ pub struct RevertResponse {
     #[prost(string, repeated, tag = "3")]
     pub skipped: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateBaselineRequest {
+    /// from then on a moment, as as_of
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// the moment that it keeps; empty: now
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Baseline {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// of that revision; microseconds since the epoch
+    #[prost(int64, tag = "3")]
+    pub recorded_at_us: i64,
+    /// microseconds since the epoch
+    #[prost(int64, tag = "4")]
+    pub created_at_us: i64,
+    #[prost(string, tag = "5")]
+    pub created_by: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBaselinesRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListBaselinesResponse {
+    /// by name
+    #[prost(message, repeated, tag = "1")]
+    pub baselines: ::prost::alloc::vec::Vec<Baseline>,
+    /// from there on every change is kept; 0: the history is whole
+    #[prost(uint64, tag = "2")]
+    pub oldest_revision: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteBaselineRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteBaselineResponse {}
 /// Generated client implementations.
 pub mod commit_service_client {
     #![allow(
@@ -3264,6 +3310,77 @@ pub mod commit_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.CommitService", "Revert"));
             self.inner.unary(req, path, codec).await
         }
+        /// Keeps a moment for good, under a name: whatever is compacted, it answers as it did.
+        pub async fn create_baseline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateBaselineRequest>,
+        ) -> std::result::Result<tonic::Response<super::Baseline>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.CommitService/CreateBaseline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.CommitService", "CreateBaseline"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list_baselines(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListBaselinesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBaselinesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.CommitService/ListBaselines",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.CommitService", "ListBaselines"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The next compaction drops what only this one kept.
+        pub async fn delete_baseline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteBaselineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteBaselineResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.CommitService/DeleteBaseline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.CommitService", "DeleteBaseline"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3304,6 +3421,26 @@ pub mod commit_service_server {
             &self,
             request: tonic::Request<super::RevertRequest>,
         ) -> std::result::Result<tonic::Response<super::RevertResponse>, tonic::Status>;
+        /// Keeps a moment for good, under a name: whatever is compacted, it answers as it did.
+        async fn create_baseline(
+            &self,
+            request: tonic::Request<super::CreateBaselineRequest>,
+        ) -> std::result::Result<tonic::Response<super::Baseline>, tonic::Status>;
+        async fn list_baselines(
+            &self,
+            request: tonic::Request<super::ListBaselinesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBaselinesResponse>,
+            tonic::Status,
+        >;
+        /// The next compaction drops what only this one kept.
+        async fn delete_baseline(
+            &self,
+            request: tonic::Request<super::DeleteBaselineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteBaselineResponse>,
+            tonic::Status,
+        >;
     }
     /// The one order of all changes.
     #[derive(Debug)]
@@ -3547,6 +3684,141 @@ pub mod commit_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevertSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.CommitService/CreateBaseline" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateBaselineSvc<T: CommitService>(pub Arc<T>);
+                    impl<
+                        T: CommitService,
+                    > tonic::server::UnaryService<super::CreateBaselineRequest>
+                    for CreateBaselineSvc<T> {
+                        type Response = super::Baseline;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateBaselineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CommitService>::create_baseline(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateBaselineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.CommitService/ListBaselines" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListBaselinesSvc<T: CommitService>(pub Arc<T>);
+                    impl<
+                        T: CommitService,
+                    > tonic::server::UnaryService<super::ListBaselinesRequest>
+                    for ListBaselinesSvc<T> {
+                        type Response = super::ListBaselinesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListBaselinesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CommitService>::list_baselines(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListBaselinesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.CommitService/DeleteBaseline" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteBaselineSvc<T: CommitService>(pub Arc<T>);
+                    impl<
+                        T: CommitService,
+                    > tonic::server::UnaryService<super::DeleteBaselineRequest>
+                    for DeleteBaselineSvc<T> {
+                        type Response = super::DeleteBaselineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteBaselineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CommitService>::delete_baseline(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteBaselineSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

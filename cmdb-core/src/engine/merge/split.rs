@@ -148,17 +148,15 @@ impl Log {
 fn merged_at(read: &dyn Read, item: ItemId) -> Result<Option<Revision>, StoreError> {
     let Some(head) = read.get(Table::Items, &key::item(item))? else { return Ok(None) };
     let head: HeadRecord = record::decode(Table::Items, &head)?;
-    let mut place = head.version;
-    while let Some(at) = place {
-        let change = change::read_change(read, change::place_of(at))?;
-        place = change.previous_version;
-        let before = match place {
-            Some(place) => change::read_change(read, change::place_of(place))?.item,
-            None => None,
-        };
-        if before.is_some_and(|before| before.merged_into.is_none()) {
-            return Ok(Some(change::place_of(at).revision));
+    let mut merged = None;
+    let mut next = change::linked(read, head.last)?;
+    while let Some((place, change)) = next {
+        match change.item {
+            Some(version) if version.merged_into.is_none() => return Ok(merged),
+            Some(_) => merged = Some(place.revision),
+            None => {}
         }
+        next = change::linked(read, change.previous)?;
     }
     Ok(None)
 }

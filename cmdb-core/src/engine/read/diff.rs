@@ -217,6 +217,9 @@ impl Reader {
         if diff.differences.len() == limit {
             return Ok(());
         }
+        // What is left of older commits is not all that they changed.
+        let oldest = self.oldest_kept()?;
+        revisions.retain(|revision| *revision > oldest);
         revisions.reverse();
         for revision in &revisions {
             if !diff.commits.contains_key(revision)

@@ -3,6 +3,7 @@
 use super::Reader;
 use crate::change::{self, Change, CommitHeader};
 use crate::engine::request::{EngineError, History};
+use crate::engine::retain;
 use crate::model::{ItemId, Revision};
 use crate::store::key::Place;
 use crate::store::record::{self, ChangeRecord, HeadRecord, PlaceRecord};
@@ -70,6 +71,11 @@ impl Reader {
         revision: Revision,
         changes_max: usize,
     ) -> Result<Option<(CommitHeader, Vec<Change>)>, EngineError> {
+        let horizon = self.oldest_kept()?;
+        if revision <= horizon && revision > Revision(0) {
+            let asked = format!("commit {revision}");
+            return Err(retain::compacted(self.snapshot(), horizon, &asked)?.into());
+        }
         let Some(header) = self.header(revision)? else { return Ok(None) };
         let range = Range::prefix(revision.0.to_be_bytes().to_vec());
         let rows = self.snapshot().scan(Table::Changes, &range, changes_max.min(SCAN_ROWS_MAX))?;
@@ -116,7 +122,9 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn commits_after(&self, revision: Revision, limit: usize) -> Result<Vec<CommitHeader>, EngineError> {
-        let range = Range { from: key::revision(revision.next()), ..Range::all() };
+        // What is left of the commits below the horizon is not all of them.
+        let from = revision.max(self.oldest_kept()?).next();
+        let range = Range { from: key::revision(from), ..Range::all() };
         let mut headers = Vec::new();
         for (row, bytes) in self.snapshot().scan(Table::Commits, &range, limit)? {
             let number =
@@ -143,6 +151,8 @@ impl Reader {
     ) -> Result<History, EngineError> {
         let mut history = History::default();
         let before = self.bounded(before);
+        // Below the horizon only what kept moments need is left, which is no history.
+        let horizon = self.oldest_kept()?;
         let mut own = self.chain(id, before)?;
         let mut arrivals = Arrivals::new(self.snapshot(), id, before);
         let mut shown = 0;
@@ -152,6 +162,9 @@ impl Reader {
                 (None, None) => break,
                 (one, other) => one.max(other).expect("one of them is there"),
             };
+            if place.revision <= horizon {
+                break;
+            }
             let same = history.commits.last().is_some_and(|(header, _)| header.revision == place.revision);
             if !same {
                 if history.commits.len() == limit {
@@ -217,13 +230,12 @@ impl Reader {
         from: Option<PlaceRecord>,
         before: Option<Revision>,
     ) -> Result<Option<(Place, ChangeRecord)>, EngineError> {
-        let mut next = from.map(change::place_of);
-        while let Some(place) = next {
-            let row = change::read_change(self.snapshot(), place)?;
+        let mut next = change::linked(self.snapshot(), from)?;
+        while let Some((place, row)) = next {
             if before.is_none_or(|before| place.revision < before) {
                 return Ok(Some((place, row)));
             }
-            next = row.previous.map(change::place_of);
+            next = change::linked(self.snapshot(), row.previous)?;
         }
         Ok(None)
     }

@@ -7,9 +7,9 @@ use std::sync::mpsc;
 
 use crate::claim::{Claim, ItemClaim, Reference, RelationshipClaim, UnitKind};
 use crate::engine::{
-    Actor, Applied, Apply, ClaimChoice, Cmdb, EngineError, Entry, Identified, Identify, Import, ImportEvent,
-    ImportOutcome, JudgeGroup, Options, Outcome, Purge, PurgeOutcome, Purging, Reply, Report, ReportOutcome,
-    Section, SourceName, Split, StagedFile, Verdict,
+    Actor, Applied, Apply, ClaimChoice, Cmdb, Compacted, EngineError, Entry, Identified, Identify, Import,
+    ImportEvent, ImportOutcome, JudgeGroup, Options, Outcome, Purge, PurgeOutcome, Purging, Reply, Report,
+    ReportOutcome, Section, SourceName, Split, StagedFile, Verdict,
 };
 use crate::import::Format;
 use crate::model::schema::Schema;
@@ -229,6 +229,19 @@ impl Bench {
         self.clock.fetch_add(1, Ordering::SeqCst);
         let ask = Purge { item, attribute: attribute.to_owned(), what, actor: actor(), dry_run };
         wait(|reply| self.cmdb.purge(ask, reply))
+    }
+
+    /// Compacts the history before a revision.
+    pub(super) fn compact(&self, horizon: Revision) -> Result<Compacted, EngineError> {
+        self.cmdb.compact_history(horizon, &actor())
+    }
+
+    pub(super) fn baseline(&self, name: &str, revision: Revision) -> Result<(), EngineError> {
+        wait(|reply| self.cmdb.create_baseline(name.to_owned(), revision, actor(), reply))
+    }
+
+    pub(super) fn forget_baseline(&self, name: &str) -> Result<(), EngineError> {
+        wait(|reply| self.cmdb.delete_baseline(name.to_owned(), reply))
     }
 
     pub(super) fn keep_scenario(&self, scenario: crate::scenario::Scenario) {

@@ -4,18 +4,19 @@
 //! copy of everything for each revision. Keys are shared by no two sources and identifiers by no two keys, so that
 //! which item is meant is never in question; identification has tests of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arbtest::arbitrary::{Result, Unstructured};
 
 use super::harness::*;
 use crate::claim::Claim;
-use crate::engine::When;
+use crate::engine::{Purging, When};
 use crate::model::{Item, Revision, SourceKind};
 
 /// Who speaks; each calls a machine by a name of its own, and says its serial number.
 const SOURCES: [(&str, SourceKind); 3] =
     [("person-ann", SourceKind::Person), ("agent-1", SourceKind::Agent), ("files", SourceKind::Import)];
+const PERSON: usize = 0;
 const ATTRIBUTES: [&str; 3] = ["description", "host_name", "location"];
 const MACHINES: u8 = 4;
 
@@ -26,15 +27,39 @@ struct Said {
     depends_on: Vec<u8>,
 }
 
-/// What everybody says: (machine, source) → claim.
+/// What everybody says: (machine, source) → claim; and what only people may state of which machine.
 #[derive(Clone, Default)]
-struct World(BTreeMap<(u8, usize), Said>);
+struct World(BTreeMap<(u8, usize), Said>, BTreeSet<(u8, &'static str)>);
 
 impl World {
     /// A machine knows itself best; what people agree on, the files know better.
     fn effective(&self, machine: u8, attribute: &str) -> Option<&String> {
         let order = if attribute == "description" { [0, 2, 1] } else { [0, 1, 2] };
-        order.iter().find_map(|source| self.0.get(&(machine, *source))?.attributes.get(attribute))
+        let heard = |source: &&usize| {
+            **source == PERSON || !self.1.iter().any(|purged| *purged == (machine, attribute))
+        };
+        order
+            .iter()
+            .filter(heard)
+            .find_map(|source| self.0.get(&(machine, *source))?.attributes.get(attribute))
+    }
+
+    /// Whether anything is kept of what anybody said.
+    fn holds(&self, machine: u8, attribute: &'static str) -> bool {
+        (0..SOURCES.len()).any(|source| {
+            let said = self.0.get(&(machine, source));
+            let heard = source == PERSON || !self.1.contains(&(machine, attribute));
+            heard && said.is_some_and(|said| said.attributes.contains_key(attribute))
+        })
+    }
+
+    /// It was never said; who may still say it.
+    fn erase(&mut self, machine: u8, attribute: &'static str, sources: &[usize]) {
+        for source in sources {
+            if let Some(said) = self.0.get_mut(&(machine, *source)) {
+                said.attributes.remove(attribute);
+            }
+        }
     }
 
     /// `serial attribute=value …` and `serial -> serial`, as the engine should show them.
@@ -153,6 +178,31 @@ fn step(u: &mut Unstructured<'_>, bench: &Bench, world: &mut World) -> Result<()
     Ok(())
 }
 
+/// Somebody erases an attribute of a machine, from every revision there is.
+fn purge(
+    u: &mut Unstructured<'_>,
+    bench: &Bench,
+    world: &mut World,
+    worlds: &mut BTreeMap<Revision, World>,
+) -> Result<()> {
+    let (machine, attribute) = (u.int_in_range(0..=MACHINES - 1)?, *u.choose(&ATTRIBUTES)?);
+    let Some(source) = (0..SOURCES.len()).find(|source| world.0.contains_key(&(machine, *source))) else {
+        return Ok(());
+    };
+    let held =
+        world.holds(machine, attribute) || worlds.values().any(|world| world.holds(machine, attribute));
+    let id = bench.find(&key_of(machine, source)).id;
+    let purged = bench.purge(id, attribute, Purging::Erase, false);
+    assert_eq!(purged.is_ok(), held, "{machine} {attribute}: {purged:?}");
+    if held {
+        worlds.values_mut().for_each(|world| world.erase(machine, attribute, &[0, 1, 2]));
+        // The machines go on saying it; nobody listens.
+        world.erase(machine, attribute, &[PERSON]);
+        world.1.insert((machine, attribute));
+    }
+    Ok(())
+}
+
 #[test]
 fn every_revision_shows_what_a_plain_model_says() {
     arbtest::arbtest(|u| {
@@ -160,7 +210,17 @@ fn every_revision_shows_what_a_plain_model_says() {
         let mut world = World::default();
         let mut worlds = BTreeMap::from([(bench.head(), World::default())]);
         for _ in 0..u.int_in_range(1..=10)? {
-            step(u, &bench, &mut world)?;
+            match u.int_in_range(0..=6)? {
+                0 => purge(u, &bench, &mut world, &mut worlds)?,
+                1 => {
+                    let horizon = Revision(u.int_in_range(0..=bench.head().0)?);
+                    bench.compact(horizon).expect("compacted");
+                    let oldest =
+                        bench.cmdb.reader().and_then(|reader| reader.oldest_kept()).expect("readable");
+                    worlds.retain(|revision, _| *revision >= oldest);
+                }
+                _ => step(u, &bench, &mut world)?,
+            }
             assert_eq!(shown(&bench, When::Now), world.lines());
             worlds.insert(bench.head(), world.clone());
         }

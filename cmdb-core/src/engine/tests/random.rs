@@ -96,10 +96,11 @@ fn distinct(mut claims: Vec<Claim>) -> Vec<Claim> {
 pub(super) enum Past {
     Stands,
     Erased,
+    Compacted,
 }
 
 pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
-    match u.int_in_range(0..=19)? {
+    match u.int_in_range(0..=22)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
             let mut claims = Vec::new();
@@ -174,6 +175,20 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
             // No such group, not a guess, or too few members: refused.
             let _refused = bench.judge(u.choose(&["ann", "bob"])?, item, group, verdict);
         }
+        19 => {
+            // There is one of that name, or none; or the moment is not kept any more.
+            let name = format!("b{}", u.int_in_range(0..=2)?);
+            let revision = Revision(u.int_in_range(0..=bench.head().0)?);
+            let _refused = match u.int_in_range(0..=3)? {
+                0 => bench.forget_baseline(&name),
+                _ => bench.baseline(&name, revision),
+            };
+        }
+        20 => {
+            let horizon = Revision(u.int_in_range(0..=bench.head().0)?);
+            bench.compact(horizon).expect("compacted");
+            return Ok(Past::Compacted);
+        }
         _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
     }
     Ok(Past::Stands)
@@ -229,6 +244,15 @@ fn the_past_answers_as_it_did_when_it_was_the_present() {
                     *before = after;
                 }
             }
+            if past == Past::Compacted {
+                let (oldest, kept) = kept(&bench);
+                then.retain_mut(|(revision, before)| {
+                    before.forget_until(oldest);
+                    let there = *revision >= oldest || kept.contains(revision);
+                    assert_eq!(bench.cmdb.reader_at(When::Revision(*revision)).is_ok(), there);
+                    there
+                });
+            }
             then.push((bench.head(), picture(&bench, When::Now)));
         }
         for (revision, expected) in then {
@@ -240,10 +264,35 @@ fn the_past_answers_as_it_did_when_it_was_the_present() {
     .budget_ms(8_000);
 }
 
+/// Everything that a reader shows at a moment.
+#[derive(PartialEq, Debug)]
+struct Picture {
+    lines: Vec<String>,
+    histories: Vec<(ItemId, Vec<Revision>)>,
+}
+
+impl Picture {
+    /// The history up to there was compacted.
+    fn forget_until(&mut self, oldest: Revision) {
+        for (_, revisions) in &mut self.histories {
+            revisions.retain(|revision| *revision > oldest);
+        }
+    }
+}
+
+/// The oldest revision that can be asked, and the baselines.
+fn kept(bench: &Bench) -> (Revision, Vec<Revision>) {
+    let reader = bench.cmdb.reader().expect("readable");
+    let baselines = reader.baselines().expect("readable");
+    let kept = baselines.iter().map(|baseline| baseline.revision).collect();
+    (reader.oldest_kept().expect("readable"), kept)
+}
+
 /// A purge changes nothing but the items that say so.
-fn only_purged(before: &[String], after: &[String]) {
-    assert_eq!(before.len(), after.len());
-    for (before, after) in before.iter().zip(after) {
+fn only_purged(before: &Picture, after: &Picture) {
+    assert_eq!(before.histories, after.histories);
+    assert_eq!(before.lines.len(), after.lines.len());
+    for (before, after) in before.lines.iter().zip(&after.lines) {
         let id = |line: &str| line.split_once(',').map(|(id, _)| id.to_owned());
         let erased =
             after.starts_with("{\"item\"") && after.contains("\"purged\"") && id(before) == id(after);
@@ -251,8 +300,7 @@ fn only_purged(before: &[String], after: &[String]) {
     }
 }
 
-/// Everything that a reader shows at a moment, as lines.
-fn picture(bench: &Bench, when: When) -> Vec<String> {
+fn picture(bench: &Bench, when: When) -> Picture {
     let reader = bench.cmdb.reader_at(when).expect("to be had");
     let mut lines = crate::engine::describe_graph(reader.graph());
     // An item that is not there yet is retired in an old graph and absent in a new one: neither says anything.
@@ -268,6 +316,7 @@ fn picture(bench: &Bench, when: When) -> Vec<String> {
             Ok(())
         })
         .expect("readable");
+    let mut histories = Vec::new();
     let page = reader.list(&crate::engine::List { page_size: 100, ..Default::default() }).expect("readable");
     for item in page.items {
         let (mut related, _) = reader.relationships(item.id, 1_000).expect("readable");
@@ -275,15 +324,13 @@ fn picture(bench: &Bench, when: When) -> Vec<String> {
         lines.push(format!("{} {related:?}", item.id));
         lines.push(format!("{} {:?}", item.name, reader.resolve(&item.name).ok()));
         let history = reader.history(item.id, None, 1_000).expect("readable");
-        lines.push(format!(
-            "{:?}",
-            history.commits.iter().map(|(header, _)| header.revision).collect::<Vec<_>>()
-        ));
+        histories.push((item.id, history.commits.iter().map(|(header, _)| header.revision).collect()));
+        lines.push(format!("{:?}", reader.last_change(item.id).expect("readable")));
     }
     // What is stale by now depends on now, which goes on without a revision.
     let coverage = crate::engine::Coverage { stale_relationships: 0, ..reader.coverage().expect("readable") };
     lines.push(format!("{coverage:?}"));
-    lines
+    Picture { lines, histories }
 }
 
 #[test]
@@ -294,7 +341,7 @@ fn a_diff_is_what_lies_between_two_moments() {
             step(u, &bench)?;
         }
         let head = bench.head().0;
-        let from = Revision(u.int_in_range(0..=head)?);
+        let from = Revision(u.int_in_range(kept(&bench).0.0..=head)?);
         let to = Revision(u.int_in_range(from.0..=head)?);
         let reader = bench.cmdb.reader().expect("readable");
         let diff = reader.diff(When::Revision(from), When::Revision(to), None, 10_000).expect("to be had");
@@ -351,13 +398,14 @@ fn a_history_is_every_change_of_the_item_and_of_relationships_with_an_end_in_it(
             step(u, &bench)?;
         }
         let head = bench.head().0;
-        let as_of = Revision(u.int_in_range(0..=head)?);
+        let oldest = kept(&bench).0.0;
+        let as_of = Revision(u.int_in_range(oldest..=head)?);
         let limit = u.int_in_range(1..=4)?;
         let reader = bench.cmdb.reader_at(When::Revision(as_of)).expect("to be had");
         let list = crate::engine::List { page_size: 1_000, retired: true, ..Default::default() };
         for item in reader.list(&list).expect("readable").items {
             let mut expected = Vec::new();
-            for revision in (1..=as_of.0).rev().map(Revision) {
+            for revision in (oldest + 1..=as_of.0).rev().map(Revision) {
                 let (_, changes) = reader.commit(revision, 10_000).expect("readable").expect("there");
                 let of_it: Vec<_> = changes.into_iter().filter(|change| concerns(change, item.id)).collect();
                 if !of_it.is_empty() {
@@ -382,7 +430,9 @@ fn a_history_is_every_change_of_the_item_and_of_relationships_with_an_end_in_it(
                 crate::change::Change::Relationship { .. } => ends(change).0 == item.id,
             };
             let last = expected.iter().find(|(_, changes)| changes.iter().any(|change| own(&change)));
-            assert_eq!(reader.last_change(item.id).expect("readable"), last.map(|(revision, _)| *revision));
+            // Below the horizon the last change is still known, but not what it was.
+            let found = reader.last_change(item.id).expect("readable");
+            assert_eq!(found.filter(|revision| revision.0 > oldest), last.map(|(revision, _)| *revision));
         }
         Ok(())
     })
