@@ -273,6 +273,7 @@ pub fn status() -> StatusResponse {
         store: "redb".into(),
         data_path: "/var/lib/cmdb".into(),
         file_bytes: 12_897_485,
+        read_only: String::new(),
         revision: REVISION,
         recorded_at_us: NOW_US - 180 * SECOND_US,
         items: 1_234,

@@ -216,6 +216,17 @@ fn explain_engine(error: &EngineError) -> (Code, v1::Problem) {
     };
     match error {
         EngineError::Refused(problem) => (code_of(problem.reason), problem_of(problem)),
+        EngineError::Store(store @ StoreError::ReadOnly { .. }) => {
+            let hint = "reading goes on; mend the disk and restart the server";
+            let problem = v1::Problem {
+                reason: "STORE_READ_ONLY".to_owned(),
+                message: store.to_string(),
+                thing: "store".to_owned(),
+                hint: hint.to_owned(),
+                ..v1::Problem::default()
+            };
+            (Code::FailedPrecondition, problem)
+        }
         EngineError::Store(store) => {
             let problem = v1::Problem {
                 reason: "STORE_FAILED".to_owned(),

@@ -34,6 +34,16 @@ fn table(out: &mut dyn Write, url: &str, status: &StatusResponse, now: Timestamp
     let mut facts = Table::new(&["", ""]).indent(2);
     let mut fact = |name: &str, text: String| facts.row([Cell::styled(name, FAINT), text.into()]);
     fact("store", format!("{}, {}, {}", status.store, words::bytes(status.file_bytes), status.data_path));
+    if !status.read_only.is_empty() {
+        facts.row([
+            Cell::styled("read only", FAINT),
+            Cell::styled(
+                &format!("since {}; mend the disk and restart the server", escape::line(&status.read_only)),
+                WARN,
+            ),
+        ]);
+    }
+    let mut fact = |name: &str, text: String| facts.row([Cell::styled(name, FAINT), text.into()]);
     let recorded = time::ago(status.recorded_at_us, now).map(|age| format!(", {age}")).unwrap_or_default();
     fact("revision", format!("{}{recorded}", status.revision));
     fact("items", words::number(status.items));
@@ -117,6 +127,7 @@ fn object(url: &str, status: &StatusResponse) -> Json {
         "store": status.store,
         "data_path": status.data_path,
         "file_bytes": status.file_bytes,
+        "read_only": status.read_only,
         "revision": status.revision,
         "recorded_at": time::rfc3339(status.recorded_at_us),
         "uptime_s": status.uptime_s,

@@ -57,6 +57,7 @@ fn status_to(status: StatusAnswer) -> v1::StatusResponse {
         uptime_s,
         duplicate_sets: figures.duplicate_items,
         waiting_references: figures.waiting_references,
+        read_only: store.read_only.unwrap_or_default(),
         waiting_claims: figures.waiting_claims,
         waiting_claims_expired: figures.waiting_claims_expired,
         waiting_claims_evicted: figures.waiting_claims_evicted,

@@ -1,24 +1,36 @@
-//! Looks after the store: after a failed write it may refuse every other one until it is opened again.
+//! Looks after the store: after a failed write it refuses every other one until it is opened again.
 //!
-//! Then the server must leave and be started anew, rather than stay and answer nothing. Nothing that was acknowledged
-//! is lost by that.
+//! While it can be read the server stays, because answers are wanted most when something is broken; writes are refused
+//! with the cause. When it cannot be read either, the server must leave and be started anew, rather than stay and answer
+//! nothing. Nothing that was acknowledged is lost by either.
 
 use std::sync::Arc;
 
 use cmdb_core::model::Revision;
-use cmdb_core::store::{Store, StoreError};
+use cmdb_core::store::{Range, Store, StoreError, Table};
 use tokio::sync::Notify;
 
-/// Waits until the store cannot be written any more; what it says then.
+/// Waits until the store can neither be written nor read any more; what it says then.
 pub async fn guard(store: Arc<dyn Store>, trouble: Arc<Notify>) -> StoreError {
+    let mut told = false;
     loop {
         trouble.notified().await;
         let store = Arc::clone(&store);
-        let probed = tokio::task::spawn_blocking(move || probe(&*store)).await;
-        if let Ok(Err(error)) = probed {
-            return error;
+        let probed = tokio::task::spawn_blocking(move || (probe(&*store), read(&*store))).await;
+        match probed {
+            Ok((Err(error), Err(_))) => return error,
+            Ok((Err(error), Ok(()))) if !told => {
+                tracing::error!(%error, "reading goes on, nothing is taken any more: restart the server when the disk is mended");
+                told = true;
+            }
+            _ => {}
         }
     }
+}
+
+/// Whether the store can still be read.
+fn read(store: &dyn Store) -> Result<(), StoreError> {
+    store.snapshot()?.scan(Table::Commits, &Range::all().descending(), 1).map(drop)
 }
 
 /// Whether a transaction could begin. It asks for a head that there never is, so none does.

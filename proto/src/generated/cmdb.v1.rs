@@ -48,6 +48,9 @@ pub struct StatusResponse {
     /// made room for others; asked for again
     #[prost(uint64, tag = "17")]
     pub waiting_claims_evicted: u64,
+    /// why nothing can be written until the server is restarted; empty: it can
+    #[prost(string, tag = "18")]
+    pub read_only: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SourceStatus {

@@ -6,6 +6,7 @@
 
 mod agent;
 mod backup;
+mod broken_disk;
 mod crash;
 mod discovery;
 mod foreign;

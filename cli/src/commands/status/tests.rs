@@ -73,6 +73,7 @@ fn the_json_object_has_the_promised_fields() {
               "store": "redb",
               "data_path": "/var/lib/cmdb",
               "file_bytes": 12897485,
+              "read_only": "",
               "revision": 42,
               "recorded_at": "2026-11-03T14:02:11Z",
               "uptime_s": 7300,

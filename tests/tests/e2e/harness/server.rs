@@ -38,9 +38,24 @@ impl Server {
 
     /// A server with the store and the log of `directory`, which stay.
     pub fn start_in(directory: &Path) -> Self {
+        Self::start_as(directory, || Command::new(binary("cmdb-server")))
+    }
+
+    /// The same, with a disk that takes no file larger than so many MiB.
+    pub fn start_with_small_files(directory: &Path, mib: u32) -> Self {
+        // In blocks of 512 bytes. Without the trap a write beyond would end the process instead of failing.
+        let limit = format!("ulimit -f {}; trap '' XFSZ; exec \"$@\"", u64::from(mib) * 2_048);
+        Self::start_as(directory, move || {
+            let mut command = Command::new("sh");
+            command.args(["-c", &limit, "sh"]).arg(binary("cmdb-server"));
+            command
+        })
+    }
+
+    fn start_as(directory: &Path, program: impl Fn() -> Command) -> Self {
         let mut refused = String::new();
         for _ in 0..START_ATTEMPTS_MAX {
-            match Self::try_start(directory) {
+            match Self::try_start(directory, program()) {
                 Ok(server) => return server,
                 Err(log) => refused = log,
             }
@@ -48,12 +63,11 @@ impl Server {
         panic!("the server did not start:\n{refused}");
     }
 
-    fn try_start(directory: &Path) -> Result<Self, String> {
+    fn try_start(directory: &Path, mut command: Command) -> Result<Self, String> {
         let port = free_port();
         let log = log_path(directory);
         let output = File::options().create(true).append(true).open(&log).expect("a log file");
         let began = Instant::now();
-        let mut command = Command::new(binary("cmdb-server"));
         clean_environment(&mut command);
         let process = command
             .arg("--data")
