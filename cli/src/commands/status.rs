@@ -38,7 +38,7 @@ fn table(out: &mut dyn Write, url: &str, status: &StatusResponse, now: Timestamp
         facts.row([
             Cell::styled("read only", FAINT),
             Cell::styled(
-                &format!("since {}; mend the disk and restart the server", escape::line(&status.read_only)),
+                format!("since {}; mend the disk and restart the server", escape::line(&status.read_only)),
                 WARN,
             ),
         ]);
