@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use crate::harness::server::Server;
 
 const MIB: u32 = 8;
-const ITEMS: usize = 500;
+const ITEMS: u64 = 500;
 /// Imports until the store is as large as a file may be.
-const IMPORTS_MAX: usize = 60;
+const IMPORTS_MAX: u64 = 60;
 
-fn items(directory: &TempDir, import: usize) -> PathBuf {
+fn items(directory: &TempDir, import: u64) -> PathBuf {
     let mut rows = String::from("key,class,name,description\n");
     for item in 0..ITEMS {
         writeln!(rows, "i{import}-{item},application,App {import}-{item},{}", "word ".repeat(40))
@@ -51,7 +51,7 @@ fn reading_goes_on_when_nothing_can_be_written() {
     let server = Server::start_in(directory.path());
     let status = server.shell().json(&["status"]);
     assert_eq!(status["read_only"], "", "{status}");
-    let items = status["items"].as_u64().expect("a number") as usize;
+    let items = status["items"].as_u64().expect("a number");
     // The import whose last write failed may be there; whole, if at all.
     assert!([taken * ITEMS, (taken + 1) * ITEMS].contains(&items), "{items} after {taken} imports");
     server.shell().verify_is_clean();
