@@ -194,7 +194,7 @@ fn reports_converge_whatever_way_they_take() {
     };
     // The same stories each time. 0xe20b9b2900010000 and 0x88cc8acd00010000 are known to differ still.
     for story in 1..=STORIES {
-        arbtest::arbtest(converge).seed(story * 0x9e37_79b9 % 0xffff_fffb << 32 | STORY_BYTES);
+        arbtest::arbtest(converge).seed(((story * 0x9e37_79b9 % 0xffff_fffb) << 32) | STORY_BYTES);
     }
 }
 
