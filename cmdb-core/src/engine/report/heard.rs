@@ -7,7 +7,7 @@
 //! ```text
 //! the unit's row   when its content was first observed
 //! the scope's row  when a complete section was last observed: whatever stands was named by it
-//! Heard            when an incomplete section last named it
+//! Heard            when a section that does not follow from that last named it: an incomplete one, or a late one
 //! ```
 //!
 //! Invariant: none of it is written for an equal report. That it was heard again is remembered in memory, and written
@@ -120,6 +120,22 @@ pub(super) fn last_named(
         last = last.max(if of_latest { scope.heard_at() } else { Some(at) });
     }
     Ok(last)
+}
+
+/// A section that came late says of a unit what is known of it: it was named then, too.
+pub(super) fn named_again(
+    draft: &mut Draft<'_>,
+    source: SourceId,
+    scope: &str,
+    unit: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(kept) = draft.unit(source, UnitKind::Item, unit)? else { return Ok(()) };
+    if last_named(draft, source, unit, &kept)?.is_none_or(|last| last < at) {
+        let row = key::scope_unit(source, scope, UnitKind::Item, unit);
+        draft.put_row(Table::Heard, row, at.0.to_be_bytes().to_vec());
+    }
+    Ok(())
 }
 
 /// When a source last said something else of a unit that it names now; never: the beginning of time.

@@ -30,6 +30,7 @@ pub(super) fn read_section(
     let known = known_units(draft, source, &section.scope)?;
     for entry in &section.entries {
         if known.get(&entry.key).is_some_and(|digest| *digest == entry.digest) {
+            heard::named_again(draft, source, &section.scope, &entry.key, at)?;
             continue;
         }
         read_entry(draft, source, report, section, entry, work)?;
