@@ -1,9 +1,12 @@
 //! Benchmarks of the engine on a generated estate. They print; nothing asserts on a time.
 
 mod generator;
+mod graph;
+mod machine;
 mod measure;
 mod micro;
 mod store;
+mod table;
 
 use std::path::PathBuf;
 
@@ -26,6 +29,8 @@ enum Command {
     Micro(Options),
     /// The figures that the store has to reach, written into docs/performance.md
     Store(store::Options),
+    /// The live graph and the answers beside the raw limit and petgraph, written into docs/performance.md
+    Graph(graph::Options),
     /// Opens a store and dies; what `store` opens afterwards
     #[command(hide = true)]
     Killed(store::Killed),
@@ -58,6 +63,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Some(Command::Micro(options)) => micro::run(&options),
         Some(Command::Store(options)) => store::run(&options),
+        Some(Command::Graph(options)) => graph::run(&options),
         Some(Command::Killed(killed)) => store::die(&killed),
         Some(Command::Serve(serve)) => store::serve(&serve),
         None => micro::run(&Options::default()),

@@ -37,7 +37,16 @@ pub fn measure(
 
 /// CPU time that this process has used, all threads together.
 pub fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time_of(ClockId::ProcessCPUTime)
+}
+
+/// CPU time that this thread has used.
+pub fn thread_cpu() -> Duration {
+    time_of(ClockId::ThreadCPUTime)
+}
+
+fn time_of(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).expect("a process has not used negative time");
     let nanoseconds = u32::try_from(time.tv_nsec).expect("less than a second");
     Duration::new(seconds, nanoseconds)

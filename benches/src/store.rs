@@ -8,9 +8,7 @@
 //! is what the system says this process sent to the disk (`/proc/self/io`).
 
 mod estate;
-mod machine;
 mod session;
-mod table;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,9 +29,10 @@ use cmdb_core::store::key::{self, Place};
 use cmdb_core::store::{self, Batch, Range, Read, RedbStore, Store, Table};
 
 use crate::generator::Random;
+use crate::machine;
 use crate::measure::cpu;
+use crate::table::{Figure, Figures};
 pub use session::{Serve, serve};
-use table::{Figure, Figures};
 
 /// Items that are changed in one commit.
 const GROUP: u64 = 1_000;
@@ -117,7 +116,7 @@ pub fn run(options: &Options) -> Result<()> {
     let directory = tempfile::tempdir_in(&options.directory)
         .with_context(|| format!("making a directory in {}", options.directory.display()))?;
     let (size, items) = (options.size, options.size.items());
-    let mut figures = Figures::begin(size.name(), items, items * RELATIONSHIPS_OF_AN_ITEM)?;
+    let mut figures = Figures::begin("", size.name(), items, items * RELATIONSHIPS_OF_AN_ITEM)?;
     let data = directory.path().join("data");
     let tables = import(&mut figures, &data, directory.path(), items)?;
     disk(&mut figures, &data, tables, items)?;

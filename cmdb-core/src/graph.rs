@@ -135,6 +135,15 @@ pub struct GroupState {
     pub confidence: f64,
 }
 
+/// Bytes of memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Footprint {
+    /// Rows of relationships in both directions, with their types and groups, and what a walk needs of groups.
+    pub topology: usize,
+    /// Items, their places, and what people say about groups.
+    pub rest: usize,
+}
+
 /// One snapshot of the live graph. A clone is the same snapshot and costs nothing.
 #[derive(Clone)]
 pub struct Graph(Arc<Snapshot>);
@@ -340,6 +349,12 @@ impl Graph {
     #[must_use]
     pub fn type_name(&self, kind: TypeIndex) -> &str {
         self.0.labels.kind(kind)
+    }
+
+    /// The memory of the base. What the overlay holds is small beside it.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        self.0.base.footprint()
     }
 
     fn node(&self, index: Index) -> Node {

@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
-use super::table::{Figure, Figures};
 use super::{REPORT_BYTES, machine, micros, send, source, timed};
+use crate::table::{Figure, Figures};
 
 const TIMES: u32 = 2_000;
 /// What an entry takes, with its key and digest, in bytes.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::gate::Gate;
 use super::row::{Entry, Link};
-use super::{Node, dense};
+use super::{Footprint, Node, dense};
 
 /// In `index_of`: no item of that id.
 pub(super) const ABSENT: u32 = u32::MAX;
@@ -54,6 +54,12 @@ impl Rows {
         }
     }
 
+    fn bytes(&self) -> usize {
+        size_of_val(self.offsets.as_slice())
+            + size_of_val(self.links.as_slice())
+            + size_of_val(self.labels.as_slice())
+    }
+
     #[inline]
     pub fn row(&self, owner: u32) -> (&[Link], &[u32]) {
         let place = owner as usize;
@@ -95,6 +101,18 @@ impl Base {
         }
         let gate_numbers = (0..dense(gates.len())).collect();
         Base { nodes, index_of, dependents, dependencies, gates, gate_offsets, gate_numbers }
+    }
+
+    pub fn footprint(&self) -> Footprint {
+        let gates: usize = self.gates.iter().map(|gate| size_of::<Arc<Gate>>() + gate.bytes()).sum();
+        Footprint {
+            topology: self.dependents.bytes() + self.dependencies.bytes(),
+            rest: size_of_val(self.nodes.as_slice())
+                + size_of_val(self.index_of.as_slice())
+                + gates
+                + size_of_val(self.gate_offsets.as_slice())
+                + size_of_val(self.gate_numbers.as_slice()),
+        }
     }
 
     pub fn gates_of(&self, dependent: u32) -> &[u32] {

@@ -204,6 +204,11 @@ impl Gate {
         &self.name
     }
 
+    /// Memory that it takes with its members, names aside: they are shared.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Gate>() + size_of_val(&*self.edges)
+    }
+
     pub(super) fn edges(&self) -> &[GateEdge] {
         &self.edges
     }

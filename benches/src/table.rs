@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::machine;
+use crate::machine;
 
 /// One line of the table.
 pub struct Figure {
@@ -20,18 +20,33 @@ pub struct Figure {
 /// The figures of one run.
 pub struct Figures {
     size: &'static str,
+    /// What marks the table's place in the page.
+    place: String,
+    quiet: bool,
     heading: String,
     lines: Vec<String>,
 }
 
 impl Figures {
-    pub fn begin(size: &'static str, items: u64, relationships: u64) -> Result<Figures> {
+    /// `subject`: what is measured, where a page has several tables of one size; empty: the store.
+    pub fn begin(
+        subject: &'static str,
+        size: &'static str,
+        items: u64,
+        relationships: u64,
+    ) -> Result<Figures> {
         let heading = format!(
-            "## Size {size}: {items} items, {relationships} relationships\n\n{}.\n\n\
+            "### Size {size}: {items} items, {relationships} relationships\n\n{}.\n\n\
              | what | reach | measured | reached | beside |\n|---|---|---|---|---|\n",
             machine::describe()?
         );
-        Ok(Figures { size, heading, lines: Vec::new() })
+        let place = format!("{subject} size {size}").trim_start().to_owned();
+        Ok(Figures { size, place, quiet: false, heading, lines: Vec::new() })
+    }
+
+    /// Prints nothing: standard output is for a program.
+    pub fn quiet(self) -> Figures {
+        Figures { quiet: true, ..self }
     }
 
     /// What counts at size M only.
@@ -48,16 +63,17 @@ impl Figures {
         };
         let Figure { what, reach, value, beside, .. } = figure;
         let line = format!("| {what} | {reach} | {value} | {reached} | {beside} |");
-        println!("{line}");
+        if !self.quiet {
+            println!("{line}");
+        }
         self.lines.push(line);
     }
 
     /// Puts the table into the page, in place of the one of the same size.
     pub fn write(&self, page: &Path) -> Result<()> {
         let text = std::fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
-        let (begin, end) =
-            (format!("<!-- size {} -->\n", self.size), format!("<!-- end {} -->\n", self.size));
-        let missing = || format!("{} has no place for size {}", page.display(), self.size);
+        let (begin, end) = (format!("<!-- {} -->\n", self.place), format!("<!-- end {} -->\n", self.place));
+        let missing = || format!("{} has no place for {}", page.display(), self.place);
         let (before, rest) = text.split_once(&begin).with_context(missing)?;
         let (_, after) = rest.split_once(&end).with_context(missing)?;
         let table = format!("{before}{begin}{}{}\n{end}{after}", self.heading, self.lines.join("\n"));
