@@ -19,6 +19,7 @@ pub use decay::{
 pub use stale::{Confirmed, judge_stale, may_be_stale_at, stale_after};
 
 use crate::model::item::{Group, ItemClaimState};
+use crate::model::relationship::RelationshipClaimState;
 use crate::model::schema::Schema;
 use crate::model::{Item, Relationship, SourceId, SourceKind, Status, Timestamp};
 
@@ -157,6 +158,13 @@ pub fn resolve_relationship(
     gone: Gone,
     now: Timestamp,
 ) {
+    let stands = |claim: &RelationshipClaimState| claim.withdrawn_at.is_none() && !claim.only_groups();
+    let stated = relationship.claims.iter().any(stands);
+    if stated {
+        // What was seen long ago says nothing beside what is seen now.
+        let old = |at: Timestamp| at.plus_us(STOPPED_FOR_US) <= now;
+        relationship.claims.retain(|claim| !claim.withdrawn_at.is_some_and(old));
+    }
     let order = |place: &usize| {
         let claim = &relationship.claims[*place];
         let (name, kind) = sources.name_and_kind(claim.source);
@@ -189,13 +197,12 @@ pub fn resolve_relationship(
     relationship.effective = effective;
     relationship.grouped_by = grouped_by.unwrap_or(effective);
     relationship.denied = relationship.effective().denied;
-    let stands = relationship.claims.iter().any(|claim| claim.withdrawn_at.is_none() && !claim.only_groups());
-    let status = match (stands, relationship.status, gone) {
+    let status = match (stated, relationship.status, gone) {
         (true, _, _) => Status::Active,
+        (false, Status::Retired, _) => Status::Retired,
         // What went with its item, and is not named when the item is back, is not seen like any other.
-        (false, Status::Active | Status::Missing, Gone::Stopped) => Status::Stopped,
-        (false, Status::Active, Gone::Missing) => Status::Missing,
-        (false, later, _) => later,
+        (false, _, Gone::Stopped) => Status::Stopped,
+        (false, _, Gone::Missing) => Status::Missing,
     };
     if status != relationship.status {
         relationship.status = status;
@@ -203,13 +210,21 @@ pub fn resolve_relationship(
     }
 }
 
-/// What a relationship becomes when its last standing claim goes.
+/// What a relationship is that nobody claims any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gone {
-    /// A running thing that is not seen.
+    /// Not seen, and kept for a time.
     Stopped,
-    /// It hangs on an item that nobody claims any more.
+    /// It is written from an item that is missing, and goes with that.
     Missing,
+}
+
+impl Gone {
+    /// By the status of the item that the relationship is written from.
+    #[must_use]
+    pub fn with(item: Option<Status>) -> Gone {
+        if item == Some(Status::Missing) { Gone::Missing } else { Gone::Stopped }
+    }
 }
 
 /// When time will change the status of an item, or end a pin on it, next.

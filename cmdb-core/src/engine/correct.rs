@@ -11,7 +11,6 @@ use crate::model::item::{Group, ItemClaimState};
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::unit::UnitKind;
 use crate::model::{Item, ItemId, Problem, Reason, Relationship, Revision, SourceId, Status};
-use crate::reconcile::Gone;
 use crate::store::key::Place;
 use crate::store::record::{self, ChangeRecord, ScopeRecord};
 use crate::store::{Range, Read, StoreError, Table, key};
@@ -296,7 +295,7 @@ fn revert_relationship(
         return draft.remove_relationship(from, &kind, to);
     }
     (relationship.effective, relationship.grouped_by) = (0, 0);
-    relationships::resolve_and_put(draft, relationship, Gone::Stopped)
+    relationships::resolve_and_put(draft, relationship)
 }
 
 /// The source's digest of the unit no longer speaks of what is there: it must state it again.

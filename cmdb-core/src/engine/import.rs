@@ -383,7 +383,7 @@ impl Run<'_> {
         // Relationships first: they end; what they hung on may then be missing.
         gone.sort_by_key(|(kind, _)| *kind == UnitKind::Item);
         for (done, (kind, unit)) in (0u64..).zip(gone) {
-            withdraw_unit(draft, &stating, kind, &unit)?;
+            withdraw_unit(draft, &stating, kind, &unit, None)?;
             self.outcome.withdrawn += 1;
             if u64::is_multiple_of(done, PROGRESS_LINES) {
                 progress(events, "withdrawing", done, wanted);

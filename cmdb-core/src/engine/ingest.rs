@@ -139,7 +139,7 @@ fn check_groups(
     units: &[Unit],
     stated: &mut Placed,
 ) -> Result<(), StoreError> {
-    for (group, problem) in groups::unfit(draft, &stated.groups)? {
+    for (group, problem) in groups::unfit(draft, stating, &stated.groups)? {
         let place =
             units.iter().position(|unit| unit.claim.key == group.key && unit.claim.kind == group.unit);
         groups::take_back(draft, stating, &group)?;

@@ -92,7 +92,7 @@ pub(super) fn propose(draft: &mut Draft<'_>, wanted: &[Wanted]) -> Result<Actor,
     let stating = stating(draft, source, SourceKind::Rule);
     for one in wanted {
         for key in &one.gone {
-            withdraw::withdraw_unit(draft, &stating, UnitKind::Redundancy, key)?;
+            withdraw::withdraw_unit(draft, &stating, UnitKind::Redundancy, key, None)?;
         }
         let units: Vec<Unit> = one.claims.iter().map(|claim| Unit::of(claim.clone(), SCOPE)).collect();
         // What has gone since it was looked at is refused, and looked at again because it has.
@@ -153,7 +153,7 @@ pub(super) fn judge(
     for group in said.iter().filter(|group| is_verdict(group)) {
         let other = stating(draft, group.source, SourceKind::Person);
         if group.source != source || group.key != claim.key {
-            withdraw::withdraw_unit(draft, &other, UnitKind::Redundancy, &group.key)?;
+            withdraw::withdraw_unit(draft, &other, UnitKind::Redundancy, &group.key, None)?;
         }
     }
     let stating = stating(draft, source, SourceKind::Person);

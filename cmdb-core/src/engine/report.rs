@@ -110,7 +110,7 @@ fn state(
         // It may have moved to another section of this very report.
         let unit = draft.unit(source, UnitKind::Item, &gone.key)?;
         if unit.is_some_and(|unit| unit.scope == gone.scope) {
-            withdraw_unit(draft, stating, UnitKind::Item, &gone.key)?;
+            withdraw_unit(draft, stating, UnitKind::Item, &gone.key, gone.last_named)?;
             if let Some(mut unit) = draft.unit(source, UnitKind::Item, &gone.key)? {
                 unit.heard_us = gone.last_named.map(|at| at.0);
                 draft.put_unit(source, UnitKind::Item, &gone.key, &unit)?;

@@ -6,7 +6,7 @@ use crate::change::Draft;
 use crate::claim::EVIDENCE_BYTES_MAX;
 use crate::engine::request::{Decision, Outcome};
 use crate::model::item::Group;
-use crate::model::relationship::Require;
+use crate::model::relationship::{RelationshipClaimState, Require};
 use crate::model::schema::Failure;
 use crate::model::unit::UnitKind;
 use crate::model::{Item, ItemId, Problem, Reason, Relationship, SourceId};
@@ -145,11 +145,12 @@ pub(in crate::engine) fn take_back(
 /// The groups that no relationship is a member of, or that ask for more than their members.
 pub(in crate::engine) fn unfit(
     draft: &Draft<'_>,
+    stating: &Stating<'_>,
     declared: &[Declared],
 ) -> Result<Vec<(Declared, Problem)>, StoreError> {
     let mut unfit = Vec::new();
     for group in declared {
-        let members = members(draft, group.item, &group.group)?;
+        let members = members(draft, stating, group)?;
         if let Some(problem) = misfit(draft, group, &members)? {
             unfit.push((group.clone(), problem));
         }
@@ -187,12 +188,22 @@ fn misfit(
     ))
 }
 
-/// The members of a group, each item once, with its largest weight.
-fn members(draft: &Draft<'_>, item: ItemId, group: &str) -> Result<Vec<(ItemId, f64)>, StoreError> {
+/// The members of a group, each item once, with its largest weight: those that stand in it, and those that its source
+/// puts in it, whatever others say of them.
+fn members(
+    draft: &Draft<'_>,
+    stating: &Stating<'_>,
+    declared: &Declared,
+) -> Result<Vec<(ItemId, f64)>, StoreError> {
     let mut members: std::collections::BTreeMap<ItemId, f64> = Default::default();
-    for relationship in edges(draft, item, group)? {
-        let id = if relationship.from == item { relationship.to } else { relationship.from };
-        let weight = relationship.effective().weight;
+    let own = |claim: &&RelationshipClaimState| {
+        claim.source == stating.source && claim.withdrawn_at.is_none() && claim.group == declared.group
+    };
+    for relationship in carrying(draft, declared.item)? {
+        let own = relationship.claims.iter().find(own).map(|claim| claim.weight);
+        let resolved = (relationship.group() == declared.group).then(|| relationship.effective().weight);
+        let Some(weight) = own.into_iter().chain(resolved).reduce(f64::max) else { continue };
+        let id = if relationship.from == declared.item { relationship.to } else { relationship.from };
         let known = members.entry(id).or_insert(weight);
         *known = known.max(weight);
     }
@@ -205,14 +216,20 @@ pub(in crate::engine) fn edges(
     item: ItemId,
     group: &str,
 ) -> Result<Vec<Relationship>, StoreError> {
+    let mut found = carrying(draft, item)?;
+    found.retain(|edge| edge.group() == group);
+    Ok(found)
+}
+
+/// The relationships over which an item depends on another.
+fn carrying(draft: &Draft<'_>, item: ItemId) -> Result<Vec<Relationship>, StoreError> {
     let schema = draft.schema();
     let failure = |kind: &str| schema.relationship_type(kind).map(|declared| declared.failure);
-    let inside = |relationship: &Relationship| relationship.stands() && relationship.group() == group;
     let mut found = draft.outgoing(item)?;
-    found.retain(|edge| failure(&edge.kind) == Some(Failure::TargetToSource) && inside(edge));
+    found.retain(|edge| failure(&edge.kind) == Some(Failure::TargetToSource) && edge.stands());
     for (kind, from) in draft.incoming(item)? {
         if failure(&kind) == Some(Failure::SourceToTarget) {
-            found.extend(draft.relationship(from, &kind, item)?.filter(inside));
+            found.extend(draft.relationship(from, &kind, item)?.filter(Relationship::stands));
         }
     }
     Ok(found)

@@ -7,6 +7,7 @@ use super::around::Around;
 use super::batch::{self, Batch};
 use super::pins;
 use super::references::{self, Resolved};
+use super::relationships;
 use super::waiting;
 use super::{Stating, Unit, is_late, stated};
 use crate::change::{Draft, item_identifiers};
@@ -239,6 +240,9 @@ fn place(
     add_duplicates(draft, &mut item, &verdict.duplicates)?;
     let id = item.id;
     draft.resolve_and_put(item)?;
+    if let Some(before) = &before {
+        relationships::follow(draft, id, before.status)?;
+    }
     let after = draft.item(id)?;
     decision.outcome = match &before {
         None => Outcome::Created,
@@ -274,13 +278,15 @@ fn new_item(draft: &mut Draft<'_>, statement: &Statement<'_>) -> Item {
 /// Another item takes the key over: the claim leaves this one.
 fn leave(draft: &mut Draft<'_>, statement: &Statement<'_>, old: &Item) -> Result<(), StoreError> {
     let now = draft.now();
+    let (id, before) = (old.id, old.status);
     let mut old = old.clone();
     for claim in &mut old.claims {
         if claim.source == statement.stating.source && claim.key == statement.claim.key {
             claim.withdrawn_at.get_or_insert(now);
         }
     }
-    draft.resolve_and_put(old)
+    draft.resolve_and_put(old)?;
+    relationships::follow(draft, id, before)
 }
 
 /// What the verdict says of how the claim's item was found.

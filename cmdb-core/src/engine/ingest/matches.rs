@@ -166,7 +166,7 @@ pub(in crate::engine) fn let_go(draft: &mut Draft<'_>, id: u64) -> Result<(), St
         if !relationship.is_stated() {
             draft.remove_relationship(from, &held.kind, to)?;
         } else {
-            relationships::resolve_and_put(draft, relationship, crate::reconcile::Gone::Stopped)?;
+            relationships::resolve_and_put(draft, relationship)?;
         }
     }
     draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &found);
@@ -232,7 +232,8 @@ pub(in crate::engine) fn answer(draft: &mut Draft<'_>, id: u64) -> Result<(), St
 fn release(draft: &mut Draft<'_>, found: &MatchRecord) -> Result<(), StoreError> {
     let Some(held) = &found.held else { return Ok(()) };
     let kind = record::unit_kind_from(found.unit_kind)?;
-    withdraw::withdraw_edge(draft, SourceId(found.source), kind, &found.key, held, None)
+    let named = (kind, found.key.as_str());
+    withdraw::withdraw_edge(draft, SourceId(found.source), named, held, withdraw::Ceased::Unnamed, None)
 }
 
 /// The items that one end may be.
@@ -329,7 +330,7 @@ pub(super) fn state_entry_points(draft: &mut Draft<'_>) -> Result<(), StoreError
             redundancies: Vec::new(),
         };
         if claim.relationships.is_empty() {
-            withdraw::withdraw_unit(draft, &stating, claim.kind, &claim.key)?;
+            withdraw::withdraw_unit(draft, &stating, claim.kind, &claim.key, None)?;
             continue;
         }
         let scope = stating.scope.to_owned();

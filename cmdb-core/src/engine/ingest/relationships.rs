@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::references::{self, Resolved};
-use super::withdraw;
+use super::withdraw::{Ceased, withdraw_edge};
 use super::{Stating, Unit, matches, stated};
 use crate::change::{Draft, edge_record};
 use crate::claim::RelationshipClaim;
@@ -58,7 +58,8 @@ pub(super) fn state_relationships(
     } else {
         for edge in old.difference(&edges) {
             changed = true;
-            withdraw::withdraw_edge(draft, stating.source, claim.kind, &claim.key, edge, None)?;
+            let named = (claim.kind, claim.key.as_str());
+            withdraw_edge(draft, stating.source, named, edge, Ceased::Unnamed, unit.otherwise_at)?;
         }
     }
     kept.relationships = edges.into_iter().collect();
@@ -94,17 +95,22 @@ pub(in crate::engine) fn leave_traces(
         ) else {
             continue;
         };
-        let known = draft.relationship(from, &said.kind, to)?;
-        let mine = |other: &RelationshipClaimState| {
-            other.source == stating.source && other.unit == claim.kind && other.key == claim.key
-        };
-        // Another source that sees it is enough.
-        if from == to || known.is_some_and(|known| known.stands() || known.claims.iter().any(mine)) {
+        if from == to {
             continue;
         }
-        put_claim(draft, from, &said.kind, to, claim_state(stating, unit, said))?;
-        let edge = edge_record(from, &said.kind, to);
-        withdraw::withdraw_edge(draft, stating.source, claim.kind, &claim.key, &edge, None)?;
+        let mine = |other: &&RelationshipClaimState| {
+            other.source == stating.source && other.unit == claim.kind && other.key == claim.key
+        };
+        let known = draft.relationship(from, &said.kind, to)?;
+        let known = known.as_ref().and_then(|known| known.claims.iter().find(mine));
+        // It is named still, or was again since.
+        if known.is_some_and(|known| known.withdrawn_at.is_none() || known.observed_at >= stating.observed_at)
+        {
+            continue;
+        }
+        let mut state = claim_state(stating, unit, said);
+        state.withdrawn_at = known.and_then(|known| known.withdrawn_at).or(Some(draft.now()));
+        put_claim(draft, from, &said.kind, to, state)?;
     }
     Ok(())
 }
@@ -272,7 +278,7 @@ pub(super) fn put_claim(
         }
         None => relationship.claims.push(state),
     }
-    resolve_and_put(draft, relationship, Gone::Stopped)?;
+    resolve_and_put(draft, relationship)?;
     Ok(draft.relationship(from, kind, to)? != before)
 }
 
@@ -280,10 +286,24 @@ pub(super) fn put_claim(
 pub(in crate::engine) fn resolve_and_put(
     draft: &mut Draft<'_>,
     mut relationship: Relationship,
-    gone: Gone,
 ) -> Result<(), StoreError> {
     let schema = draft.schema();
     let now = draft.now();
+    let gone = Gone::with(draft.item(relationship.from)?.map(|item| item.status));
     reconcile::resolve_relationship(&mut relationship, &schema, draft, gone, now);
     draft.put_relationship(relationship)
+}
+
+/// The relationships that nobody claims go with the item they are written from, where that went missing or is back.
+pub(in crate::engine) fn follow(draft: &mut Draft<'_>, id: ItemId, before: Status) -> Result<(), StoreError> {
+    let after = draft.item(id)?.map(|item| item.status);
+    if Gone::with(after) == Gone::with(Some(before)) {
+        return Ok(());
+    }
+    for relationship in draft.outgoing(id)? {
+        if relationship.status != Status::Active {
+            resolve_and_put(draft, relationship)?;
+        }
+    }
+    Ok(())
 }

@@ -8,7 +8,6 @@ use crate::identify::Index;
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::unit::UnitKind;
 use crate::model::{Item, ItemId, Relationship, SourceId};
-use crate::reconcile::Gone;
 use crate::store::record::{self, EdgeRecord, MatchRecord};
 use crate::store::{StoreError, Table};
 
@@ -81,7 +80,7 @@ pub(super) fn put_claims(
     if !relationship.is_stated() {
         return Ok(());
     }
-    relationships::resolve_and_put(draft, relationship, Gone::Stopped)
+    relationships::resolve_and_put(draft, relationship)
 }
 
 /// Takes claims off a relationship; without any left it is gone.
@@ -94,7 +93,7 @@ pub(super) fn take_claims(
     if !edge.is_stated() {
         return draft.remove_relationship(edge.from, &edge.kind, edge.to);
     }
-    relationships::resolve_and_put(draft, edge, Gone::Stopped)
+    relationships::resolve_and_put(draft, edge)
 }
 
 /// Whether both are what one source says under one key.

@@ -127,7 +127,7 @@ pub(super) fn withdraw(
     unseen: Vec<Unseen>,
 ) -> Result<(), StoreError> {
     for one in unseen {
-        withdraw_unit(draft, stating, UnitKind::Item, &one.key)?;
+        withdraw_unit(draft, stating, UnitKind::Item, &one.key, Some(stating.observed_at))?;
         let Some(before) = one.before else { continue };
         let Some(item) = draft.item(before.id)?.filter(|item| item.status == before.status) else { continue };
         let mut item = Item::clone(&item);

@@ -66,17 +66,21 @@ fn program(u: &mut Unstructured<'_>, source: &str, scope: &str, named: &[String]
         claim.relationships.push(relationship(Reference::This, "contains", Reference::Match(wanted), false));
     }
     if claim.relationships.iter().any(|said| said.group == "g") {
-        claim.redundancies.push(RedundancyClaim {
-            item: Reference::This,
-            group: "g".to_owned(),
-            require: u.choose(&["any", "all"])?.parse().expect("a requirement"),
-            inferred: false,
-            confidence: 1.0,
-            evidence: String::new(),
-            rejected: false,
-        });
+        claim.redundancies.push(group(u)?);
     }
     Ok(claim)
+}
+
+fn group(u: &mut Unstructured<'_>) -> Result<RedundancyClaim> {
+    Ok(RedundancyClaim {
+        item: Reference::This,
+        group: "g".to_owned(),
+        require: u.choose(&["any", "all"])?.parse().expect("a requirement"),
+        inferred: false,
+        confidence: 1.0,
+        evidence: String::new(),
+        rejected: false,
+    })
 }
 
 fn key_of(name: &str) -> Reference {
@@ -90,6 +94,20 @@ fn seen_section(u: &mut Unstructured<'_>, source: &str, scope: &str) -> Result<S
         claims.insert(claim.key.clone(), claim);
     }
     let named: Vec<String> = claims.keys().cloned().collect();
+    // Both sources may say it of the same two machines; what a source observes it does not declare at other times.
+    if let [from, to] = &named[..]
+        && u.ratio(2, 3)?
+    {
+        let observed = (source == SOURCES[0]) == (scope == SCOPES[0]);
+        let mut said = relationship(Reference::This, "depends_on", key_of(to), observed);
+        said.weight = f64::from(u.int_in_range(1..=3u8)?);
+        let from = claims.get_mut(from).expect("named");
+        if u.arbitrary()? {
+            said.group = "g".to_owned();
+            from.redundancies.push(group(u)?);
+        }
+        from.relationships.push(said);
+    }
     for _ in 0..u.int_in_range(0..=2)? {
         let claim = program(u, source, scope, &named)?;
         claims.insert(claim.key.clone(), claim);
@@ -157,48 +175,55 @@ fn send(bench: &Bench, seen: &Seen) {
     bench.report_seen_at(seen.source, seen.sections.clone(), seen.observed_at);
 }
 
+/// One story: what is seen, straight and crooked.
+fn converge(u: &mut Unstructured<'_>) -> Result<()> {
+    let seen = seen(u)?;
+    let order = delivered(u, &seen)?;
+    let (straight, crooked) = (inventory(), inventory());
+    for seen in &seen {
+        send(&straight, seen);
+    }
+    for place in &order {
+        send(&crooked, &seen[*place]);
+    }
+    let told = || told(&seen, &order);
+    assert_same(&picture(&straight), &picture(&crooked), &told);
+    crooked.check();
+    // And what is known by then leaves no trace, however old.
+    let head = crooked.head();
+    for seen in &seen {
+        send(&crooked, seen);
+    }
+    assert_eq!(crooked.head(), head, "a repeated report made a commit: {}", told());
+    Ok(())
+}
+
+fn told(seen: &[Seen], order: &[usize]) -> String {
+    let of = |seen: &Seen| {
+        let sections = seen.sections.iter().map(|section| {
+            let keys = section.entries.iter().map(|entry| {
+                let body = decode(entry.body.as_ref().expect("sent")).expect("a claim");
+                format!("\n    {body:?}")
+            });
+            format!("\n  {} {:?}{}", section.scope, section.complete, keys.collect::<String>())
+        });
+        format!("{} {}{}", seen.observed_at.0, seen.source, sections.collect::<String>())
+    };
+    format!("order {order:?} of\n{}", seen.iter().map(of).collect::<Vec<_>>().join("\n"))
+}
+
+/// The same stories each time, so that a red run can be run again.
 #[test]
 fn reports_converge_whatever_way_they_take() {
-    let converge = |u: &mut Unstructured<'_>| {
-        let seen = seen(u)?;
-        let order = delivered(u, &seen)?;
-        let (straight, crooked) = (inventory(), inventory());
-        for seen in &seen {
-            send(&straight, seen);
-        }
-        for place in &order {
-            send(&crooked, &seen[*place]);
-        }
-        let told = || {
-            let of = |seen: &Seen| {
-                let sections = seen.sections.iter().map(|section| {
-                    let keys = section.entries.iter().map(|entry| {
-                        let body = decode(entry.body.as_ref().expect("sent")).expect("a claim");
-                        format!("\n    {body:?}")
-                    });
-                    format!("\n  {} {:?}{}", section.scope, section.complete, keys.collect::<String>())
-                });
-                format!("{} {}{}", seen.observed_at.0, seen.source, sections.collect::<String>())
-            };
-            format!("order {order:?} of\n{}", seen.iter().map(of).collect::<Vec<_>>().join("\n"))
-        };
-        assert_same(&picture(&straight), &picture(&crooked), &told);
-        crooked.check();
-        // And what is known by then leaves no trace, however old.
-        let head = crooked.head();
-        for seen in &seen {
-            send(&crooked, seen);
-        }
-        assert_eq!(crooked.head(), head, "a repeated report made a commit: {}", told());
-        Ok(())
-    };
-    // The same stories each time, and two that differed once.
-    for differed in [0xe20b_9b29_0001_0000, 0x88cc_8acd_0001_0000] {
-        arbtest::arbtest(converge).seed(differed);
-    }
     for story in 1..=STORIES {
         arbtest::arbtest(converge).seed(((story * 0x9e37_79b9 % 0xffff_fffb) << 32) | STORY_BYTES);
     }
+}
+
+#[test]
+#[ignore = "ten minutes of stories that nobody has told before: run it after a change of how reports are read"]
+fn reports_converge_in_stories_never_told() {
+    arbtest::arbtest(converge).size_min(STORY_BYTES.try_into().expect("small")).budget_ms(600_000);
 }
 
 fn assert_same(expected: &[String], found: &[String], told: &dyn Fn() -> String) {
@@ -213,8 +238,7 @@ fn assert_same(expected: &[String], found: &[String], told: &dyn Fn() -> String)
 }
 
 /// Everything that is held true and everything that is claimed, by the names that sources give. When something was
-/// first seen, and since when it is so, belong to the way the reports took; so does what a relationship that nobody sees
-/// any more was said to weigh last.
+/// first seen, and since when it is so, belong to the way the reports took.
 fn picture(bench: &Bench) -> Vec<String> {
     let reader = bench.cmdb.reader().expect("readable");
     let list = List { page_size: 1_000, retired: true, ..List::default() };
@@ -265,7 +289,7 @@ fn picture(bench: &Bench) -> Vec<String> {
             for claim in &relationship.claims {
                 let says = match claim.withdrawn_at {
                     None => format!("\"{}\" {}", claim.group, claim.weight),
-                    Some(_) => "withdrawn".to_owned(),
+                    Some(_) => format!("withdrawn \"{}\" {}", claim.group, claim.weight),
                 };
                 let (source, inferred) = (source(claim.source), claim.inferred);
                 lines.push(format!("{edge}: {source}:{} {} {inferred} {says}", claim.key, claim.scope));
