@@ -4,9 +4,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, ValueEnum};
 
-use crate::commands::Command;
+use crate::commands::{Command, why_no_moment};
 use crate::output::Format;
 
 /// Asks a CMDB server what there is, what depends on what, and what breaks.
@@ -49,6 +50,21 @@ pub struct Global {
     /// No progress, no notes, no report of success: only what was asked for, and errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
+}
+
+/// A refused command line with the reason why its command takes no moment, where one was given to such a command.
+pub fn explained(mut error: clap::Error) -> clap::Error {
+    let unknown = |kind: &ContextValue| matches!(kind, ContextValue::String(text) if text == "--as-of");
+    if error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::InvalidArg).is_some_and(unknown) {
+        let command = Cli::command();
+        let is_command = |word: &&str| command.find_subcommand(word).is_some();
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        let named = words.iter().map(String::as_str).find(is_command);
+        if let Some(why) = named.and_then(why_no_moment) {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![why.into()]));
+        }
+    }
+    error
 }
 
 /// When to use colours.

@@ -725,6 +725,8 @@ pub fn classes() -> ClassesResponse {
             database,
         ],
         schema_digest: "00ff".into(),
+        revision: REVISION,
+        as_of_us: NOW_US,
     }
 }
 
@@ -743,6 +745,8 @@ pub fn relationship_types() -> RelationshipTypesResponse {
             kind("connects_to", "connected_from", "target_to_source", true),
             kind("contains", "contained_by", "none", false),
         ],
+        revision: REVISION,
+        as_of_us: NOW_US,
     }
 }
 

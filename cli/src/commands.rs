@@ -40,6 +40,8 @@ mod verify;
 mod walk;
 mod watch;
 
+pub use as_of::why_not as why_no_moment;
+
 use clap::Subcommand;
 
 use crate::error::CommandError;

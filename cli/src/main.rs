@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help, version and usage errors: clap prints them, with the same exit code 2 as ours.
-        Err(error) => error.exit(),
+        Err(error) => arguments::explained(error).exit(),
     };
     let mut messages = Messages::new(cli.global.color, cli.global.quiet);
     match run(cli) {

@@ -46,6 +46,28 @@ impl AsOf {
     }
 }
 
+/// Why a command takes no moment, in words; `None`: it takes one.
+pub fn why_not(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "status" => {
+            "status says how the server is now; `cmdb health --as-of` and `cmdb classes --as-of` count what was there"
+        }
+        "watch" => "watch follows the log; `--after REVISION` goes on from a revision",
+        "diff" => "diff compares two moments; say them with `--from` and `--to`",
+        "identify" => {
+            "a report is tried on what is there now; `cmdb explain ITEM --as-of` says how an item was identified"
+        }
+        "rules" => "new rules are tried on the claims that are stored now",
+        "verify" | "backup" => "it takes the whole store, with every past moment in it",
+        "baseline" => "only `cmdb baseline create` takes a moment; each baseline is one",
+        "scenario" => "a scenario asks from its base; `cmdb scenario create --base WHEN` takes a moment",
+        "completions" => "it asks no server",
+        "import" | "set" | "unpin" | "relate" | "unrelate" | "retire" | "purge" | "merge" | "split"
+        | "revert" => "it changes what is there now; the past stays as it was",
+        _ => return None,
+    })
+}
+
 /// `as of revision 7, 2026-11-03 14:05:11Z (2 h ago)`.
 pub fn shown(revision: u64, as_of_us: i64, now: Timestamp) -> String {
     match (time::for_people(as_of_us), time::ago(as_of_us, now)) {

@@ -10,12 +10,14 @@ use cmdb_proto::v1::{
 };
 use serde_json::{Value as Json, json};
 
+use super::as_of::AsOf;
 use crate::error::CommandError;
 use crate::output::json::{self, Object};
 use crate::output::table::{Cell, FAINT, NAME, Table};
 use crate::output::tree::Tree;
 use crate::output::{Format, escape, words};
 use crate::session::Session;
+use crate::time;
 
 pub const FORMATS: &[Format] = &[Format::Table, Format::Json, Format::Jsonl, Format::Tree];
 
@@ -27,16 +29,19 @@ pub struct Arguments {
     /// The types of relationships instead, and which end's failure reaches the other
     #[arg(long, conflicts_with = "class")]
     relationships: bool,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
+    let as_of = arguments.as_of.text();
     let mut schema = session.connect().await?.schema();
     if arguments.relationships {
-        let answer = schema.relationship_types(RelationshipTypesRequest {}).await?.into_inner();
-        return print_types(session, &answer);
+        let answer = schema.relationship_types(RelationshipTypesRequest { as_of }).await?.into_inner();
+        return print_types(session, &answer, &arguments.as_of);
     }
     let asked = arguments.class.unwrap_or_default();
-    let answer = schema.classes(ClassesRequest { class: asked.clone() }).await?.into_inner();
+    let answer = schema.classes(ClassesRequest { class: asked.clone(), as_of }).await?.into_inner();
     let out = session.out.as_mut();
     match session.format {
         Format::Json => object(out, &answer)?,
@@ -44,11 +49,15 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
             answer.classes.iter().try_for_each(|class| json::write_line(out, &class_json(class)))?
         }
         Format::Tree => tree(&answer.classes).write(out)?,
-        Format::Table | Format::Dot => match answer.classes.iter().find(|class| class.name == asked) {
-            Some(class) => one(out, class, &answer.classes)?,
-            None => all(out, &answer.classes)?,
-        },
+        Format::Table | Format::Dot => {
+            match answer.classes.iter().find(|class| class.name == asked) {
+                Some(class) => one(out, class, &answer.classes)?,
+                None => all(out, &answer.classes)?,
+            }
+            arguments.as_of.write(out, answer.revision, answer.as_of_us, session.now)?;
+        }
     }
+    arguments.as_of.note(session, answer.revision, answer.as_of_us);
     Ok(())
 }
 
@@ -158,6 +167,8 @@ fn tree(classes: &[Class]) -> Tree {
 
 fn object(out: &mut dyn Write, answer: &ClassesResponse) -> io::Result<()> {
     let mut object = Object::open(out)?;
+    object.field("revision", answer.revision)?;
+    object.field("as_of", time::rfc3339(answer.as_of_us))?;
     object.list("classes", answer.classes.iter().map(class_json))?;
     object.field("schema_digest", answer.schema_digest.as_str())?;
     object.close()
@@ -197,21 +208,31 @@ fn class_json(class: &Class) -> Json {
     })
 }
 
-fn print_types(session: &mut Session, answer: &RelationshipTypesResponse) -> Result<(), CommandError> {
+fn print_types(
+    session: &mut Session,
+    answer: &RelationshipTypesResponse,
+    as_of: &AsOf,
+) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
         Format::Json => {
             let mut object = Object::open(out)?;
+            object.field("revision", answer.revision)?;
+            object.field("as_of", time::rfc3339(answer.as_of_us))?;
             object.list("relationship_types", answer.types.iter().map(type_json))?;
             object.close()?;
         }
         Format::Jsonl => answer.types.iter().try_for_each(|kind| json::write_line(out, &type_json(kind)))?,
-        Format::Table => types(out, &answer.types)?,
+        Format::Table => {
+            types(out, &answer.types)?;
+            as_of.write(out, answer.revision, answer.as_of_us, session.now)?;
+        }
         Format::Tree | Format::Dot => {
             return Err(CommandError::usage("types of relationships are no tree")
                 .with("expected", "table, json or jsonl with --relationships"));
         }
     }
+    as_of.note(session, answer.revision, answer.as_of_us);
     Ok(())
 }
 

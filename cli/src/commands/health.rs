@@ -7,6 +7,7 @@ use clap::Args;
 use cmdb_proto::v1::{FactRate, HealthFigure, HealthRequest, HealthResponse};
 use serde_json::{Value as Json, json};
 
+use super::as_of::AsOf;
 use crate::error::CommandError;
 use crate::output::table::{BAD, Cell, GOOD, HEADING, NAME, Table, WARN};
 use crate::output::{Format, escape, json, words};
@@ -26,7 +27,7 @@ const HOUR_S: u64 = 3_600;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  cmdb health\n  cmdb health --list unowned --limit 20\n  \
-    cmdb health --class database_instance --list audit:database_protected")]
+    cmdb health --class database_instance --list audit:database_protected\n  cmdb health --as-of \"30 days ago\"")]
 pub struct Arguments {
     /// Only this class and the classes below it
     #[arg(long, value_name = "CLASS", default_value = "", hide_default_value = true)]
@@ -40,6 +41,8 @@ pub struct Arguments {
     /// Hours within which a machine must have been heard for its word to count
     #[arg(long, value_name = "HOURS", default_value_t = INTERVAL_HOURS, value_parser = clap::value_parser!(u64).range(1..=87_600))]
     interval: u64,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -48,13 +51,20 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         list: arguments.list.clone(),
         limit: arguments.limit.unwrap_or(0),
         interval_s: arguments.interval * HOUR_S,
+        as_of: arguments.as_of.text(),
     };
     let health = session.connect().await?.health().health(request).await?.into_inner();
     let out = session.out.as_mut();
     match session.format {
         Format::Json => json::write(out, &object(&health, &arguments.list))?,
-        _ if arguments.list.is_empty() => table(out, &health)?,
-        _ => list(out, &health, &arguments.list)?,
+        _ => {
+            if arguments.list.is_empty() {
+                table(out, &health)?;
+            } else {
+                list(out, &health, &arguments.list)?;
+            }
+            arguments.as_of.write(out, health.revision, health.as_of_us, session.now)?;
+        }
     }
     Ok(())
 }

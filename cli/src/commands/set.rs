@@ -86,7 +86,7 @@ pub async fn declarations(
     connection: &Connection,
     item: &Item,
 ) -> Result<Vec<AttributeDeclaration>, CommandError> {
-    let request = ClassesRequest { class: item.class.clone() };
+    let request = ClassesRequest { class: item.class.clone(), ..ClassesRequest::default() };
     let classes = connection.schema().classes(request).await?.into_inner().classes;
     let class = classes.into_iter().find(|class| class.name == item.class);
     Ok(class.map(|class| class.attributes).unwrap_or_default())

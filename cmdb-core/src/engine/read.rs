@@ -9,6 +9,7 @@ mod identity;
 mod list;
 mod log;
 mod resolve;
+mod schema;
 mod trial;
 
 pub use identity::{
@@ -50,6 +51,8 @@ pub struct Reader {
     moment: Arc<Moment>,
     /// What has changed since the moment that is read; `None`: the present is read.
     past: Option<Arc<View>>,
+    /// The time from which it is looked at; `None`: the present.
+    looked_at: Option<Timestamp>,
     inner: Arc<Inner>,
 }
 
@@ -97,7 +100,11 @@ impl Reader {
             judged,
         };
         let past = inner.views.get(when, &present)?;
-        Ok(Reader { moment, past, inner })
+        let looked_at = match when {
+            When::Time(time) => Some(time),
+            When::Now | When::Revision(_) => past.as_ref().map(|past| past.recorded_at),
+        };
+        Ok(Reader { moment, past, looked_at, inner })
     }
 
     /// The store as it is now.
@@ -399,9 +406,13 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn source_last_seen(&self, source: SourceId) -> Result<Option<Timestamp>, EngineError> {
-        match &self.past {
-            None => Ok(self.inner.presence.last_seen(source)),
-            Some(past) => Ok(presence::last_seen_by(self.snapshot(), source, past.recorded_at)?),
+        let last = self.inner.presence.last_seen(source);
+        match self.looked_at {
+            // What is not written yet was heard by then, or after what is written.
+            Some(by) if last.is_some_and(|last| last > by) => {
+                Ok(presence::last_seen_by(self.snapshot(), source, by)?)
+            }
+            _ => Ok(last),
         }
     }
 

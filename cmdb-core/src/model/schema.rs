@@ -99,11 +99,24 @@ impl Schema {
         let built_in =
             BUILT_IN_FILES.iter().map(|(path, text)| document::File { path, text, built_in: true });
         let own = user_files.iter().map(|(path, text)| document::File { path, text, built_in: false });
-        let files: Vec<_> = built_in.chain(own).collect();
-        finding::check_sizes(&files)?;
+        Schema::read(&built_in.chain(own).collect::<Vec<_>>())
+    }
+
+    /// A schema that was in force earlier, from its [`texts`](Schema::texts).
+    ///
+    /// # Errors
+    /// As [`load`](Schema::load): a release reads what earlier ones read, not what later ones do.
+    pub fn recorded(texts: &[(String, String)]) -> Result<Schema, SchemaError> {
+        let built_in = |path: &str| BUILT_IN_FILES.iter().any(|(known, _)| *known == path);
+        let files = texts.iter().map(|(path, text)| document::File { path, text, built_in: built_in(path) });
+        Schema::read(&files.collect::<Vec<_>>())
+    }
+
+    fn read(files: &[document::File<'_>]) -> Result<Schema, SchemaError> {
+        finding::check_sizes(files)?;
         let mut findings = Vec::new();
-        let declarations = declaration::read(&files, &mut findings);
-        let schema = assemble::assemble(&files, declarations, &mut findings);
+        let declarations = declaration::read(files, &mut findings);
+        let schema = assemble::assemble(files, declarations, &mut findings);
         match schema {
             Some(schema) if findings.is_empty() => Ok(schema),
             _ => Err(SchemaError::new(findings)),

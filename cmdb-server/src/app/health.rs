@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cmdb_core::engine::{Label, Reader};
+use cmdb_core::engine::{Label, Reader, When};
 use cmdb_core::health::{Ask, Given, Health, LIST_MAX, Origin};
 use cmdb_core::model::{Item, ItemId, Revision, Timestamp};
 
@@ -43,9 +43,9 @@ impl App {
     /// How the facts stand.
     ///
     /// # Errors
-    /// When the class or the figure is not known.
-    pub async fn health(&self, ask: Ask) -> Result<HealthAnswer, Error> {
-        self.read(move |reader| {
+    /// When the class or the figure is not known, or the moment is not to be had.
+    pub async fn health(&self, ask: Ask, when: When) -> Result<HealthAnswer, Error> {
+        self.read_at(when, move |reader| {
             let health = reader.health(&ask)?;
             let ids: Vec<ItemId> = health.listed.iter().map(|listed| listed.item).collect();
             let labels = labels_of(reader, &ids)?;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cmdb_core::engine::{Trial, TrialOptions};
-use cmdb_core::model::schema::{Class, Schema, SchemaError};
+use cmdb_core::engine::{Trial, TrialOptions, When};
+use cmdb_core::model::schema::{Class, RelationshipType, Schema, SchemaError};
 use cmdb_core::model::{Problem, Reason};
 
+use super::graph::AsOf;
 use super::names::Mentioned;
 use super::{App, Error, Names};
 
@@ -23,6 +24,16 @@ pub struct ClassesAnswer {
     pub items: BTreeMap<String, u64>,
     /// Of the whole schema.
     pub schema_digest: [u8; 32],
+    /// The moment.
+    pub as_of: AsOf,
+}
+
+/// Types of relationships.
+pub struct RelationshipTypesAnswer {
+    /// All of them.
+    pub types: Vec<RelationshipType>,
+    /// The moment.
+    pub as_of: AsOf,
 }
 
 /// What rules that are not in force would change.
@@ -64,19 +75,37 @@ impl App {
         .await
     }
 
-    /// The class and its children; all when the name is empty.
+    /// The class and its children, as they were declared at the moment; all when the name is empty.
     ///
     /// # Errors
-    /// When there is no such class.
-    pub async fn classes(&self, name: &str) -> Result<ClassesAnswer, Error> {
-        let schema = self.engine.schema();
-        if !name.is_empty() {
-            known_class(&schema, name)?;
-        }
-        let classes = schema.classes().filter(|class| name.is_empty() || class.is_a(name)).cloned().collect();
-        let schema_digest = schema.digest();
-        let figures = self.read(|reader| Ok(reader.figures()?)).await?;
-        Ok(ClassesAnswer { classes, items: figures.items_by_class.into_iter().collect(), schema_digest })
+    /// When there is no such class, or the moment is not to be had.
+    pub async fn classes(&self, name: String, when: When) -> Result<ClassesAnswer, Error> {
+        self.read_at(when, move |reader| {
+            let schema = reader.schema_then()?;
+            if !name.is_empty() {
+                known_class(&schema, &name)?;
+            }
+            let wanted = |class: &&Class| name.is_empty() || class.is_a(&name);
+            Ok(ClassesAnswer {
+                classes: schema.classes().filter(wanted).cloned().collect(),
+                items: reader.figures()?.items_by_class.into_iter().collect(),
+                schema_digest: schema.digest(),
+                as_of: AsOf::of(reader),
+            })
+        })
+        .await
+    }
+
+    /// The types of relationships, as they were declared at the moment.
+    ///
+    /// # Errors
+    /// When the moment is not to be had.
+    pub async fn relationship_types(&self, when: When) -> Result<RelationshipTypesAnswer, Error> {
+        self.read_at(when, move |reader| {
+            let types = reader.schema_then()?.relationship_types().cloned().collect();
+            Ok(RelationshipTypesAnswer { types, as_of: AsOf::of(reader) })
+        })
+        .await
     }
 }
 

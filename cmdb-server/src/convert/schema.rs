@@ -5,7 +5,7 @@ use cmdb_core::model::schema::{Attribute, Class, RelationshipType, Rule};
 use cmdb_proto::v1;
 
 use super::value::value_to;
-use crate::app::schema::{ClassesAnswer, TrialAnswer};
+use crate::app::schema::{ClassesAnswer, RelationshipTypesAnswer, TrialAnswer};
 use crate::status::problem_of;
 
 /// Classes with their counts.
@@ -16,6 +16,8 @@ pub fn classes_to(answer: &ClassesAnswer) -> v1::ClassesResponse {
             .map(|class| class_to(class, answer.items.get(&class.name).copied().unwrap_or_default()))
             .collect(),
         schema_digest: answer.schema_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
     }
 }
 
@@ -49,8 +51,16 @@ fn rule_to(rule: &Rule) -> v1::IdentificationRule {
     v1::IdentificationRule { attributes: rule.criteria(), within: rule.within }
 }
 
-/// A relationship type.
-pub fn relationship_type_to(kind: &RelationshipType) -> v1::RelationshipType {
+/// The types of relationships.
+pub fn relationship_types_to(answer: &RelationshipTypesAnswer) -> v1::RelationshipTypesResponse {
+    v1::RelationshipTypesResponse {
+        types: answer.types.iter().map(relationship_type_to).collect(),
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+    }
+}
+
+fn relationship_type_to(kind: &RelationshipType) -> v1::RelationshipType {
     v1::RelationshipType {
         name: kind.name.clone(),
         inverse: kind.inverse.clone(),

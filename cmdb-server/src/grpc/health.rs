@@ -43,7 +43,8 @@ impl HealthService for Healths {
             limit: limit("limit", request.limit, LIST_DEFAULT, LISTED_MAX)?,
             interval_us,
         };
-        let answer = self.0.health(ask).await.map_err(refuse)?;
+        let when = self.0.when(&request.as_of).map_err(refuse)?;
+        let answer = self.0.health(ask, when).await.map_err(refuse)?;
         let interval_s = u64::try_from(interval_us / SECOND_US).unwrap_or_default();
         Ok(Response::new(health_to(&answer, interval_s)))
     }

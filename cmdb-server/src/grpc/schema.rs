@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::refuse;
 use crate::app::App;
-use crate::convert::schema::{classes_to, relationship_type_to, trial_to};
+use crate::convert::schema::{classes_to, relationship_types_to, trial_to};
 
 pub struct Schemas(pub Arc<App>);
 
@@ -18,17 +18,19 @@ impl SchemaService for Schemas {
         &self,
         request: Request<v1::ClassesRequest>,
     ) -> Result<Response<v1::ClassesResponse>, Status> {
-        let classes = self.0.classes(&request.into_inner().class).await.map_err(refuse)?;
+        let ask = request.into_inner();
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        let classes = self.0.classes(ask.class, when).await.map_err(refuse)?;
         Ok(Response::new(classes_to(&classes)))
     }
 
     async fn relationship_types(
         &self,
-        _: Request<v1::RelationshipTypesRequest>,
+        request: Request<v1::RelationshipTypesRequest>,
     ) -> Result<Response<v1::RelationshipTypesResponse>, Status> {
-        let schema = self.0.engine.schema();
-        let types = schema.relationship_types().map(relationship_type_to).collect();
-        Ok(Response::new(v1::RelationshipTypesResponse { types }))
+        let when = self.0.when(&request.into_inner().as_of).map_err(refuse)?;
+        let answer = self.0.relationship_types(when).await.map_err(refuse)?;
+        Ok(Response::new(relationship_types_to(&answer)))
     }
 
     async fn test_rules(

@@ -119,18 +119,22 @@ async fn reflection_lists_every_service() {
 async fn classes_are_shown_with_what_they_inherit_and_how_many_there_are() {
     let server = Server::start().await;
     server.shop().await;
-    let ask = v1::ClassesRequest { class: "software".to_owned() };
+    let ask = v1::ClassesRequest { class: "software".to_owned(), ..Default::default() };
     let answer = server.schema().classes(ask).await.unwrap().into_inner();
     let web = answer.classes.iter().find(|class| class.name == "web_server").unwrap();
     assert_eq!((web.items, web.declared_in.as_str()), (2, "built-in"));
     assert!(web.attributes.iter().any(|attribute| !attribute.inherited_from.is_empty()));
     assert!(!answer.classes.iter().any(|class| class.name == "server"));
     assert_eq!(answer.schema_digest.len(), 64);
-    let wrong = v1::ClassesRequest { class: "sofware".to_owned() };
+    let wrong = v1::ClassesRequest { class: "sofware".to_owned(), ..Default::default() };
     let (_, reason, hint) = said(&server.schema().classes(wrong).await.unwrap_err());
     assert_eq!((reason.as_str(), hint.as_str()), ("CLASS_UNKNOWN", "did you mean \"software\"?"));
-    let types =
-        server.schema().relationship_types(v1::RelationshipTypesRequest {}).await.unwrap().into_inner();
+    let types = server
+        .schema()
+        .relationship_types(v1::RelationshipTypesRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
     let runs_on = types.types.iter().find(|kind| kind.name == "runs_on").unwrap();
     assert_eq!(
         (runs_on.inverse.as_str(), runs_on.failure.as_str(), runs_on.weak),

@@ -35,3 +35,24 @@ async fn figures_name_the_items_behind_them() {
     let ask = v1::HealthRequest { interval_s: u64::MAX, ..Default::default() };
     assert_eq!(said(&client.health(ask).await.unwrap_err()).1, "OUT_OF_RANGE");
 }
+
+#[tokio::test]
+async fn a_past_moment_has_its_own_figures() {
+    let server = Server::start().await;
+    server.apply("shop", vec![item("db", "database_instance", "Orders")]).await;
+    server.apply("shop", vec![item("db2", "database_instance", "Lone")]).await;
+    let mut client = HealthServiceClient::new(server.channel.clone());
+    let ask = |as_of: &str| v1::HealthRequest { as_of: as_of.to_owned(), ..Default::default() };
+    let then = client.health(ask("r1")).await.unwrap().into_inner();
+    assert_eq!((then.revision, then.items), (1, 1));
+    let now = client.health(ask("")).await.unwrap().into_inner();
+    assert_eq!((now.revision, now.items), (2, 2));
+    assert_eq!(said(&client.health(ask("r9")).await.unwrap_err()).1, "COMMIT_UNKNOWN");
+
+    let classes = v1::ClassesRequest { class: "database_instance".to_owned(), as_of: "r1".to_owned() };
+    let classes = server.schema().classes(classes).await.unwrap().into_inner();
+    assert_eq!((classes.revision, classes.classes[0].items), (1, 1));
+    let types = v1::RelationshipTypesRequest { as_of: "r1".to_owned() };
+    let types = server.schema().relationship_types(types).await.unwrap().into_inner();
+    assert!(types.revision == 1 && types.types.iter().any(|kind| kind.name == "runs_on"));
+}

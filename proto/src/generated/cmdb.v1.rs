@@ -4940,12 +4940,15 @@ pub struct HealthRequest {
     /// seconds within which a machine must have been heard for its word to count; 0: 24 h
     #[prost(uint64, tag = "4")]
     pub interval_s: u64,
+    /// the moment that is asked, see ItemService; empty: now
+    #[prost(string, tag = "5")]
+    pub as_of: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HealthResponse {
     #[prost(uint64, tag = "1")]
     pub revision: u64,
-    /// of that revision; microseconds since the epoch
+    /// when it was recorded; microseconds since the epoch
     #[prost(int64, tag = "2")]
     pub as_of_us: i64,
     /// looked at; retired ones are not
@@ -7128,6 +7131,9 @@ pub struct ClassesRequest {
     /// this class and its children; empty: all
     #[prost(string, tag = "1")]
     pub class: ::prost::alloc::string::String,
+    /// the moment whose schema and counts are asked, see ItemService; empty: now
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ClassesResponse {
@@ -7137,6 +7143,12 @@ pub struct ClassesResponse {
     /// hex
     #[prost(string, tag = "2")]
     pub schema_digest: ::prost::alloc::string::String,
+    /// the revision that is shown
+    #[prost(uint64, tag = "3")]
+    pub revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "4")]
+    pub as_of_us: i64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Class {
@@ -7192,12 +7204,22 @@ pub struct IdentificationRule {
     #[prost(bool, tag = "2")]
     pub within: bool,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RelationshipTypesRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RelationshipTypesRequest {
+    /// empty: now
+    #[prost(string, tag = "1")]
+    pub as_of: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RelationshipTypesResponse {
     #[prost(message, repeated, tag = "1")]
     pub types: ::prost::alloc::vec::Vec<RelationshipType>,
+    /// the revision that is shown
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "3")]
+    pub as_of_us: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RelationshipType {

@@ -89,6 +89,8 @@ fn the_json_object_has_the_promised_fields() {
         },
         expect![[r#"
             {
+              "revision": 42,
+              "as_of": "2026-11-03T14:05:11Z",
               "classes": [
                 {"name":"database_instance","parent":"application","title":"Database instance","description":"One running server of databases.","abstract":false,"running":true,"items":1,"attributes":[{"name":"port","type":"integer","unit":null,"description":"TCP port it listens on","indexed":true,"inherited_from":null},{"name":"memory","type":"integer","unit":"bytes","description":"memory it may use","indexed":false,"inherited_from":"application"}],"identification":[{"attributes":["serial_number"],"within":false},{"attributes":["port","version"],"within":true}],"declared_in":"built-in"}
               ],

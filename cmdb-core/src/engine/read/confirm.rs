@@ -12,10 +12,11 @@ use crate::model::{Item, ItemId, Relationship, SourceId, Status, Timestamp};
 use crate::reconcile;
 
 impl Reader {
-    /// The moment that is read: the present, or when the past revision was recorded.
+    /// The time from which things are looked at: the present, the time that was asked for, or when the past revision
+    /// that was asked for was recorded.
     #[must_use]
     pub fn moment(&self) -> Timestamp {
-        self.past.as_ref().map_or_else(|| (self.inner.clock)(), |past| past.recorded_at)
+        self.looked_at.unwrap_or_else(|| (self.inner.clock)())
     }
 
     /// When a claim on an item was last confirmed.

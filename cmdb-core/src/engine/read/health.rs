@@ -9,11 +9,27 @@ use crate::graph::Index;
 use crate::health::{
     self, Ask, Given, Health, Inherited, Look, Origin, Rules, Service, Sites, Survey, Takes, Way, Witness,
 };
-use crate::model::schema::ASSIGNED;
+use crate::model::schema::{ASSIGNED, Schema, SchemaError};
 use crate::model::{Item, ItemId, Problem, Reason, SourceId, Status, Timestamp, Value};
 
 /// Items looked at together.
 const AT_ONCE: usize = 1_024;
+
+/// The schema of the moment that is read, with its rules ready to be applied.
+struct InForce<'a> {
+    schema: &'a Schema,
+    rules: Rules,
+}
+
+impl<'a> InForce<'a> {
+    fn of(schema: &'a Schema) -> Result<InForce<'a>, EngineError> {
+        let wrong = |error: SchemaError| {
+            Problem::new(Reason::FormatInvalid, "a rule of the schema cannot be read", error.to_string())
+                .hint(error.to_string())
+        };
+        Ok(InForce { schema, rules: Rules::read(schema).map_err(wrong)? })
+    }
+}
 
 impl Reader {
     /// How the facts stand: complete, correct, compliant, confirmed, answered for.
@@ -21,13 +37,13 @@ impl Reader {
     /// # Errors
     /// When the class or the figure is not known, a rule cannot be read, or the store cannot be read.
     pub fn health(&self, ask: &Ask) -> Result<Health, EngineError> {
-        let schema = self.schema();
+        let schema = self.schema_then()?;
         if !ask.class.is_empty() && schema.class(&ask.class).is_none() {
-            return Err(self.unknown_class(&ask.class).into());
+            return Err(super::list::unknown_class(&schema, &ask.class).into());
         }
-        let (rules, graph) = (self.health_rules()?, self.graph());
+        let (rules, graph) = (InForce::of(&schema)?, self.graph());
         let sources = self.witnesses(ask.interval_us)?;
-        let mut survey = Survey::new(schema, &rules, graph, &sources, ask)?;
+        let mut survey = Survey::new(&schema, &rules.rules, graph, &sources, ask)?;
         let sites = self.sites(&rules)?;
         let inherited = Inherited::of(graph, self.services(&rules, sites.as_ref())?);
         let mut ids: Vec<ItemId> = graph
@@ -85,22 +101,9 @@ impl Reader {
         Ok(false)
     }
 
-    fn health_rules(&self) -> Result<Rules, EngineError> {
-        let wrong = |error: crate::model::schema::SchemaError| {
-            Problem::new(Reason::FormatInvalid, "a rule of the schema cannot be read", error.to_string())
-                .hint(error.to_string())
-        };
-        Ok(Rules::read(self.schema()).map_err(wrong)?)
-    }
-
-    /// The present, or the moment that is read.
-    fn now(&self) -> Timestamp {
-        if self.past.is_some() { self.recorded_at() } else { (self.inner.clock)() }
-    }
-
     /// Every source, and whether it was heard of late.
     fn witnesses(&self, interval_us: i64) -> Result<BTreeMap<SourceId, Witness>, EngineError> {
-        let since = Timestamp(self.now().0.saturating_sub(interval_us));
+        let since = Timestamp(self.moment().0.saturating_sub(interval_us));
         let mut witnesses = BTreeMap::new();
         for source in self.moment.sources.0.iter() {
             let fresh = self.source_last_seen(source.id)?.is_some_and(|seen| seen >= since);
@@ -118,17 +121,17 @@ impl Reader {
         Ok(self.items(&ids)?.into_iter().flatten().collect())
     }
 
-    fn sites(&self, rules: &Rules) -> Result<Option<Sites>, EngineError> {
-        if !health::wants_sites(rules) {
+    fn sites(&self, rules: &InForce<'_>) -> Result<Option<Sites>, EngineError> {
+        if !health::wants_sites(&rules.rules) {
             return Ok(None);
         }
-        let sites = self.of_class(|class| self.schema().is_a(class, "site"))?;
+        let sites = self.of_class(|class| rules.schema.is_a(class, "site"))?;
         Ok(Some(Sites::of(self.graph(), sites.into_iter().map(|site| (site.id, site.name)).collect())))
     }
 
     /// The services, and who answers for them.
-    fn services(&self, rules: &Rules, sites: Option<&Sites>) -> Result<Vec<Service>, EngineError> {
-        let found = self.of_class(|class| health::is_service(self.schema(), class))?;
+    fn services(&self, rules: &InForce<'_>, sites: Option<&Sites>) -> Result<Vec<Service>, EngineError> {
+        let found = self.of_class(|class| health::is_service(rules.schema, class))?;
         let mut services = Vec::with_capacity(found.len());
         for item in found {
             let site = sites.and_then(|sites| sites.get(self.graph(), item.id));
@@ -140,7 +143,7 @@ impl Reader {
     /// What an item has itself, by its relationships to people, or by a rule.
     fn answered_for(
         &self,
-        rules: &Rules,
+        rules: &InForce<'_>,
         item: &Item,
         site: Option<&str>,
     ) -> Result<BTreeMap<String, String>, EngineError> {
@@ -158,12 +161,12 @@ impl Reader {
     /// What an item does not have itself, by its relationships to people, else by a rule.
     fn stated(
         &self,
-        rules: &Rules,
+        rules: &InForce<'_>,
         item: &Item,
         site: Option<&str>,
     ) -> Result<BTreeMap<String, Given>, EngineError> {
         let value = |name: &str| self.value(item, name);
-        let mut given = health::by_rules(rules, self.schema(), &item.class, &item.name, site, &value);
+        let mut given = health::by_rules(&rules.rules, rules.schema, &item.class, &item.name, site, &value);
         let outgoing = self.outgoing(item.id)?;
         for (attribute, kind) in [("owner", "owned_by"), ("support_group", "supported_by")] {
             let party = outgoing.iter().find(|found| found.kind == kind && found.stands());
@@ -181,20 +184,20 @@ impl Reader {
     /// # Errors
     /// When a rule cannot be read, or the store cannot be read.
     pub fn given(&self, item: &Item) -> Result<BTreeMap<String, Given>, EngineError> {
-        let rules = self.health_rules()?;
+        let schema = self.schema_then()?;
+        let rules = InForce::of(&schema)?;
         let site = self.site_of(&rules, item.id)?;
         let mut given = self.stated(&rules, item, site.as_deref())?;
         let mut open: Vec<&str> = ASSIGNED
             .into_iter()
             .filter(|attribute| own(item, attribute).is_none() && !given.contains_key(*attribute))
             .collect();
-        if open.is_empty() || !self.schema().is_a(&item.class, "configuration_item") {
+        if open.is_empty() || !schema.is_a(&item.class, "configuration_item") {
             return Ok(given);
         }
         let graph = self.graph();
         health::rings(graph, item.id, Way::Dependents, |ring| {
-            let services =
-                ring.iter().filter(|index| health::is_service(self.schema(), graph.class(**index)));
+            let services = ring.iter().filter(|index| health::is_service(&schema, graph.class(**index)));
             let mut ids: Vec<ItemId> =
                 services.map(|index| graph.id(*index)).filter(|id| *id != item.id).collect();
             ids.sort_unstable();
@@ -216,14 +219,14 @@ impl Reader {
     }
 
     /// The name of the site that an item stands in, where rules ask for it.
-    fn site_of(&self, rules: &Rules, item: ItemId) -> Result<Option<String>, EngineError> {
-        if !health::wants_sites(rules) {
+    fn site_of(&self, rules: &InForce<'_>, item: ItemId) -> Result<Option<String>, EngineError> {
+        if !health::wants_sites(&rules.rules) {
             return Ok(None);
         }
         let graph = self.graph();
         let mut site = None;
         health::rings(graph, item, Way::Places, |ring| {
-            let sites = ring.iter().filter(|index| self.schema().is_a(graph.class(**index), "site"));
+            let sites = ring.iter().filter(|index| rules.schema.is_a(graph.class(**index), "site"));
             let mut ids: Vec<ItemId> = sites.map(|index| graph.id(*index)).collect();
             ids.sort_unstable();
             site = self.items(&ids)?.into_iter().flatten().next().map(|found| found.name);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Reader;
 use crate::engine::request::{EngineError, List, Page};
 use crate::model::item::Status;
+use crate::model::schema::Schema;
 use crate::model::{Item, ItemId, Problem, Reason, Value};
 use crate::query::{Filter, Sort};
 use crate::store::{Range, Table, key};
@@ -61,9 +62,9 @@ impl Reader {
 
     /// The items of the class that may match, in order of their ids.
     fn candidates(&self, list: &List, filter: Option<&Filter>) -> Result<Vec<ItemId>, EngineError> {
-        let schema = &self.inner.schema;
+        let schema = self.schema_then()?;
         if !list.class.is_empty() && schema.class(&list.class).is_none() {
-            return Err(self.unknown_class(&list.class).into());
+            return Err(unknown_class(&schema, &list.class).into());
         }
         let graph = self.graph();
         let fits = |id: ItemId| {
@@ -80,14 +81,6 @@ impl Reader {
         };
         ids.sort_unstable();
         Ok(ids)
-    }
-
-    pub(super) fn unknown_class(&self, class: &str) -> Problem {
-        let hint = match self.inner.schema.nearest_class(class) {
-            Some(near) => format!("did you mean {near}? `cmdb classes` lists them all"),
-            None => "`cmdb classes` lists them".to_owned(),
-        };
-        Problem::new(Reason::ClassUnknown, format!("there is no class \"{class}\""), class).hint(hint)
     }
 
     /// The items that an equality of the filter leaves, where an index knows; retired items are not in it.
@@ -178,4 +171,12 @@ impl Reader {
             _ => item.attribute(name).map(|effective| effective.value.clone()),
         }
     }
+}
+
+pub(super) fn unknown_class(schema: &Schema, class: &str) -> Problem {
+    let hint = match schema.nearest_class(class) {
+        Some(near) => format!("did you mean {near}? `cmdb classes` lists them all"),
+        None => "`cmdb classes` lists them".to_owned(),
+    };
+    Problem::new(Reason::ClassUnknown, format!("there is no class \"{class}\""), class).hint(hint)
 }

@@ -1,9 +1,10 @@
 //! The figures of health, each against an estate in which it is known.
 
 use super::harness::*;
+use crate::engine::When;
 use crate::health::{Ask, Health, Origin};
 use crate::model::schema::Schema;
-use crate::model::{SourceKind, Value};
+use crate::model::{SourceKind, Timestamp, Value};
 
 const HOUR_US: i64 = DAY_US / 24;
 
@@ -249,4 +250,58 @@ fn missing_items_and_twins_are_counted() {
     let then = past.health(&Ask::default()).expect("an answer");
     assert_eq!(then.items, 2);
     assert_eq!(figure(&then, "missing"), (0, 2, 0));
+}
+
+#[test]
+fn a_past_moment_has_the_health_that_it_had() {
+    let bench = bench();
+    bench.report("agent-1", vec![section("all", &host("15"))]);
+    let (first, heard) = (bench.head(), bench.clock.load(std::sync::atomic::Ordering::SeqCst));
+    let before = health(&bench, "confirmed");
+    let at = |when: When| {
+        let ask = Ask { list: "confirmed".to_owned(), ..Ask::default() };
+        bench.cmdb.reader_at(when).expect("kept").health(&ask).expect("an answer")
+    };
+    // Nothing is recorded, and yet the word of the agent is too old a day later, and was not two hours before that.
+    bench.pass(25 * HOUR_US);
+    assert_eq!(health(&bench, "").facts.confirmed, 0);
+    assert_eq!(at(When::Time(Timestamp(heard + 23 * HOUR_US))), before);
+    assert_eq!(at(When::Time(Timestamp(heard + 25 * HOUR_US))).facts.confirmed, 0);
+    // A service more, and one item less.
+    files(&bench, &[r#"{"item":{"key":"s","class":"business_service","name":"s"}}"#]);
+    let db = bench.find("db").id;
+    bench.retire(db).expect("retired");
+    bench.report("agent-1", vec![section("all", &host("16"))]);
+    assert_ne!(health(&bench, "confirmed"), before);
+    assert_eq!(at(When::Revision(first)), before);
+}
+
+#[test]
+fn a_past_moment_is_measured_by_the_rules_of_then() {
+    let bench = bench();
+    bench.report("agent-1", vec![section("all", &host("15"))]);
+    let (first, before) = (bench.head(), health(&bench, ""));
+    let rules = r#"
+[[class]]
+name = "vault"
+parent = "software"
+title = "Vault"
+
+[[audit]]
+name = "database_owned"
+class = "database_instance"
+requires = ["has owner"]
+message = "a database has an owner"
+"#;
+    let schema = Schema::load(&[("mine.toml".to_owned(), rules.to_owned())]).expect("good rules");
+    let bench = bench.reopen_under(schema);
+    files(&bench, &[r#"{"item":{"key":"v","class":"vault","name":"v"}}"#]);
+    let names = |health: &Health| health.figures.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    assert!(names(&health(&bench, "")).contains(&"audit:database_owned".to_owned()));
+    let then = bench.cmdb.reader_at(When::Revision(first)).expect("kept");
+    assert_eq!(names(&then.health(&Ask::default()).expect("an answer")), names(&before));
+    assert!(then.schema_then().expect("readable").class("vault").is_none());
+    assert!(then.schema().class("vault").is_some());
+    let refused = then.health(&Ask { class: "vault".to_owned(), ..Ask::default() }).unwrap_err();
+    assert!(refused.to_string().contains("there is no class \"vault\""), "{refused}");
 }
