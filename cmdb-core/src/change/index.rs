@@ -12,11 +12,13 @@ use crate::store::{Table, key};
 /// The most index rows one item may take for one attribute; further elements of a list are not indexed.
 pub const INDEXED_ELEMENTS_MAX: usize = 256;
 
-/// All identifiers that the standing claims of an item offer.
+/// All identifiers that the standing claims of an item offer; of one that nobody claims: that its claims offered. So an
+/// item that was not seen for a while is found again, by whatever source.
 #[must_use]
 pub fn item_identifiers(item: &Item, schema: &Schema) -> Vec<Identifier> {
     let mut identifiers: Vec<Identifier> = Vec::new();
-    for claim in item.standing() {
+    let stands = item.standing().next().is_some();
+    for claim in item.claims.iter().filter(|claim| !stands || claim.withdrawn_at.is_none()) {
         for identifier in claim_identifiers(item, claim, schema) {
             if !identifiers.iter().any(|known| known.digest == identifier.digest) {
                 identifiers.push(identifier);

@@ -15,7 +15,7 @@ const PENDING_MAX: usize = 10_000;
 
 /// What indexes hold of an item under one schema. To be raised when the program indexes differently: a store whose
 /// indexes are of another version is brought up to date when it is opened.
-const INDEX_VERSION: u32 = 3;
+const INDEX_VERSION: u32 = 4;
 
 /// Of the schema, and of how the program indexes by it: two stores with the same one have the same indexes.
 pub(super) fn digest(schema: &Schema) -> [u8; 32] {

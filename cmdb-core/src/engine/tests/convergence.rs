@@ -159,18 +159,6 @@ fn delivered(u: &mut Unstructured<'_>, seen: &[Seen]) -> Result<Vec<usize>> {
     Ok(order)
 }
 
-/// Every machine stands in an inventory: one that nobody claims is not met again by its serial number alone.
-fn inventory() -> Bench {
-    let bench = bench();
-    let machine = |scope: &str, number: u8| {
-        let serial = text(&format!("SN-{scope}-{number}"));
-        item(&format!("machine-{scope}-{number}"), "server", &[("serial_number", serial)])
-    };
-    let claims = SCOPES.iter().flat_map(|scope| (0..=1).map(|number| machine(scope, number))).collect();
-    bench.apply(named("inventory", SourceKind::Import), claims, false).expect("taken");
-    bench
-}
-
 fn send(bench: &Bench, seen: &Seen) {
     bench.report_seen_at(seen.source, seen.sections.clone(), seen.observed_at);
 }
@@ -179,7 +167,7 @@ fn send(bench: &Bench, seen: &Seen) {
 fn converge(u: &mut Unstructured<'_>) -> Result<()> {
     let seen = seen(u)?;
     let order = delivered(u, &seen)?;
-    let (straight, crooked) = (inventory(), inventory());
+    let (straight, crooked) = (bench(), bench());
     for seen in &seen {
         send(&straight, seen);
     }

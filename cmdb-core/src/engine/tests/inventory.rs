@@ -375,6 +375,24 @@ fn a_machine_that_comes_back_after_its_copy_took_its_place() {
 }
 
 #[test]
+fn what_nobody_claims_any_more_is_found_again_by_another_source() {
+    let bench = bench();
+    let serial = || [("serial_number", text("SN-1"))];
+    bench.report("agent-1", vec![section("machine", &[item("host", "server", &serial())])]);
+    let id = bench.find("host").id;
+    bench.report("agent-1", vec![section("machine", &[])]);
+    assert_eq!(bench.find("host").status, Status::Missing);
+    bench.report("agent-2", vec![section("machine", &[item("other", "server", &serial())])]);
+    let found = bench.find("other");
+    assert_eq!((found.id, found.status), (id, Status::Active));
+    // But not by what it was before somebody who stands said otherwise.
+    bench.report("agent-2", vec![section("machine", &[item("other", "server", &[("model", text("m"))])])]);
+    bench.report("agent-3", vec![section("machine", &[item("third", "server", &serial())])]);
+    assert_ne!(bench.find("third").id, id);
+    bench.check();
+}
+
+#[test]
 fn what_a_person_joined_stays_joined() {
     let copy = Host { machine_id: ID_1, name: "web02", ..MAIL };
     let bench = bench();
