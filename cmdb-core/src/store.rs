@@ -27,7 +27,7 @@ pub use redb_store::RedbStore;
 use crate::model::Revision;
 
 /// The format of what is on disk. A store of an older format is migrated on opening; a newer one is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The most rows one `scan` returns, whatever it is asked for.
 pub const SCAN_ROWS_MAX: usize = 65_536;

@@ -581,7 +581,7 @@ impl<'s> Draft<'s> {
     }
 
     /// Writes a record.
-    pub fn put_record(&mut self, table: Table, row: Vec<u8>, what: &impl prost::Message) {
+    pub fn put_record(&mut self, table: Table, row: Vec<u8>, what: &impl record::Record) {
         let value = record::encode(self.start.schema_number, what);
         self.rows.put(table, row, value);
     }

@@ -1,4 +1,5 @@
-//! What the bytes of a row mean: protobuf messages in an envelope `[format u8][schema varint][payload]`.
+//! What the bytes of a row mean: records in an envelope `[format u8][schema varint][payload]`, where the payload is a
+//! protobuf message (format 1) or the [compact form](compact) of one (format 2).
 //!
 //! A record can grow new fields; a reader of an older release does not see them, and the format number says whether
 //! it may read at all. `schema` is the number of the schema under which the record was written.
@@ -6,6 +7,7 @@
 //! Invariant: `decode(encode(x)) == x` for every record that the writer makes.
 
 mod claim;
+mod compact;
 mod convert;
 
 use prost::Message;
@@ -13,19 +15,34 @@ use prost::Message;
 use super::{FORMAT, StoreError, Table};
 
 pub use claim::{ClaimRecord, claim_from, claim_record};
+pub use compact::Record;
 pub use convert::{item_from, item_record, relationship_from, relationship_record, value_from, value_record};
 pub(crate) use convert::{
     plain_from, plain_records, relationship_claim_from, relationship_claim_record, unit_kind_from,
     unit_kind_number,
 };
 
+/// A protobuf message.
+const PLAIN: u8 = 1;
+/// The compact form of one.
+const COMPACT: u8 = 2;
+/// What most rows take at most, in bytes.
+const USUAL_BYTES: usize = 128;
+
 /// Wraps a record.
 #[must_use]
-pub fn encode(schema: u32, record: &impl Message) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(record.encoded_len() + 6);
-    bytes.push(u8::try_from(FORMAT).expect("the format number fits a byte"));
+pub fn encode(schema: u32, record: &impl Record) -> Vec<u8> {
+    record.write_compact(head(COMPACT, schema, USUAL_BYTES)).unwrap_or_else(|| {
+        let mut bytes = head(PLAIN, schema, record.encoded_len());
+        record.encode(&mut bytes).expect("a vector has room");
+        bytes
+    })
+}
+
+fn head(format: u8, schema: u32, room: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(room + 6);
+    bytes.push(format);
     prost::encoding::encode_varint(u64::from(schema), &mut bytes);
-    record.encode(&mut bytes).expect("a vector has room");
     bytes
 }
 
@@ -33,14 +50,18 @@ pub fn encode(schema: u32, record: &impl Message) -> Vec<u8> {
 ///
 /// # Errors
 /// When it is of a newer format or damaged.
-pub fn decode<M: Message + Default>(table: Table, bytes: &[u8]) -> Result<M, StoreError> {
+pub fn decode<R: Record>(table: Table, bytes: &[u8]) -> Result<R, StoreError> {
     let damaged = |detail: String| StoreError::Damaged { table: table.name(), detail };
     let (format, mut rest) = bytes.split_first().ok_or_else(|| damaged("an empty record".to_owned()))?;
     if u32::from(*format) > FORMAT {
         return Err(damaged(format!("a record of format {format}")));
     }
     prost::encoding::decode_varint(&mut rest).map_err(|error| damaged(error.to_string()))?;
-    M::decode(rest).map_err(|error| damaged(error.to_string()))
+    if *format == COMPACT {
+        return R::read_compact(rest)
+            .ok_or_else(|| damaged("a compact record that does not read".to_owned()));
+    }
+    R::decode(rest).map_err(|error| damaged(error.to_string()))
 }
 
 /// A value.

@@ -171,8 +171,11 @@ impl RedbStore {
         match found {
             None => write_number(&transaction, FORMAT_KEY, u64::from(FORMAT))?,
             Some(found) if found == u64::from(FORMAT) && there == Table::ALL.len() => return Ok(()),
-            // Tables that came later are made, and filled by whoever knows what belongs there.
-            Some(found) if found == u64::from(FORMAT) => {}
+            // Tables that came later are made, and filled by whoever knows what belongs there. Rows of an older
+            // format are read as they are; from now on there may be others among them.
+            Some(found) if found <= u64::from(FORMAT) => {
+                write_number(&transaction, FORMAT_KEY, u64::from(FORMAT))?
+            }
             Some(found) => {
                 return Err(StoreError::Newer {
                     place: self.path.display().to_string(),

@@ -1,0 +1,83 @@
+//! The compact form of the rows of which there are most: what is as usual takes no room.
+//!
+//! ```text
+//! row        [format u8][schema varint][payload]
+//! payload    format 1: a protobuf message      format 2: what this room writes
+//! ```
+//!
+//! A protobuf message spells every name, writes eight bytes for each moment and number of its own, and repeats what its
+//! neighbours say. Here names that are built in are numbers, moments are distances, texts that come again are pointed
+//! at, and a byte of flags says what is not as usual.
+//!
+//! A record that is unusual (it was merged, purged, pinned … or has a field that came later) has no compact form and is
+//! written as format 1 is: so records can grow, and only what is common is written twice in code.
+//!
+//! Invariant: what is read is what was written, field by field, whichever form it took.
+
+mod bytes;
+mod item;
+mod relationship;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use bytes::{Reader, Writer};
+use prost::Message;
+
+use super::{
+    BaselineRecord, CommitRecord, MatchRecord, ReplacedRecord, RetentionRecord, ScenarioRecord, SchemaRecord,
+    ScopeRecord, SourceRecord,
+};
+
+/// What a row may hold.
+pub trait Record: Message + Default {
+    /// Writes the compact form behind the head of the row; `None`: it has none.
+    fn write_compact(&self, _head: Vec<u8>) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Reads the compact form; `None`: it is damaged.
+    fn read_compact(_payload: &[u8]) -> Option<Self> {
+        None
+    }
+}
+
+/// Something that has a compact form.
+trait Compact: Sized {
+    /// `None`: it is unusual.
+    fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()>;
+    /// `None`: it is damaged.
+    fn read(from: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// The record behind a row's head.
+fn written(record: &impl Compact, head: Vec<u8>) -> Option<Vec<u8>> {
+    let mut writer = Writer::after(head);
+    record.write(&mut writer)?;
+    Some(writer.bytes)
+}
+
+/// A record that takes the whole payload.
+fn whole<R: Compact>(payload: &[u8]) -> Option<R> {
+    let mut reader = Reader::new(payload);
+    let record = R::read(&mut reader)?;
+    reader.is_at_end().then_some(record)
+}
+
+/// Of these a store holds few, or they are long anyway.
+macro_rules! plain {
+    ($($record:ty),*) => { $(impl Record for $record {})* };
+}
+
+plain!(
+    BaselineRecord,
+    CommitRecord,
+    MatchRecord,
+    ReplacedRecord,
+    RetentionRecord,
+    ScenarioRecord,
+    SchemaRecord,
+    ScopeRecord,
+    SourceRecord
+);
