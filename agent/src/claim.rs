@@ -3,6 +3,8 @@
 //! Knows nothing of collectors. Invariant: keys and texts are bounded and free of control characters, empty
 //! values are left out, and the same facts always give the same bytes.
 
+pub mod group;
+
 use cmdb_proto::v1;
 
 /// The longest key, in bytes; the server refuses keys above 512.

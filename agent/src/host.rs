@@ -4,14 +4,19 @@
 //! never guessed.
 
 pub mod addresses;
+pub mod arrays;
 pub mod cgroup;
+pub mod devices;
 pub mod mounts;
+pub mod resolvers;
 
 use crate::packages::PackageDatabase;
 use crate::root::Root;
 use addresses::Address;
 use cgroup::Container;
+use devices::BlockDevices;
 use mounts::Mount;
+use resolvers::Resolvers;
 
 /// The key of the operating system instance.
 pub const OS_KEY: &str = "os";
@@ -46,8 +51,12 @@ pub struct Host {
     pub container: Option<Container>,
     /// Mounted file systems, in order of mounting.
     pub mounts: Vec<Mount>,
+    /// Disks and what is built of them.
+    pub devices: BlockDevices,
     /// Addresses other than loopback.
     pub addresses: Vec<Address>,
+    /// The servers that names are asked of.
+    pub resolvers: Resolvers,
     /// What is installed.
     pub packages: PackageDatabase,
     /// Whether the report has an entry for the machine; set by its collector.
@@ -63,7 +72,9 @@ impl Host {
             distribution: Distribution::default(),
             container: None,
             mounts: Vec::new(),
+            devices: BlockDevices::default(),
             addresses: Vec::new(),
+            resolvers: Resolvers::default(),
             packages: PackageDatabase::default(),
             has_machine: false,
         }
@@ -76,7 +87,9 @@ impl Host {
         self.distribution = distribution(root);
         self.mounts = mounts::read(root);
         self.container = container(root, &self.mounts);
+        self.devices = BlockDevices::read(root);
         self.addresses = addresses::read(root);
+        self.resolvers = resolvers::read(root);
         self.has_machine = false;
         self.packages.refresh(root, &self.distribution);
     }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use super::disks::{BlockDevices, disk_key};
 use crate::claim::{Draft, Relation};
 use crate::collector::{Collector, Scope, Section};
 use crate::host::mounts::{MOUNTS_MAX, Mount};
@@ -26,14 +25,13 @@ impl Collector for Filesystems {
         if host.mounts.len() == MOUNTS_MAX {
             section.gap(format!("more than {MOUNTS_MAX} mounts: the rest is left out"));
         }
-        let devices = BlockDevices::read(&host.root);
         for (mount, kind) in that_keep_data(&host.mounts) {
-            section.add(file_system(host, mount, kind, &devices));
+            section.add(file_system(host, mount, kind));
         }
     }
 }
 
-fn file_system(host: &Host, mount: &Mount, kind: Kind, devices: &BlockDevices) -> Draft {
+fn file_system(host: &Host, mount: &Mount, kind: Kind) -> Draft {
     let size = (kind == Kind::Local && host.root.is_live())
         .then(|| crate::platform::file_system_bytes(&mount.point))
         .flatten();
@@ -45,8 +43,8 @@ fn file_system(host: &Host, mount: &Mount, kind: Kind, devices: &BlockDevices) -
         .set("size_bytes", size.filter(|bytes| *bytes > 0))
         .related_from(OS_KEY, Relation::Contains);
     if host.has_machine {
-        for disk in devices.disks_below(&mount.device_number, &mount.source) {
-            draft = draft.relates(Relation::StoredOn, &disk_key(&disk));
+        for carrier in host.devices.carriers_of(&mount.device_number, &mount.source) {
+            draft = draft.relates(Relation::StoredOn, &carrier.key());
         }
     }
     draft

@@ -3,6 +3,10 @@
 //! The legs that container and virtual machine managers put on a host for each guest are left out: they come and
 //! go with the guests, which have the other end.
 
+mod bonds;
+
+use std::collections::BTreeSet;
+
 use crate::claim::{Draft, Relation};
 use crate::collector::{Collector, Scope, Section};
 use crate::host::addresses::Address;
@@ -40,12 +44,16 @@ impl Collector for Network {
         if names.truncated {
             section.gap(format!("more than {INTERFACES_MAX} network interfaces: the rest is left out"));
         }
-        let mut known = Vec::new();
+        let mut drafts = Vec::new();
         for name in names.names.into_iter().filter(|name| !is_leg_of_guest(name)) {
             if let Some(draft) = interface(root, &name) {
-                section.add(draft);
-                known.push(name);
+                drafts.push((name, draft));
             }
+        }
+        let known: BTreeSet<String> = drafts.iter().map(|(name, _)| name.clone()).collect();
+        let key = |name: &str| known.contains(name).then(|| interface_key(name));
+        for (name, draft) in drafts {
+            section.add(bonds::depends_on_links(draft, root, &name, key));
         }
         for one in &host.addresses {
             section.add(address(one, known.contains(&one.interface)));

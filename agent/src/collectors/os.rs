@@ -1,5 +1,6 @@
 //! The operating system instance.
 
+use super::software::depends_on_name_servers;
 use crate::claim::{Draft, Relation, TimestampUs};
 use crate::collector::{Collector, Scope, Section};
 use crate::host::{CONTAINER_KEY, Host, MACHINE_KEY, OS_KEY};
@@ -31,23 +32,22 @@ impl Collector for Os {
             .text("/proc/sys/kernel/arch")
             .or_else(|| root.is_live().then(|| std::env::consts::ARCH.to_owned()));
         let runs_on = if host.container.is_some() { CONTAINER_KEY } else { MACHINE_KEY };
-        section.add(
-            Draft::new(OS_KEY, "operating_system", &host.name)
-                .set("host_name", &host.name)
-                .set("fqdn", fqdn)
-                .set("domain", domain)
-                .set("machine_id", machine_id(root))
-                .set("os.id", host.distribution.id.clone())
-                .set("os.name", host.distribution.name.clone())
-                .set("os.version", host.distribution.version.clone())
-                .set("os.title", host.distribution.title.clone())
-                .set("kernel.name", root.text("/proc/sys/kernel/ostype"))
-                .set("kernel.release", root.text("/proc/sys/kernel/osrelease"))
-                .set("architecture", architecture)
-                .set("boot_at", self.boot_at(root))
-                .set("init", root.text("/proc/1/comm"))
-                .relates(Relation::RunsOn, runs_on),
-        );
+        let draft = Draft::new(OS_KEY, "operating_system", &host.name)
+            .set("host_name", &host.name)
+            .set("fqdn", fqdn)
+            .set("domain", domain)
+            .set("machine_id", machine_id(root))
+            .set("os.id", host.distribution.id.clone())
+            .set("os.name", host.distribution.name.clone())
+            .set("os.version", host.distribution.version.clone())
+            .set("os.title", host.distribution.title.clone())
+            .set("kernel.name", root.text("/proc/sys/kernel/ostype"))
+            .set("kernel.release", root.text("/proc/sys/kernel/osrelease"))
+            .set("architecture", architecture)
+            .set("boot_at", self.boot_at(root))
+            .set("init", root.text("/proc/1/comm"))
+            .relates(Relation::RunsOn, runs_on);
+        section.add(depends_on_name_servers(draft, host));
     }
 }
 

@@ -14,6 +14,7 @@ mod connections;
 mod endpoints;
 mod instances;
 pub mod memory;
+mod name_servers;
 pub mod names;
 mod paths;
 mod processes;
@@ -26,8 +27,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::claim::{Draft, Relation};
 use crate::collector::{Collector, Scope, Section};
 use crate::host::{Host, OS_KEY};
+pub use name_servers::depends_on_name_servers;
+
 use catalogue::{Catalogue, Role};
-use connections::Connections;
+use connections::{Connections, Remote};
 use instances::{Instance, Instances};
 use memory::{Memory, Use};
 use paths::Plain;
@@ -62,10 +65,25 @@ impl Collector for Software {
     }
 
     fn collect(&mut self, host: &mut Host, section: &mut Section) {
-        let processes = match processes::read(&host.root) {
-            Ok(processes) => processes,
-            Err(error) => return section.gap(error.to_string()),
-        };
+        let mut remotes: BTreeSet<Remote> = name_servers::elsewhere(host).collect();
+        match processes::read(&host.root) {
+            Ok(processes) => self.collect_of(host, &processes, section, &mut remotes),
+            Err(error) => section.gap(error.to_string()),
+        }
+        for remote in &remotes {
+            section.add(remote.draft());
+        }
+    }
+}
+
+impl Software {
+    fn collect_of(
+        &self,
+        host: &mut Host,
+        processes: &Processes,
+        section: &mut Section,
+        remotes: &mut BTreeSet<Remote>,
+    ) {
         let namespaces = sockets::read(&host.root, &processes.all);
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.begin();
@@ -73,7 +91,7 @@ impl Collector for Software {
         let instances = instances::find(host, &self.catalogue, &processes.all, &namespaces, names);
         let endpoints = endpoints::find(&namespaces, &instances);
         let connections = connections::find(&namespaces, &instances, &endpoints);
-        note_gaps(&processes, &namespaces, &connections, section);
+        note_gaps(processes, &namespaces, &connections, section);
         find_owners(host, &instances, &processes.all);
 
         let accounts = processes::accounts(&host.root);
@@ -90,13 +108,9 @@ impl Collector for Software {
             let provider = endpoint.provider.map(|index| instances.all[index].key.as_str());
             section.add(endpoint.draft(host, provider));
         }
-        for remote in &connections.remotes {
-            section.add(remote.draft());
-        }
+        remotes.extend(connections.remotes);
     }
-}
 
-impl Software {
     fn draft(
         &self,
         host: &Host,

@@ -47,6 +47,10 @@ fn claim(claim: &v1::Claim) -> Value {
     let relationships: Vec<Value> =
         claim.relationships.iter().map(|one| relationship(one, &claim.key)).collect();
     object.insert("relationships".into(), relationships.into());
+    if !claim.redundancies.is_empty() {
+        let redundancies: Vec<Value> = claim.redundancies.iter().map(redundancy).collect();
+        object.insert("redundancies".into(), redundancies.into());
+    }
     object.into()
 }
 
@@ -59,7 +63,23 @@ fn relationship(relationship: &v1::RelationshipClaim, key: &str) -> Value {
         object.insert("inferred".into(), true.into());
         object.insert("confidence".into(), relationship.confidence.into());
     }
+    if !relationship.group.is_empty() {
+        object.insert("group".into(), relationship.group.clone().into());
+        // 0 stands for 1 on the wire.
+        let weight = if relationship.weight == 0.0 { 1.0 } else { relationship.weight };
+        object.insert("weight".into(), weight.into());
+    }
     object.into()
+}
+
+fn redundancy(group: &v1::RedundancyClaim) -> Value {
+    json!({
+        "group": group.group,
+        "require": group.require,
+        "inferred": group.inferred,
+        "confidence": group.confidence,
+        "evidence": group.evidence,
+    })
 }
 
 fn value(value: &v1::Value) -> Value {

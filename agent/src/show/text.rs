@@ -63,17 +63,36 @@ fn show_claim(text: &mut String, claim: &v1::Claim) {
     for relationship in &claim.relationships {
         let from = key_of(relationship.from.as_ref());
         let to = key_of(relationship.to.as_ref());
-        let sure = if relationship.inferred {
-            format!("  (seen, confidence {})", relationship.confidence)
-        } else {
-            String::new()
-        };
+        let sure = remarks(relationship);
         let _ = match (from, to) {
             (None, Some(to)) => writeln!(text, "    → {} {to}{sure}", relationship.r#type),
             (Some(from), None) => writeln!(text, "    ← {from} {}{sure}", relationship.r#type),
             _ => continue,
         };
     }
+    for group in &claim.redundancies {
+        let _ = writeln!(
+            text,
+            "    group {}: needs {}  (concluded, confidence {}): {}",
+            group.group, group.require, group.confidence, group.evidence
+        );
+    }
+}
+
+/// How sure a relationship is, and in which group it stands.
+fn remarks(relationship: &v1::RelationshipClaim) -> String {
+    let mut remarks = Vec::new();
+    if relationship.inferred {
+        remarks.push(format!("seen, confidence {}", relationship.confidence));
+    }
+    if !relationship.group.is_empty() {
+        remarks.push(format!("group {}", relationship.group));
+    }
+    // 0 stands for 1 on the wire.
+    if relationship.weight != 0.0 && relationship.weight != 1.0 {
+        remarks.push(format!("weight {}", relationship.weight));
+    }
+    if remarks.is_empty() { String::new() } else { format!("  ({})", remarks.join(", ")) }
 }
 
 fn show_value(value: &v1::Value) -> String {

@@ -16,26 +16,41 @@ use crate::claim::{Draft, Relation};
 pub const REMOTE_ENDPOINTS_MAX: usize = 20_000;
 
 /// A server on another host.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Remote {
-    protocol: Protocol,
-    address: SocketAddr,
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Remote {
+    /// At an address by which every host of its network reaches it.
+    At(Protocol, SocketAddr),
+    /// By a name that means something on this host: nobody else's report is joined with it.
+    Named(Protocol, String, u16),
 }
 
 impl Remote {
+    /// How it is written: `tcp/10.0.0.5:5432`.
+    fn text(&self) -> String {
+        match self {
+            Remote::At(protocol, address) => socket_text(*protocol, *address),
+            Remote::Named(protocol, name, port) => format!("{}/{name}:{port}", protocol.as_str()),
+        }
+    }
+
     /// The agent's key of it.
-    pub fn key(self) -> String {
-        format!("remote:{}", socket_text(self.protocol, self.address))
+    pub fn key(&self) -> String {
+        format!("remote:{}", self.text())
     }
 
     /// What the report says of it.
-    pub fn draft(self) -> Draft {
-        let socket = socket_text(self.protocol, self.address);
-        Draft::new(&self.key(), "endpoint", &socket)
-            .set("protocol", self.protocol.as_str())
-            .set("port", i64::from(self.address.port()))
-            .set("address", self.address.ip().to_string())
-            .set("sockets", vec![socket])
+    pub fn draft(&self) -> Draft {
+        let draft = Draft::new(&self.key(), "endpoint", &self.text());
+        match self {
+            Remote::At(protocol, address) => draft
+                .set("protocol", protocol.as_str())
+                .set("port", i64::from(address.port()))
+                .set("address", address.ip().to_string())
+                .set("sockets", vec![self.text()]),
+            Remote::Named(protocol, _, port) => {
+                draft.set("protocol", protocol.as_str()).set("port", i64::from(*port))
+            }
+        }
     }
 }
 
@@ -74,8 +89,9 @@ pub fn find(namespaces: &Namespaces, instances: &Instances, endpoints: &Endpoint
                         found.truncated = true;
                         continue;
                     }
+                    let key = remote.key();
                     found.remotes.insert(remote);
-                    remote.key()
+                    key
                 }
             };
             let relation = relation(socket);
@@ -158,7 +174,7 @@ impl<'a> Places<'a> {
             Some(endpoint) => Some(Target::Here(endpoint)),
             // Nothing listens there any more, and the address means nothing to others.
             None if is_own => None,
-            None => Some(Target::Elsewhere(Remote { protocol: socket.protocol, address: remote })),
+            None => Some(Target::Elsewhere(Remote::At(socket.protocol, remote))),
         }
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use cmdb_proto::v1::reference::To;
 use cmdb_proto::v1::value::Kind;
 use cmdb_proto::v1::{
-    Claim, IdentifySection, ItemClaim, Reference, RelationshipClaim, Value, ValueList, ValueMap,
+    Claim, IdentifySection, ItemClaim, RedundancyClaim, Reference, RelationshipClaim, Value, ValueList,
+    ValueMap,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -57,6 +58,20 @@ struct Entry {
     within: Option<String>,
     #[serde(default)]
     relationships: Vec<Related>,
+    #[serde(default)]
+    redundancies: Vec<Redundancy>,
+}
+
+#[derive(Deserialize)]
+struct Redundancy {
+    group: String,
+    require: String,
+    #[serde(default)]
+    inferred: bool,
+    #[serde(default)]
+    confidence: f64,
+    #[serde(default)]
+    evidence: String,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +84,10 @@ struct Related {
     inferred: bool,
     #[serde(default)]
     confidence: f64,
+    #[serde(default)]
+    group: String,
+    #[serde(default)]
+    weight: f64,
 }
 
 /// The sections of a report.
@@ -109,10 +128,24 @@ fn claim(entry: Entry) -> Result<Claim, Wrong> {
             to: end(related.to),
             inferred: related.inferred,
             confidence: related.confidence,
+            group: related.group,
+            weight: related.weight,
             ..RelationshipClaim::default()
         })
         .collect();
-    Ok(Claim { key: entry.key, item, relationships, redundancies: Vec::new() })
+    let redundancies = entry
+        .redundancies
+        .into_iter()
+        .map(|said| RedundancyClaim {
+            item: None,
+            group: said.group,
+            require: said.require,
+            inferred: said.inferred,
+            confidence: said.confidence,
+            evidence: said.evidence,
+        })
+        .collect();
+    Ok(Claim { key: entry.key, item, relationships, redundancies })
 }
 
 fn key(key: String) -> Reference {
@@ -166,6 +199,13 @@ mod tests {
         );
         assert_eq!(os.relationships[0].from, None, "the claim's own item");
         assert_eq!(os.relationships[0].to, Some(key("machine".into())));
+        let group = &os.redundancies[0];
+        assert_eq!(
+            (group.group.as_str(), group.require.as_str(), group.inferred),
+            ("name servers", "any", true)
+        );
+        let grouped = os.relationships.iter().filter(|one| one.group == group.group && one.weight == 1.0);
+        assert_eq!(grouped.count(), 2);
         let machine = sections[1].claims[0].item.as_ref().expect("an item");
         assert_eq!(machine.attributes["cpu.cores"].kind, Some(Kind::Integer(4)));
         let within = sections
