@@ -76,7 +76,7 @@ struct Arguments {
     /// How the report is shown: text for people, json for programs; means --print
     #[arg(long, value_enum, value_name = "FORM", requires = "once")]
     output: Option<Output>,
-    /// Address of the server, such as http://cmdb.example.com:7400 or https://…
+    /// Address of the server: https://HOST:PORT, http://HOST:PORT, or HOST:PORT for plain http
     #[arg(long, value_name = "URL", env = "CMDB_SERVER")]
     server: Option<String>,
     /// Certificates (PEM) of the authority that signed the server's; without: those of the system
@@ -265,7 +265,7 @@ fn combine(arguments: Arguments, matches: &ArgMatches) -> Result<Config, ConfigE
     let paths = (!arguments.software_file.is_empty()).then_some(arguments.software_file);
     let config = Config {
         job,
-        server: pick.optional("server", arguments.server, from_file.server),
+        server: pick.optional("server", arguments.server.map(url), from_file.server.map(url)),
         ca: pick.optional("ca", arguments.ca, from_file.ca),
         discover_timeout_s: pick.of(
             "discover_timeout",
@@ -287,6 +287,11 @@ fn combine(arguments: Arguments, matches: &ArgMatches) -> Result<Config, ConfigE
     };
     config.check()?;
     Ok(config)
+}
+
+/// An address without a scheme is plain http, as the shell reads it.
+fn url(server: String) -> String {
+    if server.contains("://") { server } else { format!("http://{server}") }
 }
 
 struct Pick<'a> {
@@ -345,7 +350,7 @@ impl Config {
             return Err(ConfigError::Value {
                 setting: "server",
                 origin: self.server.origin,
-                expected: "a URL such as http://cmdb.example.com:7400 or https://…",
+                expected: "http://HOST:PORT, https://HOST:PORT or HOST:PORT",
                 given: server.clone(),
             });
         }

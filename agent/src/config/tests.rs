@@ -24,6 +24,8 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
         file("server = \"http://file:7400\"\ndiscover_timeout = 9\nallow_arguments = [\"nginx\"]\n");
     let config = config(&["--config", &path, "--server", "http://flag:7400"]);
     assert_eq!(config.server, Setting { value: Some("http://flag:7400".into()), origin: Origin::Flag });
+    let short = self::config(&["--server", "cmdb:7400"]).server.value;
+    assert_eq!(short.as_deref(), Some("http://cmdb:7400"), "as the shell reads it");
     assert_eq!(config.discover_timeout_s, Setting { value: 9, origin: Origin::File });
     assert_eq!(config.allow_arguments.value, BTreeSet::from(["nginx".to_owned()]));
     assert_eq!(config.root, Setting { value: PathBuf::from("/"), origin: Origin::Default });
@@ -65,7 +67,7 @@ fn mistakes_say_where_and_what() {
         let words = std::iter::once("cmdb-agent").chain(words.iter().copied()).map(OsString::from);
         read(words).expect("understood").unwrap_err().to_string()
     };
-    assert!(refused(&["--server", "cmdb:7400"]).contains("expected a URL"));
+    assert!(refused(&["--server", "ftp://cmdb:7400"]).contains("expected http://HOST:PORT"));
     assert!(refused(&["--config", "/no/such/file"]).contains("/no/such/file"));
     let (_directory, path) = file("sever = \"x\"\n");
     let message = refused(&["--config", &path]);

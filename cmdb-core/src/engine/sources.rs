@@ -37,6 +37,10 @@ impl SourceNames {
     pub(super) fn named(&self, name: &str) -> Option<&Source> {
         self.0.iter().find(|source| source.name == name)
     }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|source| source.name.as_str())
+    }
 }
 
 impl Sources for SourceNames {

@@ -189,6 +189,11 @@ impl Reader {
 
     /// The name or key that a misspelt one may mean.
     fn nearest(&self, text: &str) -> Result<Option<String>, EngineError> {
+        if let Some((source, key)) = text.split_once(':')
+            && let Some(near) = self.nearest_of_source(source, key)?
+        {
+            return Ok(Some(near));
+        }
         let prefix = Range::prefix(key::class("name"));
         let names = self.snapshot().scan(Table::Attributes, &prefix, COMPARED_MAX)?;
         let keys = self.snapshot().scan(Table::Units, &Range::prefix(vec![0]), COMPARED_MAX)?;
@@ -199,6 +204,30 @@ impl Reader {
         let keys = keys.iter().filter_map(|(row, _)| key::split_unit(row).map(|(_, _, key)| key));
         let candidates: BTreeSet<String> = names.chain(keys).collect();
         Ok(nearest(text, candidates.iter().map(String::as_str)).map(str::to_owned))
+    }
+}
+
+impl Reader {
+    /// What may be meant by source:key: another key of that source, or the same key of a source of another name.
+    fn nearest_of_source(&self, source: &str, wanted: &str) -> Result<Option<String>, EngineError> {
+        let (name, known) = match self.moment.sources.named(source) {
+            Some(known) => (source, known),
+            None => {
+                let names = self.moment.sources.names();
+                let Some(name) = nearest(source, names) else { return Ok(None) };
+                let Some(known) = self.moment.sources.named(name) else { return Ok(None) };
+                (known.name.as_str(), known)
+            }
+        };
+        if name != source && !self.by_key(Some(known.id), wanted)?.is_empty() {
+            return Ok(Some(format!("{name}:{wanted}")));
+        }
+        let rows = self.snapshot().scan(Table::Units, &Range::prefix(vec![0]), COMPARED_MAX)?;
+        let keys = rows.iter().filter_map(|(row, _)| key::split_unit(row));
+        let keys: BTreeSet<String> =
+            keys.filter(|(source, _, _)| *source == known.id).map(|(_, _, key)| key).collect();
+        let near = nearest(wanted, keys.iter().map(String::as_str));
+        Ok(near.map(|near| format!("{name}:{near}")))
     }
 }
 

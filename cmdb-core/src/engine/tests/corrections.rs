@@ -185,6 +185,10 @@ fn names_lead_to_items_or_to_the_nearest() {
     let (reason, hint) = problem("appp");
     assert_eq!(reason, Reason::ItemNotFound);
     assert!(hint.contains("\"app\""), "{hint}");
+    for (wrong, right) in [("cmdb:appp", "cmdb:app"), ("cmbd:db", "cmdb:db"), ("cmbd:appp", "cmdb:app")] {
+        let hint = problem(wrong).1;
+        assert!(hint.contains(&format!("\"{right}\"")), "{wrong}: {hint}");
+    }
     bench.apply(named("other", SourceKind::Import), vec![item("db", "server", &[])], false).expect("taken");
     let reader = bench.cmdb.reader().expect("readable");
     let Err(EngineError::Refused(problem)) = reader.resolve("db") else { panic!("db is ambiguous") };
