@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use cmdb_core::graph::{Carries, Delta, EdgeState, Graph, Index};
+use cmdb_core::graph::{Carries, Delta, EdgeState, Folder, Graph, Index};
 use cmdb_core::model::{ItemId, Revision, Status};
 use cmdb_impact::{Options as ImpactOptions, impact};
 use serde_json::{Map, Value, json};
@@ -321,7 +321,7 @@ impl Bench {
         let known = graph.index_bound() as u64;
         let mut any = || ItemId(random.below(known) + 1);
         let mut times = Times::default();
-        let mut next = graph.clone();
+        let (folder, mut next) = (Folder::default(), graph.clone());
         let kind: std::sync::Arc<str> = std::sync::Arc::from("depends_on");
         let mut last = None;
         for number in 1..=COMMITS {
@@ -341,7 +341,7 @@ impl Bench {
             deltas
                 .extend(last.replace((id, one)).map(|(dependent, provider)| edge(dependent, provider, None)));
             let revision = Revision(next.revision().0 + 1);
-            next = times.take(|| next.apply(revision, deltas));
+            next = times.take(|| folder.apply(&next, revision, deltas));
         }
         let worst = times.within(1.0);
         let reached = self.figures.at_m(worst <= Duration::from_millis(1));

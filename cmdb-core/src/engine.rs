@@ -62,7 +62,7 @@ use view::recorded_at;
 pub use writer::{Events, Reply};
 
 use crate::change::Start;
-use crate::graph::Graph;
+use crate::graph::{Folder, Graph};
 use crate::model::schema::Schema;
 use crate::model::{ItemId, Revision, Timestamp};
 use crate::store::record::{self, CommitRecord, SchemaRecord, SourceRecord};
@@ -143,6 +143,7 @@ impl Cmdb {
             schema,
             clock,
             secrets,
+            folder: Folder::default(),
             image: Image::at(options.image.clone(), &opened),
             opened,
             options,

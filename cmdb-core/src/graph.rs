@@ -10,7 +10,8 @@
 //! ```
 //!
 //! [`Graph::apply`] turns a commit's deltas into the next snapshot without a rebuild; readers keep the one that they
-//! hold. When the overlay outgrows [`OVERLAY_ENTRIES_MIN`] and its share of the base, the same call folds it in.
+//! hold. When the overlay outgrows [`OVERLAY_ENTRIES_MIN`] and its share of the base, it is folded in: by the same call,
+//! or on a thread of its own by a [`Folder`], where somebody waits for the commit.
 //!
 //! Invariant: a graph is a function of the last delta said of each item, each relationship and each item's groups,
 //! however these arrived: `apply` one by one equals `build` from nothing. Both directions hold the same relationships.
@@ -19,6 +20,7 @@
 mod assemble;
 mod base;
 mod edit;
+mod fold;
 mod gate;
 mod image;
 mod label;
@@ -32,8 +34,9 @@ mod visit;
 use std::fmt;
 use std::sync::Arc;
 
-pub use gate::{Gate, Member, Units};
-pub use row::{Edge, Edges, Link, Role};
+pub use fold::Folder;
+pub use gate::{Gate, Member, Slack, Units};
+pub use row::{Edge, Edges, Link, Links, Reach, Reaches, Role};
 pub use visit::{Neighbours, Visited};
 
 use crate::model::{ItemId, Require, Revision, Status};
@@ -41,7 +44,7 @@ use base::Base;
 use label::{Labels, Names};
 use paged::Paged;
 use parts::Parts;
-use row::Row;
+use row::{Packed, Row, RowView};
 
 /// The overlay is folded into the base when it holds more entries than this and more than a share of the base.
 pub const OVERLAY_ENTRIES_MIN: usize = 4_096;
@@ -168,7 +171,7 @@ struct Snapshot {
 struct Overlay {
     index_of: Paged<u32>,
     items: Paged<Node>,
-    dependents: Paged<Arc<Row>>,
+    dependents: Paged<Arc<[Packed]>>,
     dependencies: Paged<Arc<Row>>,
     gates: Paged<Arc<Gate>>,
     gates_of: Paged<Arc<[u32]>>,
@@ -305,30 +308,58 @@ impl Graph {
         (0..self.0.indexes).map(Index)
     }
 
-    /// The relationships over which others depend on this item: `other` is the dependent. By place, then group.
+    /// The relationships over which others depend on this item: `other` is the dependent. Hard ones first, then
+    /// members by group, then weak ones. Types are looked up with each dependent.
     #[must_use]
     pub fn dependents(&self, index: Index) -> Edges<'_> {
-        let (links, labels) = self.dependent_row(index);
-        Edges::new(links, labels, &self.0.labels)
+        Edges::dependents(self, index, self.dependent_row(index))
     }
 
-    /// The relationships over which this item depends on others: `other` is the provider. By place, then group.
+    /// The relationships over which this item depends on others: `other` is the provider. In the same order.
     #[must_use]
     pub fn dependencies(&self, index: Index) -> Edges<'_> {
-        let (links, labels) = self.dependency_row(index);
-        Edges::new(links, labels, &self.0.labels)
+        Edges::dependencies(self, self.dependency_row(index))
     }
 
     /// [`dependents`](Graph::dependents) without types and confidence, for walks over many.
     #[must_use]
-    pub fn dependent_links(&self, index: Index) -> &[Link] {
-        self.dependent_row(index).0
+    pub fn dependent_links(&self, index: Index) -> Links<'_> {
+        Links::dependents(self, self.dependent_row(index))
     }
 
     /// [`dependencies`](Graph::dependencies) without types and confidence, for walks over many.
     #[must_use]
-    pub fn dependency_links(&self, index: Index) -> &[Link] {
-        self.dependency_row(index).0
+    pub fn dependency_links(&self, index: Index) -> Links<'_> {
+        Links::dependencies(self.dependency_row(index))
+    }
+
+    /// Whom an item's failure reaches: [`dependents`](Graph::dependents) as they lie in memory.
+    #[inline]
+    #[must_use]
+    pub fn reach(&self, index: Index) -> Reach<'_> {
+        Reach::new(self.dependent_row(index))
+    }
+
+    /// [`reach`](Graph::reach) of several items, whose rows are fetched from memory together and not one after the
+    /// other: a walk over many waits for little else.
+    #[inline]
+    pub fn read_ahead<'g>(&'g self, items: &[Index], rows: &mut [Reach<'g>]) {
+        for (item, row) in items.iter().zip(rows.iter_mut()) {
+            *row = self.reach(*item);
+        }
+        for row in &rows[..items.len()] {
+            std::hint::black_box(row.first());
+        }
+    }
+
+    /// What a walk over many needs of a group.
+    #[inline]
+    #[must_use]
+    pub fn slack(&self, gate: GateIndex) -> Slack {
+        match self.0.overlay.gates.get(gate.0 as usize) {
+            Some(gate) => Slack::of(gate),
+            None => self.0.base.slacks[gate.0 as usize],
+        }
     }
 
     /// A group of an item.
@@ -364,18 +395,30 @@ impl Graph {
         }
     }
 
-    fn dependent_row(&self, index: Index) -> (&[Link], &[u32]) {
+    #[inline]
+    fn dependent_row(&self, index: Index) -> &[Packed] {
         match self.0.overlay.dependents.get(index.0 as usize) {
-            Some(row) => row.parts(),
+            Some(row) => row,
             None => self.0.base.dependents.row(index.0),
         }
     }
 
-    fn dependency_row(&self, index: Index) -> (&[Link], &[u32]) {
+    fn dependency_row(&self, index: Index) -> RowView<'_> {
         match self.0.overlay.dependencies.get(index.0 as usize) {
-            Some(row) => row.parts(),
-            None => self.0.base.dependencies.row(index.0),
+            Some(row) => row.view(),
+            None => self.0.base.dependency_row(index.0),
         }
+    }
+
+    /// The label of a relationship that its provider sees, which stood there so often before.
+    fn label_of(&self, link: Link, provider: Index, before: usize) -> u32 {
+        let carries = match link.role() {
+            Role::Member(gate) => return self.gate(gate).edges_of(provider)[before].label,
+            Role::Hard => Carries::Hard,
+            Role::Weak => Carries::Weak,
+        };
+        let row = self.dependency_row(link.other());
+        row.label(row.ungrouped(provider.0, carries).start + before)
     }
 
     fn gate_list(&self, dependent: Index) -> &[u32] {
@@ -401,7 +444,13 @@ impl fmt::Debug for Graph {
     }
 }
 
-/// A count as an index. A graph is refused nothing below four thousand million items or relationships.
+/// A count as an index. A graph is refused nothing below four thousand million relationships.
 fn dense(count: usize) -> u32 {
-    u32::try_from(count).expect("fewer than 2^32 items, relationships and groups")
+    u32::try_from(count).expect("fewer than 2^32 relationships")
+}
+
+/// A count of items or groups as an index: two bits of a word are kept for other things.
+fn place(count: usize) -> u32 {
+    let place = u32::try_from(count).ok().filter(|place| *place <= row::PLACES_MAX);
+    place.expect("at most 2^30 items and as many groups")
 }

@@ -15,7 +15,7 @@ use cmdb_core::graph::{GateIndex, Graph, Index, Role, TypeIndex, Visited};
 use rustc_hash::FxHashMap;
 
 use crate::explain::VIA_MAX;
-use crate::propagate::{Fixpoint, Reading};
+use crate::propagate::{Fixpoint, Reading, Until};
 
 /// The most relationships looked at to decide which items are needed alone.
 pub const NEED_STEPS_MAX: u64 = 50_000_000;
@@ -181,7 +181,7 @@ impl Needed {
         let mut done = 0;
         while let Some((item, distance)) = order.get(done).copied() {
             done += 1;
-            for link in graph.dependency_links(item).iter().filter(|link| link.role() != Role::Weak) {
+            for link in graph.dependency_links(item).filter(|link| link.role() != Role::Weak) {
                 if seen.insert(link.other()) {
                     order.push((link.other(), distance + 1));
                 }
@@ -233,7 +233,7 @@ impl Decision {
         };
         let mut alone = closure(graph, &needed.seeds, unspared);
         let mut undecided = Visited::of(graph);
-        let mut fixpoint = Fixpoint::within(graph, &needed.hard);
+        let mut fixpoint = Fixpoint::new(graph, &[]);
         for (item, _) in &needed.order[..within] {
             if !needed.hard.contains(*item) || alone.contains(*item) {
                 continue;
@@ -243,7 +243,8 @@ impl Decision {
                 continue;
             }
             fixpoint.restart(&[*item]);
-            if fixpoint.run_until(Reading::AsDeclared, |failed| alone.contains(failed)) {
+            let walk = Until { within: &needed.hard, end: &alone };
+            if fixpoint.run(Reading::AsDeclared, &walk) {
                 spread(graph, &[*item], &mut alone, unspared);
             }
         }

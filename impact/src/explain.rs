@@ -70,15 +70,21 @@ pub struct Explanation {
 /// Explains the items of one answer.
 pub struct Explainer<'a> {
     graph: &'a Graph,
-    impact: &'a Impact,
     rounds: FxHashMap<Index, u32>,
+    /// What failed in an earlier round is down for certain, the rest is at risk.
+    doubtful_from: u32,
 }
 
 impl<'a> Explainer<'a> {
     /// Prepares to explain; linear in what failed. The graph is the one that the answer was made on.
     #[must_use]
-    pub fn new(graph: &'a Graph, impact: &'a Impact) -> Explainer<'a> {
-        Explainer { graph, impact, rounds: impact.rounds.iter().copied().collect() }
+    pub fn new(graph: &'a Graph, impact: &Impact) -> Explainer<'a> {
+        let (rounds, doubtful_from) = impact.rounds();
+        Explainer { graph, rounds: rounds.collect(), doubtful_from }
+    }
+
+    fn is_down(&self, item: Index) -> bool {
+        self.rounds.get(&item).is_some_and(|round| *round < self.doubtful_from)
     }
 
     /// Why an item of the answer is affected. Linear in what it depends on.
@@ -135,7 +141,7 @@ impl<'a> Explainer<'a> {
 
     /// The relationships that leave an item up with less behind it.
     fn degrading(&self, item: Index) -> Vec<Cause> {
-        let failed = self.graph.dependencies(item).filter(|edge| self.impact.failed.contains(edge.other));
+        let failed = self.graph.dependencies(item).filter(|edge| self.is_down(edge.other));
         let mut groups = FxHashMap::default();
         failed
             .map(|edge| {
@@ -154,8 +160,8 @@ impl<'a> Explainer<'a> {
     fn group(&self, number: GateIndex, state: State) -> Group {
         let gate: &Gate = self.graph.gate(number);
         let (_, units) = lost(gate, |provider| match state {
-            State::AtRisk => self.impact.is_doubtful(provider),
-            State::Failed | State::Degraded => self.impact.failed.contains(provider),
+            State::AtRisk => self.rounds.contains_key(&provider),
+            State::Failed | State::Degraded => self.is_down(provider),
         });
         Group { gate: number, up: gate.up(units), needed: gate.needed(), total: gate.total() }
     }

@@ -17,14 +17,15 @@
 
 mod fixpoint;
 mod levels;
+mod memory;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use cmdb_core::graph::{GateIndex, Graph, Index, Visited};
+use cmdb_core::graph::{GateIndex, Graph, Index};
 
-pub(crate) use fixpoint::{Fixpoint, Reading, lost};
+pub(crate) use fixpoint::{Fixpoint, Reading, Until, Whole, lost};
 
 /// What of an impact is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -87,12 +88,12 @@ pub struct Impact {
     affected: Vec<Affected>,
     counts: Counts,
     assumptions: Vec<GateIndex>,
-    /// Down whatever the unconfirmed groups do; seeds included.
-    pub(crate) failed: Visited,
-    /// Down or at risk, seeds included; none: the same as what is down.
-    doubtful: Option<Visited>,
-    /// Everything down or at risk in the order in which it went, with the round in which it did.
-    pub(crate) rounds: Vec<(Index, u32)>,
+    /// Everything down or at risk in the order in which it went, seeds included.
+    order: Vec<Index>,
+    /// Where each round begins in the order.
+    starts: Vec<usize>,
+    /// How many of the order are down whatever the unconfirmed groups do.
+    certain: usize,
 }
 
 /// What fails, is degraded or at risk when the seeds fail together. Seeds may repeat.
@@ -104,23 +105,26 @@ pub struct Impact {
 pub fn impact(graph: &Graph, seeds: &[Index], options: Options) -> Impact {
     let mut fixpoint = Fixpoint::new(graph, seeds);
     let seeds = fixpoint.order().to_vec();
-    fixpoint.run(Reading::AsDeclared);
+    fixpoint.run(Reading::AsDeclared, &Whole);
     let certain = fixpoint.order().len();
-    // Most answers rest on no guess: then there is one set and nothing is copied.
-    let failed = fixpoint.rests_on_guesses().then(|| fixpoint.failed().clone());
-    if failed.is_some() {
-        fixpoint.run(Reading::UnconfirmedSpareNothing);
+    let mut assumptions = Vec::new();
+    // Most answers rest on no guess: then everything is known already.
+    if fixpoint.rests_on_guesses() {
+        fixpoint.run(Reading::UnconfirmedSpareNothing, &Whole);
+        assumptions = assumptions_of(graph, &mut fixpoint, certain);
     }
-    let (reached, rounds) = fixpoint.into_parts();
-    let (failed, doubtful) = match failed {
-        Some(failed) => (failed, Some(reached)),
-        None => (reached, None),
+    let known = certain == fixpoint.order().len() && fixpoint.rounds_are_distances();
+    let levels::Listing { affected, counts, .. } = match known {
+        true => levels::as_they_failed(graph, &mut fixpoint, options),
+        false => levels::search(graph, &mut fixpoint, options),
     };
-    let (affected, counts, assumptions) = (Vec::new(), Counts::default(), Vec::new());
-    let mut answer = Impact { seeds, affected, counts, assumptions, failed, doubtful, rounds };
-    answer.assumptions = assumptions_of(graph, &answer, certain);
-    levels::list(graph, options, &mut answer);
-    answer
+    let (order, starts) = (fixpoint.order().to_vec(), fixpoint.starts().to_vec());
+    Impact { seeds, affected, counts, assumptions, order, starts, certain }
+}
+
+/// A number of rounds or places: there are fewer of either than items, which are numbered in 32 bits.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).expect("no more than there are items")
 }
 
 impl Impact {
@@ -160,9 +164,13 @@ impl Impact {
         classes
     }
 
-    /// Whether an item is down or at risk.
-    pub(crate) fn is_doubtful(&self, item: Index) -> bool {
-        self.doubtful.as_ref().unwrap_or(&self.failed).contains(item)
+    /// Everything down or at risk with the round in which it went, and the round from which on it is at risk.
+    pub(crate) fn rounds(&self) -> (impl Iterator<Item = (Index, u32)>, u32) {
+        let ends = self.starts.iter().skip(1).copied().chain([self.order.len()]);
+        let rounds = self.starts.iter().zip(ends).zip(0u32..);
+        let items = rounds
+            .flat_map(|((start, end), round)| self.order[*start..end].iter().map(move |item| (*item, round)));
+        (items, narrow(self.starts.partition_point(|start| *start < self.certain)))
     }
 
     /// The unconfirmed groups on which it rests that items at risk have not failed: each has lost members that are
@@ -175,12 +183,17 @@ impl Impact {
 
 /// The unconfirmed groups of items at risk that lost something for certain. They are the fewest that must hold: if
 /// just these do, nothing at risk fails; and if one of them does not, its dependent fails.
-fn assumptions_of(graph: &Graph, answer: &Impact, certain: usize) -> Vec<GateIndex> {
+fn assumptions_of(graph: &Graph, fixpoint: &mut Fixpoint<'_>, certain: usize) -> Vec<GateIndex> {
+    let memory = fixpoint.memory_mut();
+    memory.doubtful.fit(graph);
+    for item in &memory.order[certain..] {
+        memory.doubtful.insert(*item);
+    }
+    let down = |item| memory.failed.contains(item) && !memory.doubtful.contains(item);
     let mut found = Vec::new();
-    for (item, _) in &answer.rounds[certain..] {
+    for item in &memory.order[certain..] {
         for (number, gate) in graph.gates(*item).filter(|(_, gate)| gate.inferred()) {
-            let (members, _) = lost(gate, |provider| answer.failed.contains(provider));
-            if members > 0 {
+            if lost(gate, down).0 > 0 {
                 found.push(number);
             }
         }

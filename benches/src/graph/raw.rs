@@ -83,6 +83,6 @@ impl Petgraph {
 }
 
 fn dependents(graph: &Graph, index: Index) -> impl Iterator<Item = u32> {
-    let hard = graph.dependent_links(index).iter().filter(|link| link.role() != Role::Weak);
+    let hard = graph.dependent_links(index).filter(|link| link.role() != Role::Weak);
     hard.map(|link| link.other().0)
 }

@@ -16,7 +16,7 @@ use super::tally::Tally;
 use super::view::Views;
 use super::{Clock, Options, Secrets};
 use crate::change::{CommitHeader, Sealed};
-use crate::graph::Graph;
+use crate::graph::{Folder, Graph};
 use crate::model::schema::Schema;
 use crate::model::{Revision, Timestamp};
 use crate::store::{Snapshot, Store, StoreError};
@@ -49,6 +49,8 @@ pub(super) struct Inner {
     pub(super) secrets: Secrets,
     pub(super) options: Options,
     pub(super) moment: ArcSwap<Moment>,
+    /// Lays commits over the graph.
+    pub(super) folder: Folder,
     pub(super) image: Image,
     pub(super) opened: Opened,
     pub(super) presence: Presence,
@@ -85,7 +87,8 @@ impl Inner {
         } else {
             let steps: Vec<_> = sealed.changes.iter().map(Step::of).collect();
             let judged = Judged { read: &*snapshot, schema: &self.schema, sources: &sources };
-            live::follow(&before.graph, before.tally.clone(), revision, &steps, judged)?
+            let (deltas, tally) = live::deltas_of(&before.graph, before.tally.clone(), &steps, judged)?;
+            (self.folder.apply(&before.graph, revision, deltas), tally)
         };
         self.moment.store(Arc::new(Moment { snapshot, graph, recorded_at, sources, tally }));
         self.follow_image(changes);

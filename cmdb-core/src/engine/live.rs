@@ -78,11 +78,22 @@ pub(super) struct Judged<'a> {
 /// The graph and its counts after some steps. `read` shows the present: what no step speaks of is as it is there.
 pub(super) fn follow(
     graph: &Graph,
-    mut tally: Tally,
+    tally: Tally,
     revision: Revision,
     steps: &[Step<'_>],
     judged: Judged<'_>,
 ) -> Result<(Graph, Tally), StoreError> {
+    let (deltas, tally) = deltas_of(graph, tally, steps, judged)?;
+    Ok((graph.apply(revision, deltas), tally))
+}
+
+/// What some steps change of a graph, and the counts after them.
+pub(super) fn deltas_of(
+    graph: &Graph,
+    mut tally: Tally,
+    steps: &[Step<'_>],
+    judged: Judged<'_>,
+) -> Result<(Vec<Delta>, Tally), StoreError> {
     let Judged { read, schema, sources } = judged;
     let mut deltas = Vec::new();
     let mut names = Names::default();
@@ -122,7 +133,7 @@ pub(super) fn follow(
             deltas.extend(edge_delta(*after, subject, schema, &class, &mut names));
         }
     }
-    Ok((graph.apply(revision, deltas), tally))
+    Ok((deltas, tally))
 }
 
 /// Both directions of one item's relationships.

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::base::{Base, Rows};
+use super::base::{Base, Dependencies, Dependents};
 use super::gate::{Declaration, Gate, GateEdge};
 use super::label::Names;
 use super::paged::Paged;
 use super::parts::{EdgeKey, Held, Parts, ends};
 use super::row::{Entry, Link};
-use super::{Graph, Index, Overlay, Snapshot, Waiting, dense};
+use super::{Graph, Index, Overlay, Snapshot, Waiting, dense, place};
 use crate::model::{Revision, Status};
 
 /// In [`Gates::of_edge`]: it is a member of none.
@@ -32,8 +32,8 @@ impl Parts {
         let (dependents, dependencies) = self.rows(&live, &gates.of_edge);
         let overlay = Overlay { waiting: self.waiting(&waiting), ..Overlay::default() };
         let items = self.nodes.iter().filter(|node| node.status != Status::Retired).count();
-        let indexes = dense(self.nodes.len());
-        let gate_count = dense(gates.list.len());
+        let indexes = place(self.nodes.len());
+        let gate_count = place(gates.list.len());
         let base = Arc::new(Base::new(self.nodes, dependents, dependencies, gates.list));
         let (labels, classes) = (self.labels, self.classes);
         Graph(Arc::new(Snapshot {
@@ -69,7 +69,7 @@ impl Parts {
             for (key, held) in run {
                 if let Some(group) = held.group {
                     let weight = self.weights.get(held.weight);
-                    let edge = GateEdge { provider: key.provider, label: held.label, weight };
+                    let edge = GateEdge::new(key.provider, held.label, weight);
                     said.push(Said {
                         rank: ranks[group as usize],
                         group,
@@ -109,21 +109,33 @@ impl Parts {
         said.clear();
     }
 
-    fn rows(&self, live: &[(EdgeKey, Held)], gates: &[u32]) -> (Rows, Rows) {
-        let entries = live.iter().zip(gates).map(|((key, held), gate)| {
+    fn rows(&self, live: &[(EdgeKey, Held)], gates: &[u32]) -> (Dependents, Dependencies) {
+        let link = |other: u32, held: &Held, gate: u32| {
             let carries = self.labels.get(held.label).carries;
-            let link = Link::new(key.dependent, carries, (*gate != NO_GATE).then_some(*gate));
-            (key, Entry { link, label: held.label })
-        });
+            Link::new(other, carries, (gate != NO_GATE).then_some(gate))
+        };
         let items = self.nodes.len();
-        let dependents = Rows::scatter(items, entries.clone().map(|(key, entry)| (key.provider, entry)));
-        let dependencies = Rows::scatter(
-            items,
-            entries.map(|(key, entry)| {
-                (key.dependent, Entry { link: entry.link.turned(key.provider), label: entry.label })
-            }),
-        );
-        (dependents, dependencies)
+        let arcs = live
+            .iter()
+            .zip(gates)
+            .map(|((key, held), gate)| (key.provider, link(key.dependent, held, *gate).of_dependent()));
+        let dependents = Dependents::scatter(items, arcs);
+        let mut dependencies = Dependencies::with_capacity(items, live.len());
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut place = 0;
+        for run in live.chunk_by(|one, other| one.0.dependent == other.0.dependent) {
+            entries.clear();
+            entries.extend(run.iter().zip(&gates[place..]).map(|((key, held), gate)| Entry {
+                link: link(key.provider, held, *gate),
+                label: held.label,
+            }));
+            if !entries.is_sorted() {
+                entries.sort_unstable();
+            }
+            dependencies.add(run[0].0.dependent, &entries);
+            place += run.len();
+        }
+        (dependents, dependencies.finish(items, self.labels.len()))
     }
 
     fn waiting(&self, edges: &[(EdgeKey, Held)]) -> Paged<Arc<[Waiting]>> {

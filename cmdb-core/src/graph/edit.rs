@@ -11,8 +11,8 @@ use super::base::ABSENT;
 use super::gate::{Declaration, Gate, GateEdge, Units};
 use super::label::{Labels, Names};
 use super::parts::{EdgeKey, ends, grouped, share, stands, weight_of};
-use super::row::{Entry, Link, Row};
-use super::{Delta, Graph, GroupState, Index, Node, Snapshot, Waiting};
+use super::row::{Entry, Link, Packed, Row, RowView};
+use super::{Carries, Delta, Graph, GroupState, Index, Node, Snapshot, Waiting};
 use crate::model::{ItemId, Revision, Status};
 
 pub(super) fn apply(from: &Graph, revision: Revision, deltas: Vec<Delta>) -> Graph {
@@ -174,7 +174,7 @@ impl Edit<'_> {
                     .group
                     .as_ref()
                     .map(|name| changes.gate_of(self.from, &mut self.next, key.dependent, name));
-                changes.unlink(key, &held, gate, self.entry_link(key, &held, gate));
+                changes.unlink(key, &held, gate, self.carries(&held));
                 self.next.relationships -= 1;
             } else {
                 changes.unwait(key, &held);
@@ -186,7 +186,7 @@ impl Edit<'_> {
                     .group
                     .as_ref()
                     .map(|name| changes.gate_of(self.from, &mut self.next, key.dependent, name));
-                changes.link(key, &held, gate, self.entry_link(key, &held, gate));
+                changes.link(key, &held, gate, self.carries(&held));
                 self.next.relationships += 1;
             } else {
                 changes.wait(key, held);
@@ -194,9 +194,8 @@ impl Edit<'_> {
         }
     }
 
-    /// The relationship as its provider sees it.
-    fn entry_link(&self, key: &EdgeKey, held: &Held, gate: Option<u32>) -> Link {
-        Link::new(key.dependent, self.next.labels.get(held.label).carries, gate)
+    fn carries(&self, held: &Held) -> Carries {
+        self.next.labels.get(held.label).carries
     }
 
     fn declare(&mut self, dependent: u32, groups: &[GroupState], changes: &mut Changes) {
@@ -216,13 +215,11 @@ impl Edit<'_> {
 /// Every relationship of an item in a snapshot, waiting ones included.
 fn relationships(graph: &Graph, index: Index) -> Vec<(EdgeKey, Held)> {
     let mut found = Vec::new();
-    let (links, labels) = graph.dependency_row(index);
-    for (link, label) in links.iter().zip(labels) {
-        found.push(live(graph, index.0, link.other().0, *link, *label));
+    for Entry { link, label } in graph.dependency_row(index).entries() {
+        found.push(live(graph, index.0, link.other().0, link, label));
     }
-    let (links, labels) = graph.dependent_row(index);
-    for (link, label) in links.iter().zip(labels) {
-        found.push(live(graph, link.other().0, index.0, *link, *label));
+    for Entry { link, label } in graph.dependents(index).entries() {
+        found.push(live(graph, link.other().0, index.0, link, label));
     }
     found.extend(graph.waiting(index).iter().map(|waiting| waited(graph, waiting)));
     found
@@ -252,11 +249,8 @@ fn find(graph: &Graph, key: &EdgeKey) -> Option<(Held, bool)> {
     if key.dependent >= graph.0.indexes {
         return None;
     }
-    let (links, labels) = graph.dependency_row(Index(key.dependent));
-    let start = links.partition_point(|link| link.other().0 < key.provider);
-    let run = links[start..].iter().zip(&labels[start..]);
-    let run = run.take_while(|(link, _)| link.other().0 == key.provider);
-    let mut run = run.map(|(link, label)| live(graph, key.dependent, key.provider, *link, *label));
+    let run = between(graph, key.dependent, key.provider);
+    let mut run = run.map(|entry| live(graph, key.dependent, key.provider, entry.link, entry.label));
     if let Some((_, held)) = run.find(|(found, _)| found == key) {
         return Some((held, true));
     }
@@ -266,6 +260,21 @@ fn find(graph: &Graph, key: &EdgeKey) -> Option<(Held, bool)> {
     let run = waiting[start..].iter().take_while(|waiting| (waiting.dependent, waiting.provider) == ends);
     let mut run = run.map(|waiting| waited(graph, waiting));
     run.find(|(found, _)| found == key).map(|(_, held)| (held, false))
+}
+
+/// The relationships of one dependent with one provider, in groups and outside of any.
+fn between(graph: &Graph, dependent: u32, provider: u32) -> impl Iterator<Item = Entry> {
+    let row = graph.dependency_row(Index(dependent));
+    let ungrouped = [Carries::Hard, Carries::Weak].into_iter().flat_map(move |carries| {
+        let link = Link::new(provider, carries, None);
+        row.ungrouped(provider, carries).map(move |place| Entry { link, label: row.label(place) })
+    });
+    let grouped = gate_list(graph, dependent).iter().flat_map(move |number| {
+        let link = Link::new(provider, Carries::Hard, Some(*number));
+        let edges = graph.gate(super::GateIndex(*number)).edges_of(Index(provider));
+        edges.iter().map(move |edge| Entry { link, label: edge.label })
+    });
+    ungrouped.chain(grouped)
 }
 
 fn gate_list(graph: &Graph, dependent: u32) -> &[u32] {
@@ -295,6 +304,24 @@ impl<T: Clone> Patch<T> {
     }
 }
 
+impl<T: Copy + Ord> Patch<T> {
+    /// The same where entries repeat: each one taken out goes once.
+    fn over_repeated(mut self, held: &[T]) -> Vec<T> {
+        self.out.sort_unstable();
+        let mut out = self.out.into_iter().peekable();
+        let mut list = Vec::with_capacity(held.len() + self.put.len());
+        for entry in held {
+            if out.next_if_eq(entry).is_none() {
+                list.push(*entry);
+            }
+        }
+        debug_assert!(out.next().is_none(), "what is taken out was there");
+        list.append(&mut self.put);
+        list.sort();
+        list
+    }
+}
+
 #[derive(Default)]
 struct GateDraft {
     edges: Patch<GateEdge>,
@@ -304,7 +331,7 @@ struct GateDraft {
 
 #[derive(Default)]
 struct Changes {
-    dependents: BTreeMap<u32, Patch<Entry>>,
+    dependents: BTreeMap<u32, Patch<Packed>>,
     dependencies: BTreeMap<u32, Patch<Entry>>,
     waiting: BTreeMap<u32, Patch<Waiting>>,
     gates: BTreeMap<u32, GateDraft>,
@@ -326,19 +353,21 @@ impl Changes {
         })
     }
 
-    fn unlink(&mut self, key: &EdgeKey, held: &Held, gate: Option<u32>, link: Link) {
-        let (seen_by_provider, seen_by_dependent) = entries(key, held, link);
-        self.dependents.entry(key.provider).or_default().out.push(seen_by_provider);
-        self.dependencies.entry(key.dependent).or_default().out.push(seen_by_dependent);
+    fn unlink(&mut self, key: &EdgeKey, held: &Held, gate: Option<u32>, carries: Carries) {
+        let link = |other: u32| Link::new(other, carries, gate);
+        let entry = Entry { link: link(key.provider), label: held.label };
+        self.dependents.entry(key.provider).or_default().out.push(link(key.dependent).of_dependent());
+        self.dependencies.entry(key.dependent).or_default().out.push(entry);
         if let Some(gate) = gate {
             self.gates.entry(gate).or_default().edges.out.push(gate_edge(key, held));
         }
     }
 
-    fn link(&mut self, key: &EdgeKey, held: &Held, gate: Option<u32>, link: Link) {
-        let (seen_by_provider, seen_by_dependent) = entries(key, held, link);
-        self.dependents.entry(key.provider).or_default().put.push(seen_by_provider);
-        self.dependencies.entry(key.dependent).or_default().put.push(seen_by_dependent);
+    fn link(&mut self, key: &EdgeKey, held: &Held, gate: Option<u32>, carries: Carries) {
+        let link = |other: u32| Link::new(other, carries, gate);
+        let entry = Entry { link: link(key.provider), label: held.label };
+        self.dependents.entry(key.provider).or_default().put.push(link(key.dependent).of_dependent());
+        self.dependencies.entry(key.dependent).or_default().put.push(entry);
         if let Some(gate) = gate {
             self.gates.entry(gate).or_default().edges.put.push(gate_edge(key, held));
         }
@@ -360,12 +389,14 @@ impl Changes {
 
     fn merge(self, from: &Graph, next: &mut Snapshot) {
         for (owner, patch) in self.dependents {
-            let held = (owner < from.0.indexes).then(|| from.dependent_row(Index(owner)));
-            next.overlay.dependents.set(owner as usize, merged(patch, held));
+            let held = if owner < from.0.indexes { from.dependent_row(Index(owner)) } else { &[] };
+            next.overlay.dependents.set(owner as usize, patch.over_repeated(held).into());
         }
         for (owner, patch) in self.dependencies {
-            let held = (owner < from.0.indexes).then(|| from.dependency_row(Index(owner)));
-            next.overlay.dependencies.set(owner as usize, merged(patch, held));
+            let known = owner < from.0.indexes;
+            let held = if known { from.dependency_row(Index(owner)) } else { RowView::EMPTY };
+            let row = Row::new(&patch.over(held.entries(), |entry| *entry));
+            next.overlay.dependencies.set(owner as usize, Arc::new(row));
         }
         for (end, patch) in self.waiting {
             let held = next.overlay.waiting.get(end as usize).cloned().unwrap_or_default();
@@ -378,12 +409,6 @@ impl Changes {
         }
         merge_gates(from, next, self.gates, self.new_gates);
     }
-}
-
-fn merged(patch: Patch<Entry>, held: Option<(&[Link], &[u32])>) -> Arc<Row> {
-    let (links, labels) = held.unwrap_or((&[], &[]));
-    let held = links.iter().zip(labels).map(|(link, label)| Entry { link: *link, label: *label });
-    Arc::new(Row::new(&patch.over(held, |entry| *entry)))
 }
 
 /// Writes the touched groups, and the lists of groups of the items that won or lost one.
@@ -435,14 +460,8 @@ fn gate_name(next: &Snapshot, number: u32) -> &str {
     }
 }
 
-/// A relationship as its provider and as its dependent see it.
-fn entries(key: &EdgeKey, held: &Held, link: Link) -> (Entry, Entry) {
-    let seen_by_dependent = Entry { link: link.turned(key.provider), label: held.label };
-    (Entry { link, label: held.label }, seen_by_dependent)
-}
-
 fn gate_edge(key: &EdgeKey, held: &Held) -> GateEdge {
-    GateEdge { provider: key.provider, label: held.label, weight: held.weight }
+    GateEdge::new(key.provider, held.label, held.weight)
 }
 
 fn waiting(key: &EdgeKey, held: Held) -> Waiting {

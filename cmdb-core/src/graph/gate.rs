@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::label::Thousandths;
+use super::row::PLACES_MAX;
 use super::{GroupState, Index};
 use crate::model::Require;
 
@@ -26,8 +27,8 @@ impl Units {
         reason = "clamped to what fits before"
     )]
     pub(super) fn of(amount: f64) -> Units {
-        // 10^18 of any unit: the sum of 2^32 members stays far below the range.
-        let amount = if amount.is_nan() { 0.0 } else { amount.clamp(0.0, 1e18) };
+        // 10^12 of any unit: one weight fits in 64 bits, and the sum of 2^32 members stays far below the range.
+        let amount = if amount.is_nan() { 0.0 } else { amount.clamp(0.0, 1e12) };
         Units((amount * UNITS_PER_ONE).round() as u128)
     }
 
@@ -51,7 +52,73 @@ pub struct Member {
 pub(super) struct GateEdge {
     pub provider: u32,
     pub label: u32,
-    pub weight: Units,
+    weight: u64,
+}
+
+impl GateEdge {
+    pub fn new(provider: u32, label: u32, weight: Units) -> GateEdge {
+        // Only an image of an older version can hold more than fits.
+        GateEdge { provider, label, weight: u64::try_from(weight.0).unwrap_or(u64::MAX) }
+    }
+
+    pub fn weight(self) -> Units {
+        Units(u128::from(self.weight))
+    }
+}
+
+/// What a walk over many needs of a group, in one word of memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slack {
+    /// The dependent, and two flags in the bits above.
+    dependent: u32,
+    spare: u16,
+    arcs: u16,
+}
+
+const INFERRED: u32 = 1 << 30;
+/// What is spared is not counted in members, or is more than fits.
+const WEIGHED: u32 = 1 << 31;
+
+impl Slack {
+    pub(super) fn of(gate: &Gate) -> Slack {
+        let counted = !matches!(gate.require(), Require::Capacity(_));
+        let spare = u16::try_from(gate.spare().0).ok().filter(|_| counted);
+        let mut dependent = gate.dependent.0;
+        if gate.inferred() {
+            dependent |= INFERRED;
+        }
+        if spare.is_none() {
+            dependent |= WEIGHED;
+        }
+        let arcs = u16::try_from(gate.edges.len()).unwrap_or(u16::MAX);
+        Slack { dependent, spare: spare.unwrap_or_default(), arcs }
+    }
+
+    /// The item that needs the group.
+    #[inline]
+    #[must_use]
+    pub fn dependent(self) -> Index {
+        Index(self.dependent & (PLACES_MAX - 1))
+    }
+
+    /// It was concluded from evidence and nobody confirmed it.
+    #[inline]
+    #[must_use]
+    pub fn inferred(self) -> bool {
+        self.dependent & INFERRED != 0
+    }
+
+    /// How many members can be lost; none: ask the [`Gate`], which may count weights.
+    #[inline]
+    #[must_use]
+    pub fn members(self) -> Option<u32> {
+        (self.dependent & WEIGHED == 0).then_some(u32::from(self.spare))
+    }
+
+    /// How many relationships it has; none: more than are kept here.
+    pub(super) fn arcs(self) -> Option<usize> {
+        (self.arcs < u16::MAX).then_some(usize::from(self.arcs))
+    }
 }
 
 /// What is said of a group; nothing said means that all members are needed.
@@ -213,7 +280,8 @@ impl Gate {
         &self.edges
     }
 
-    fn edges_of(&self, provider: Index) -> &[GateEdge] {
+    /// The relationships with one member, by label.
+    pub(super) fn edges_of(&self, provider: Index) -> &[GateEdge] {
         let start = self.edges.partition_point(|edge| edge.provider < provider.0);
         let edges = &self.edges[start..];
         &edges[..edges.partition_point(|edge| edge.provider == provider.0)]
@@ -245,5 +313,5 @@ impl Gate {
 }
 
 fn heaviest(edges: &[GateEdge]) -> Units {
-    edges.iter().map(|edge| edge.weight).max().unwrap_or_default()
+    edges.iter().map(|edge| edge.weight()).max().unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use super::base::ABSENT;
 use super::gate::{Declaration, Gate, Units};
 use super::label::{Labels, Names};
+use super::row::Entry;
 use super::{Carries, Delta, EdgeState, Graph, Index, Node, TypeIndex, dense};
 use crate::model::{ItemId, Status};
 
@@ -113,20 +114,19 @@ impl Parts {
     }
 
     pub fn take_relationships(&mut self, graph: &Graph, dependent: Index) {
-        let (links, labels) = graph.dependency_row(dependent);
         // Neighbours in a row are often of one group: its name is looked up once.
         let mut last = None;
-        for (link, label) in links.iter().zip(labels) {
+        for Entry { link, label } in graph.dependency_row(dependent).entries() {
             let provider = link.other().0;
             let gate = link.gate().map(|number| (number, graph.gate(number)));
-            let weight = gate.map_or(Units::of(1.0), |(_, gate)| weight_of(gate, provider, *label));
+            let weight = gate.map_or(Units::of(1.0), |(_, gate)| weight_of(gate, provider, label));
             let group = gate.map(|(number, gate)| match last {
                 Some((known, group)) if known == number => group,
                 _ => Names::intern(&mut self.group_names, gate.name_arc()),
             });
             last = gate.map(|(number, _)| number).zip(group);
             let weight = self.weights.intern(weight);
-            self.add_edge(dependent.0, provider, Held { label: *label, group, weight });
+            self.add_edge(dependent.0, provider, Held { label, group, weight });
         }
         for waiting in graph.waiting(dependent).iter().filter(|waiting| waiting.dependent == dependent.0) {
             let group = waiting.group.as_ref().map(|name| Names::intern(&mut self.group_names, name));
@@ -222,5 +222,5 @@ pub(super) fn share(state: &EdgeState) -> Units {
 /// The weight of one relationship in its group.
 pub(super) fn weight_of(gate: &Gate, provider: u32, label: u32) -> Units {
     let place = gate.edges().binary_search_by_key(&(provider, label), |edge| (edge.provider, edge.label));
-    place.map_or_else(|_| Units::default(), |place| gate.edges()[place].weight)
+    place.map_or_else(|_| Units::default(), |place| gate.edges()[place].weight())
 }

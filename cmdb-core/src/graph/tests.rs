@@ -250,6 +250,57 @@ fn commits_one_by_one_equal_a_build_from_nothing() {
     .budget_ms(3_000);
 }
 
+#[test]
+fn folding_behind_the_writer_changes_no_answer() {
+    arbtest(|u| {
+        let (mut plain, mut graph) = (Plain::default(), Graph::empty());
+        let folder = Folder::with_limit(u.int_in_range(0..=6)?);
+        let mut kept = Vec::new();
+        for revision in 1..=u.int_in_range(1..=24)? {
+            let mut deltas = Vec::new();
+            for _ in 0..u.int_in_range(0..=8)? {
+                deltas.push(delta(u)?);
+            }
+            deltas.iter().for_each(|delta| plain.take(delta));
+            graph = folder.apply(&graph, Revision(revision), deltas);
+            assert_eq!(graph.revision(), Revision(revision));
+            assert_eq!(shown(&graph), plain.shown(), "after commit {revision}");
+            if u.ratio(1, 3)? {
+                folder.wait();
+            }
+            if u.ratio(1, 12)? {
+                // Somebody else made the graph anew, and the fold under way is of another one.
+                graph = graph.apply(Revision(revision), Vec::new()).folded();
+                let id = ItemId(7);
+                let deltas = vec![Delta::Item { id, class: Arc::from("rack"), status: Status::Active }];
+                deltas.iter().for_each(|delta| plain.take(delta));
+                graph = graph.apply(Revision(revision + 1_000), deltas);
+            }
+            kept.push((graph.clone(), plain.shown()));
+        }
+        for (snapshot, before) in kept {
+            assert_eq!(shown(&snapshot), before);
+        }
+        Ok(())
+    })
+    .budget_ms(3_000);
+}
+
+#[test]
+fn a_fold_is_taken_by_the_commit_after_it() {
+    let folder = Folder::with_limit(3);
+    let mut graph = Graph::empty();
+    let mut folds = 0;
+    for id in 1..=50 {
+        let before = graph.0.overlay.entries();
+        graph = folder.apply(&graph, Revision(id), vec![server(id), edge(id, id / 2 + 1, hard(None))]);
+        folder.wait();
+        folds += usize::from(graph.0.overlay.entries() < before);
+        assert!(graph.0.overlay.entries() <= 4 * 3 + 8, "the overlay stays small");
+    }
+    assert!(folds > 5, "folded {folds} times");
+}
+
 fn server(id: u64) -> Delta {
     Delta::Item { id: ItemId(id), class: Arc::from("server"), status: Status::Active }
 }

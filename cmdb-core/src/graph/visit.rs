@@ -9,7 +9,7 @@ use petgraph::visit::{
 };
 use petgraph::{Directed, Direction};
 
-use super::{Graph, Index, Link};
+use super::{Graph, Index, Links};
 
 /// A set of items of one snapshot: one bit each.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -41,6 +41,25 @@ impl Visited {
         let there = *word & bit != 0;
         *word &= !bit;
         there
+    }
+
+    /// Makes room for the items of a snapshot; what is in the set stays.
+    pub fn fit(&mut self, graph: &Graph) {
+        let words = self.words.len().max(graph.index_bound().div_ceil(64));
+        self.words.resize(words, 0);
+    }
+
+    /// Takes out all of these and, for speed, whatever lies beside them: for a list of everything that is in the set.
+    pub fn take_out(&mut self, items: &[Index]) {
+        if items.len() >= self.words.len() {
+            self.words.fill(0);
+            return;
+        }
+        for item in items {
+            if let Some(word) = self.words.get_mut(item.0 as usize / 64) {
+                *word = 0;
+            }
+        }
     }
 
     /// Whether an item is in the set. An item of a later snapshot is not.
@@ -119,7 +138,7 @@ impl IntoNodeIdentifiers for &Graph {
 
 /// The items at the other ends of one item's relationships.
 #[derive(Clone)]
-pub struct Neighbours<'g>(std::slice::Iter<'g, Link>);
+pub struct Neighbours<'g>(Links<'g>);
 
 impl Iterator for Neighbours<'_> {
     type Item = Index;
@@ -137,7 +156,7 @@ impl<'g> IntoNeighbors for &'g Graph {
     type Neighbors = Neighbours<'g>;
 
     fn neighbors(self, index: Index) -> Neighbours<'g> {
-        Neighbours(self.dependency_links(index).iter())
+        Neighbours(self.dependency_links(index))
     }
 }
 
@@ -147,7 +166,7 @@ impl<'g> IntoNeighborsDirected for &'g Graph {
     fn neighbors_directed(self, index: Index, direction: Direction) -> Neighbours<'g> {
         match direction {
             Direction::Outgoing => self.neighbors(index),
-            Direction::Incoming => Neighbours(self.dependent_links(index).iter()),
+            Direction::Incoming => Neighbours(self.dependent_links(index)),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! The least set of items that fail with the seeds: a work list and one counter per touched group.
 //!
-//! Knows nothing of distances or of degraded items. Invariants: an item enters the list once; a member is taken from
-//! its group once, since all its relationships in that group are neighbours in its row; the list is in rounds, and
-//! what failed in earlier rounds suffices to fail each of a round.
+//! Knows nothing of distances. Invariants: an item enters the list once; a member is taken from its group once, since
+//! all its relationships in that group are neighbours in its row; the list is in rounds, and what failed in earlier
+//! rounds suffices to fail each of a round.
 
-use cmdb_core::graph::{Gate, GateIndex, Graph, Index, Role, Units, Visited};
-use rustc_hash::FxHashMap;
+use cmdb_core::graph::{Gate, GateIndex, Graph, Index, Reach, Reaches, Slack, Units, Visited};
+
+use super::memory::{BROKEN, Memory};
+
+/// Items whose rows are fetched together. A row lies anywhere in memory; fetched one by one, each would be waited for.
+pub(super) const AHEAD: usize = 16;
 
 /// How unconfirmed groups are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,64 +20,114 @@ pub(crate) enum Reading {
     UnconfirmedSpareNothing,
 }
 
+/// What of a walk is wanted. Each kind of walk has its own loop, without the questions that it does not ask.
+pub(crate) trait Walk {
+    /// Items that are touched short of a failure are noted.
+    const NOTES_TOUCHED: bool;
+
+    /// Whether an item may fail at all.
+    fn admits(&self, item: Index) -> bool;
+
+    /// Whether the walk is over now that this item fails.
+    fn ends_at(&self, item: Index) -> bool;
+}
+
+/// To the end, and everything noted.
+pub(crate) struct Whole;
+
+impl Walk for Whole {
+    const NOTES_TOUCHED: bool = true;
+
+    fn admits(&self, _: Index) -> bool {
+        true
+    }
+
+    fn ends_at(&self, _: Index) -> bool {
+        false
+    }
+}
+
+/// Within a set, until an item of another set fails.
+pub(crate) struct Until<'a> {
+    pub within: &'a Visited,
+    pub end: &'a Visited,
+}
+
+impl Walk for Until<'_> {
+    const NOTES_TOUCHED: bool = false;
+
+    #[inline]
+    fn admits(&self, item: Index) -> bool {
+        self.within.contains(item)
+    }
+
+    #[inline]
+    fn ends_at(&self, item: Index) -> bool {
+        self.end.contains(item)
+    }
+}
+
 pub(crate) struct Fixpoint<'g> {
     graph: &'g Graph,
-    failed: Visited,
-    /// Everything failed, in the order in which it failed.
-    order: Vec<Index>,
-    /// The round in which each of them failed; seeds in round 0.
-    rounds: Vec<u32>,
+    /// Always there; taken out when it is given back.
+    memory: Option<Box<Memory>>,
     done: usize,
-    lost: FxHashMap<GateIndex, Units>,
-    /// Nothing outside of it fails; none: no such limit.
-    within: Option<&'g Visited>,
+    /// An unconfirmed group lost a member.
+    guesses: bool,
+    /// An item failed through a group that had lost its first member in an earlier round.
+    late: bool,
     steps: u64,
+}
+
+impl Drop for Fixpoint<'_> {
+    fn drop(&mut self) {
+        // What a panic left half written is not kept.
+        if let Some(memory) = self.memory.take().filter(|_| !std::thread::panicking()) {
+            memory.give_back();
+        }
+    }
 }
 
 impl<'g> Fixpoint<'g> {
     pub fn new(graph: &'g Graph, seeds: &[Index]) -> Fixpoint<'g> {
-        let mut fixpoint = Fixpoint {
-            graph,
-            failed: Visited::of(graph),
-            order: Vec::new(),
-            rounds: Vec::new(),
-            done: 0,
-            lost: FxHashMap::default(),
-            within: None,
-            steps: 0,
-        };
+        let memory = Some(Memory::take(graph));
+        let mut fixpoint = Fixpoint { graph, memory, done: 0, guesses: false, late: false, steps: 0 };
         fixpoint.seed(seeds);
         fixpoint
     }
 
-    /// Without seeds yet, and only for what lies within a set.
-    pub fn within(graph: &'g Graph, within: &'g Visited) -> Fixpoint<'g> {
-        Fixpoint { within: Some(within), ..Fixpoint::new(graph, &[]) }
-    }
-
     /// Forgets what failed and begins anew. Costs what had failed; the count of steps goes on.
     pub fn restart(&mut self, seeds: &[Index]) {
-        for item in self.order.drain(..) {
-            self.failed.remove(item);
-        }
-        self.rounds.clear();
-        self.lost.clear();
-        self.done = 0;
+        self.memory_mut().wipe();
+        (self.done, self.guesses, self.late) = (0, false, false);
         self.seed(seeds);
     }
 
     fn seed(&mut self, seeds: &[Index]) {
+        let memory = self.memory_mut();
         for seed in seeds {
-            self.fail(*seed, 0);
+            if memory.failed.insert(*seed) {
+                memory.order.push(*seed);
+            }
         }
     }
 
-    pub fn failed(&self) -> &Visited {
-        &self.failed
+    pub(super) fn memory(&self) -> &Memory {
+        self.memory.as_ref().expect("it is given back at the end only")
     }
 
+    pub(super) fn memory_mut(&mut self) -> &mut Memory {
+        self.memory.as_mut().expect("it is given back at the end only")
+    }
+
+    /// Everything failed, in the order in which it failed.
     pub fn order(&self) -> &[Index] {
-        &self.order
+        &self.memory().order
+    }
+
+    /// Where each round begins in the order.
+    pub fn starts(&self) -> &[usize] {
+        &self.memory().starts
     }
 
     /// Relationships looked at so far.
@@ -81,85 +135,166 @@ impl<'g> Fixpoint<'g> {
         self.steps
     }
 
-    pub fn into_parts(self) -> (Visited, Vec<(Index, u32)>) {
-        (self.failed, self.order.into_iter().zip(self.rounds).collect())
+    /// Whether the other reading could fail more: an unconfirmed group lost a member.
+    pub fn rests_on_guesses(&self) -> bool {
+        self.guesses
     }
 
-    /// Fails everything that must. Run again with the other reading it goes on from there.
-    pub fn run(&mut self, reading: Reading) {
-        self.run_until(reading, |_| false);
-    }
-
-    /// The same, left off as soon as an item fails that meets the condition; says whether one did.
-    pub fn run_until(&mut self, reading: Reading, mut end: impl FnMut(Index) -> bool) -> bool {
+    /// Fails everything that must; says whether the walk ended before. Run again with the other reading it goes on
+    /// from there.
+    pub fn run<W: Walk>(&mut self, reading: Reading, walk: &W) -> bool {
         if reading == Reading::UnconfirmedSpareNothing {
             self.reread();
         }
-        while let Some(provider) = self.order.get(self.done).copied() {
-            if end(provider) {
-                return true;
+        let mut memory = self.memory.take().expect("it is given back at the end only");
+        let mut ended = false;
+        let mut ahead: [Reach<'g>; AHEAD] = Default::default();
+        while self.done < memory.order.len() && !ended {
+            let round = memory.starts.len();
+            memory.starts.push(self.done);
+            memory.weak_starts.push(memory.weak.len());
+            let end = memory.order.len();
+            while self.done < end && !ended {
+                let block = end.min(self.done + AHEAD);
+                self.graph.read_ahead(&memory.order[self.done..block], &mut ahead);
+                for reach in &mut ahead[..block - self.done] {
+                    let provider = memory.order[self.done];
+                    if walk.ends_at(provider) {
+                        ended = true;
+                        break;
+                    }
+                    self.done += 1;
+                    let reach = std::mem::take(reach);
+                    self.spread(&mut memory, provider, reach, super::narrow(round), reading, walk);
+                }
             }
-            let round = self.rounds[self.done] + 1;
-            self.done += 1;
-            self.spread(provider, round, reading);
         }
-        false
+        self.memory = Some(memory);
+        ended
     }
 
-    /// Whether the other reading could fail more: an unconfirmed group lost a member.
-    pub fn rests_on_guesses(&self) -> bool {
-        self.lost.keys().any(|gate| self.graph.gate(*gate).inferred())
-    }
-
-    /// Groups that lost members and held so far are looked at again.
+    /// Unconfirmed groups that lost members and held so far hold no more.
     fn reread(&mut self) {
-        let round = self.rounds.last().map_or(0, |round| round + 1);
-        let unconfirmed = self.lost.keys().map(|gate| self.graph.gate(*gate)).filter(|gate| gate.inferred());
-        let mut dependents: Vec<Index> = unconfirmed.map(Gate::dependent).collect();
+        let graph = self.graph;
+        let memory = self.memory_mut();
+        let unconfirmed = memory.gates.iter().map(|gate| graph.slack(*gate)).filter(|slack| slack.inferred());
+        let mut dependents: Vec<Index> = unconfirmed.map(Slack::dependent).collect();
         dependents.sort_unstable();
         for dependent in dependents {
-            self.fail(dependent, round);
+            if memory.failed.insert(dependent) {
+                memory.order.push(dependent);
+            }
         }
     }
 
-    fn spread(&mut self, provider: Index, round: u32, reading: Reading) {
-        let links = self.graph.dependent_links(provider);
-        self.steps += 1 + links.len() as u64;
+    #[inline]
+    fn spread<W: Walk>(
+        &mut self,
+        memory: &mut Memory,
+        provider: Index,
+        reach: Reach<'g>,
+        round: u32,
+        reading: Reading,
+        walk: &W,
+    ) {
+        self.steps += 1 + reach.len() as u64;
         let mut before = None;
-        for link in links {
-            // The same item in the same group over another type: one member, lost once.
-            if before.replace(link) == Some(link) {
-                continue;
-            }
-            let dependent = link.other();
-            if self.within.is_some_and(|within| !within.contains(dependent)) {
-                continue;
-            }
-            match link.role() {
-                Role::Weak => {}
-                Role::Hard => self.fail(dependent, round),
-                Role::Member(gate) => {
-                    if !self.failed.contains(dependent) && self.breaks(gate, provider, reading) {
-                        self.fail(dependent, round);
+        for arc in reach {
+            match arc {
+                Reaches::Hard(dependent) => {
+                    if walk.admits(dependent) && memory.failed.insert(dependent) {
+                        memory.order.push(dependent);
+                    }
+                }
+                Reaches::Member(gate) => {
+                    // The same item in the same group over another type: one member, lost once.
+                    if before.replace(gate) != Some(gate) {
+                        self.lose(memory, gate, provider, round, reading, walk);
+                    }
+                }
+                Reaches::Weak(dependent) => {
+                    if W::NOTES_TOUCHED && !memory.failed.contains(dependent) {
+                        memory.weak.push(dependent);
                     }
                 }
             }
         }
     }
 
-    /// Takes a member from its group; says whether the group no longer holds.
-    fn breaks(&mut self, number: GateIndex, provider: Index, reading: Reading) -> bool {
-        let gate = self.graph.gate(number);
-        let lost = self.lost.entry(number).or_default();
-        lost.0 += gate.loss(provider).0;
-        *lost > gate.spare() || (reading == Reading::UnconfirmedSpareNothing && gate.inferred())
+    /// Takes a member from its group, and fails the dependent where the group no longer holds.
+    #[inline]
+    fn lose<W: Walk>(
+        &mut self,
+        memory: &mut Memory,
+        number: GateIndex,
+        provider: Index,
+        round: u32,
+        reading: Reading,
+        walk: &W,
+    ) {
+        let slack = self.graph.slack(number);
+        let dependent = slack.dependent();
+        if memory.failed.contains(dependent) || !walk.admits(dependent) {
+            return;
+        }
+        let lost = &mut memory.lost[number.0 as usize];
+        if *lost == 0 {
+            memory.gates.push(number);
+        }
+        *lost += 1;
+        self.guesses |= slack.inferred();
+        let broken = match slack.members() {
+            Some(spare) => *lost > spare,
+            None => self.weighs(memory, number, provider),
+        };
+        if broken || (reading == Reading::UnconfirmedSpareNothing && slack.inferred()) {
+            memory.failed.insert(dependent);
+            memory.order.push(dependent);
+            let touched = &mut memory.touched[dependent.0 as usize];
+            if W::NOTES_TOUCHED && *touched != 0 {
+                self.late |= *touched <= round;
+                *touched = BROKEN;
+            }
+        } else if W::NOTES_TOUCHED {
+            touch(memory, dependent, round);
+        }
     }
 
-    fn fail(&mut self, item: Index, round: u32) {
-        if self.failed.insert(item) {
-            self.order.push(item);
-            self.rounds.push(round);
+    #[cold]
+    fn weighs(&self, memory: &mut Memory, number: GateIndex, provider: Index) -> bool {
+        let gate = self.graph.gate(number);
+        let lost = memory.weights.entry(number).or_default();
+        lost.0 += gate.loss(provider).0;
+        *lost > gate.spare()
+    }
+
+    /// Whether each item failed in the round that is its distance: no group of it had lost a member sooner.
+    pub fn rounds_are_distances(&self) -> bool {
+        let memory = self.memory();
+        let failed_otherwise =
+            |item: &Index| memory.failed.contains(*item) && memory.touched[item.0 as usize] != BROKEN;
+        if self.late {
+            return false;
         }
+        if !memory.soft.iter().any(failed_otherwise) {
+            return true;
+        }
+        let rounds = self.starts().iter().zip(0u32..);
+        let ends = self.starts().iter().skip(1).copied().chain([memory.order.len()]);
+        rounds.zip(ends).all(|((start, round), end)| {
+            let sooner = |item: &Index| (1..round).contains(&memory.touched[item.0 as usize]);
+            !memory.order[*start..end].iter().any(sooner)
+        })
+    }
+}
+
+/// A group of an item lost a member that failed in a round, and holds.
+#[inline]
+fn touch(memory: &mut Memory, item: Index, round: u32) {
+    let touched = &mut memory.touched[item.0 as usize];
+    if *touched == 0 {
+        *touched = round + 1;
+        memory.soft.push(item);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Numbered by item id, so that equal graphs give equal chains however they came to be.
 //! Invariant: every place is reached from `from` and reaches `to`; two places are joined once.
 
-use cmdb_core::graph::{Graph, Index, Link, Visited};
+use cmdb_core::graph::{Graph, Index, Links, Visited};
 use rustc_hash::FxHashMap;
 
 use super::Direction;
@@ -39,14 +39,14 @@ impl Corridor {
         Some(Corridor::of(items, from, to, ahead))
     }
 
-    fn of<'g>(items: Vec<Index>, from: Index, to: Index, ahead: impl Fn(Index) -> &'g [Link]) -> Corridor {
+    fn of<'g>(items: Vec<Index>, from: Index, to: Index, ahead: impl Fn(Index) -> Links<'g>) -> Corridor {
         let places: FxHashMap<Index, u32> = items.iter().copied().zip(0..).collect();
         let mut offsets = Vec::with_capacity(items.len() + 1);
         let mut next = Vec::new();
         for item in &items {
             offsets.push(next.len());
             let start = next.len();
-            next.extend(ahead(*item).iter().filter_map(|link| places.get(&link.other())));
+            next.extend(ahead(*item).filter_map(|link| places.get(&link.other())));
             next[start..].sort_unstable();
             let mut kept = start;
             for place in start..next.len() {
@@ -80,7 +80,7 @@ impl Corridor {
 fn search<'g>(
     graph: &Graph,
     from: Index,
-    links: impl Fn(Index) -> &'g [Link],
+    links: impl Fn(Index) -> Links<'g>,
     pass: impl Fn(Index) -> bool,
 ) -> (Visited, Vec<Index>) {
     let mut seen = Visited::of(graph);
