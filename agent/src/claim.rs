@@ -31,6 +31,8 @@ pub enum Relation {
     InstalledOn,
     /// The target makes the source available.
     ProvidedBy,
+    /// The source copies its data to the target.
+    ReplicatesTo,
 }
 
 impl Relation {
@@ -44,6 +46,7 @@ impl Relation {
             Relation::StoredOn => "stored_on",
             Relation::InstalledOn => "installed_on",
             Relation::ProvidedBy => "provided_by",
+            Relation::ReplicatesTo => "replicates_to",
         }
     }
 }

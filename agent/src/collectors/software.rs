@@ -1,9 +1,9 @@
 //! Software instances, the endpoints they listen on, and what they are connected to.
 //!
 //! ```text
-//!  processes ─┐
-//!  sockets  ──┼→ instances → endpoints → connections → claims
-//!  catalogue ─┘
+//!  processes ─┐                            ┌ connections ─┐
+//!  sockets  ──┼→ instances → endpoints ────┼ pools ────────┼→ claims
+//!  catalogue ─┘                            └ replication ──┘
 //! ```
 //!
 //! Invariant: nothing that changes at every scan is said: no process ids, counts or uses of memory. Values of
@@ -17,8 +17,11 @@ pub mod memory;
 mod name_servers;
 pub mod names;
 mod paths;
+mod pools;
 mod processes;
+mod replication;
 mod sockets;
+mod stated;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,12 +33,13 @@ use crate::host::{Host, OS_KEY};
 pub use name_servers::depends_on_name_servers;
 
 use catalogue::{Catalogue, Role};
-use connections::{Connections, Remote};
+use connections::{Connections, Places, Remote};
 use instances::{Instance, Instances};
 use memory::{Memory, Use};
 use paths::Plain;
 use processes::{Process, Processes};
 use sockets::Namespaces;
+use stated::Seen;
 
 /// Bytes of the digest of arguments.
 const ARGUMENTS_DIGEST_BYTES: usize = 16;
@@ -90,19 +94,26 @@ impl Software {
         let names = &mut memory.names;
         let instances = instances::find(host, &self.catalogue, &processes.all, &namespaces, names);
         let endpoints = endpoints::find(&namespaces, &instances);
-        let connections = connections::find(&namespaces, &instances, &endpoints);
+        let places = Places::new(&namespaces);
+        let connections = connections::find(&namespaces, &instances, &endpoints, &places);
         note_gaps(processes, &namespaces, &connections, section);
         find_owners(host, &instances, &processes.all);
 
         let accounts = processes::accounts(&host.root);
+        let seen = Seen { host, namespaces: &namespaces, endpoints: &endpoints, places: &places };
         for (index, instance) in instances.all.iter().enumerate() {
             let process = &processes.all[instance.main];
-            let mut draft = self.draft(host, instance, process, &accounts);
+            let configuration = configuration(host, instance, process);
+            let draft = self.draft(host, instance, process, configuration.as_deref(), &accounts);
+            let stated = seen.stated(index, instance, process, configuration.as_deref(), section);
+            let mut draft = stated.on(draft);
             for (target, relation) in connections.by_instance.get(&index).into_iter().flatten() {
-                let one = Use { client: instance.key.clone(), target: target.clone(), relation: *relation };
-                draft = draft.infers(*relation, target, memory.uses.see(one));
+                let Some(relation) = stated.relation(target, *relation) else { continue };
+                let one = Use { client: instance.key.clone(), target: target.clone(), relation };
+                draft = draft.infers(relation, target, memory.uses.see(one));
             }
             section.add(draft);
+            remotes.extend(stated.placed.remotes);
         }
         for endpoint in &endpoints.all {
             let provider = endpoint.provider.map(|index| instances.all[index].key.as_str());
@@ -116,6 +127,7 @@ impl Software {
         host: &Host,
         instance: &Instance,
         process: &Process,
+        configuration: Option<&str>,
         accounts: &BTreeMap<u32, String>,
     ) -> Draft {
         let name = match instance.name.as_str() {
@@ -128,10 +140,6 @@ impl Software {
         let is_server = rule.is_none_or(|rule| rule.role != Role::Client);
         let user =
             process.user.map(|number| accounts.get(&number).cloned().unwrap_or_else(|| number.to_string()));
-        let plain = if instance.is_plain { Plain::Yes } else { Plain::No };
-        let configuration = rule.and_then(|rule| {
-            paths::first(&host.root, process, &rule.configuration_path, in_container, plain)
-        });
         Draft::new(&instance.key, &instance.class, &name)
             .within(OS_KEY)
             .set("product", &instance.product)
@@ -153,6 +161,13 @@ impl Software {
     fn arguments(&self, instance: &Instance, process: &Process) -> Option<String> {
         self.arguments_allowed.contains(&instance.product).then(|| process.arguments.join(" "))
     }
+}
+
+/// Where the configuration of an instance lies.
+fn configuration(host: &Host, instance: &Instance, process: &Process) -> Option<String> {
+    let rule = instance.rule.as_ref()?;
+    let plain = if instance.is_plain { Plain::Yes } else { Plain::No };
+    paths::first(&host.root, process, &rule.configuration_path, is_in_container(host, process), plain)
 }
 
 /// A digest of the arguments, by which a change shows. None where the program writes its state over them.

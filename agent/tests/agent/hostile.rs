@@ -39,7 +39,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn files_that_hold_anything() {
-    for host in ["debian-web", "alpine-container", "rocky-server"] {
+    for host in ["debian-web", "alpine-container", "rocky-server", "balancer"] {
         let directory = tempfile::tempdir().expect("a temporary directory");
         copy(&place(host), directory.path());
         let mut all = Vec::new();

@@ -6,6 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::harness::agent;
+use crate::harness::repository;
 use crate::harness::server::Server;
 use crate::harness::shell::Shell;
 
@@ -86,6 +87,45 @@ fn what_a_host_tells_of_its_redundancy_is_proposed_asked_and_confirmed() {
     assert_eq!(affected(&shell, "disk:sdb"), states(&[("filesystem:/", "failed"), ("volume:md0", "failed")]));
     shell.verify_is_clean();
 }
+
+#[test]
+fn what_a_balancer_is_told_of_its_servers_is_proposed_and_joined_with_what_they_report() {
+    let (server, state) = (Server::start(), directory());
+    let root = repository("agent/tests/fixtures/balancer");
+    agent::once(&server.url(), state.path(), &["--root".as_ref(), root.as_os_str()]);
+    let shell = server.shell();
+    let listed = shell.ok(["groups", "--item", "software:haproxy"]);
+    let evidence = "because haproxy backend pg in /etc/haproxy/haproxy.cfg has 2 servers; 1 asked only when";
+    for part in ["proposed backend pg", "needs any of 2, 90 % sure", evidence] {
+        assert!(listed.contains(part), "{part}\n{listed}");
+    }
+    let of_pg1 = |state: &str| states(&[("endpoint:tcp/5000", state), ("software:haproxy", state)]);
+    assert_eq!(affected(&shell, "remote:tcp/10.2.0.31:5432"), of_pg1("at_risk"));
+    // The database's own host reports: its endpoint is the one that the balancer was told of.
+    let database = directory();
+    for (path, text) in DATABASE {
+        put(database.path(), path, text);
+    }
+    let (own, at) = (directory(), database.path());
+    agent::once(&server.url(), own.path(), &["--root".as_ref(), at.as_os_str()]);
+    let endpoint = shell.json(&["show", "remote:tcp/10.2.0.31:5432"]);
+    assert_eq!(endpoint["attributes"]["host_name"]["value"], "pg1");
+    shell.ok(["groups", "confirm", "software:haproxy", "backend pg", "--reason", "tried"]);
+    assert_eq!(affected(&shell, "remote:tcp/10.2.0.31:5432"), states(&[("software:haproxy", "degraded")]));
+    shell.verify_is_clean();
+}
+
+/// The host of one of the balancer's servers: something listens on 10.2.0.31:5432.
+const DATABASE: [(&str, &str); 5] = [
+    ("etc/machine-id", "ffeeddccbbaa99887766554433221100\n"),
+    ("proc/sys/kernel/hostname", "pg1\n"),
+    ("proc/1/net/fib_trie", "Main:\n     |-- 10.2.0.31\n        /32 host LOCAL\n"),
+    ("proc/1/net/route", "Iface\tDestination\n"),
+    (
+        "proc/1/net/tcp",
+        "head\n 0: 1F00020A:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 113 0 31 1\n",
+    ),
+];
 
 fn states(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, state)| ((*key).to_owned(), (*state).to_owned())).collect()

@@ -68,19 +68,26 @@ pub struct Connections {
 }
 
 /// Finds what each instance uses.
-pub fn find(namespaces: &Namespaces, instances: &Instances, endpoints: &Endpoints) -> Connections {
+pub fn find(
+    namespaces: &Namespaces,
+    instances: &Instances,
+    endpoints: &Endpoints,
+    places: &Places<'_>,
+) -> Connections {
     let mut found = Connections::default();
-    let places = Places::new(namespaces);
     for (id, namespace) in &namespaces.all {
         for socket in &namespace.sockets {
             let owner = instances.owner_of.get(&socket.inode).copied();
             if owner.is_none() {
                 found.unowned += 1;
             }
-            let Some(client) = owner.filter(|_| is_client_end(*id, socket, namespaces, &places)) else {
+            let Some(client) = owner.filter(|_| is_client_end(*id, socket, namespaces, places)) else {
                 continue;
             };
-            let Some(target) = places.target(*id, socket, endpoints) else { continue };
+            let own = Some(socket.local.ip());
+            let Some(target) = places.target(*id, socket.protocol, socket.remote, own, endpoints) else {
+                continue;
+            };
             let key = match target {
                 Target::Here(endpoint) if endpoints.all[endpoint].provider == Some(client) => continue,
                 Target::Here(endpoint) => endpoints.all[endpoint].key.clone(),
@@ -125,20 +132,24 @@ fn is_client_end(id: NamespaceId, socket: &Socket, namespaces: &Namespaces, plac
     !accepted
 }
 
-enum Target {
+/// What answers at an address.
+pub enum Target {
+    /// The endpoint of this host with this index.
     Here(usize),
+    /// An endpoint elsewhere.
     Elsewhere(Remote),
 }
 
 /// Which addresses and ports are on this host, and in which namespace.
-struct Places<'a> {
+pub struct Places<'a> {
     namespaces: &'a Namespaces,
     listening: HashSet<(NamespaceId, Protocol, SocketAddr)>,
     by_address: HashMap<IpAddr, Vec<NamespaceId>>,
 }
 
 impl<'a> Places<'a> {
-    fn new(namespaces: &'a Namespaces) -> Self {
+    /// Those of all namespaces.
+    pub fn new(namespaces: &'a Namespaces) -> Self {
         let mut listening = HashSet::new();
         let mut by_address: HashMap<IpAddr, Vec<NamespaceId>> = HashMap::new();
         for (id, namespace) in &namespaces.all {
@@ -156,25 +167,31 @@ impl<'a> Places<'a> {
         any(local.ip()) || any(IpAddr::from([0; 4])) || any(IpAddr::from([0u16; 8]))
     }
 
-    fn target(&self, id: NamespaceId, socket: &Socket, endpoints: &Endpoints) -> Option<Target> {
-        let remote = socket.remote;
+    /// What answers at an address, seen from a namespace; `local`: the end it was asked from. `None`: the address is
+    /// this host's own, and nothing listens there.
+    pub fn target(
+        &self,
+        id: NamespaceId,
+        protocol: Protocol,
+        remote: SocketAddr,
+        local: Option<IpAddr>,
+        endpoints: &Endpoints,
+    ) -> Option<Target> {
         let own = self.namespaces.all.get(&id)?;
-        let is_own = remote.ip().is_loopback()
-            || remote.ip() == socket.local.ip()
-            || own.addresses.contains(&remote.ip());
+        let is_own =
+            remote.ip().is_loopback() || Some(remote.ip()) == local || own.addresses.contains(&remote.ip());
         let mut namespaces = Vec::new();
         if is_own {
             namespaces.push(id);
         } else if let Some(others) = self.by_address.get(&remote.ip()) {
             namespaces.extend(others);
         }
-        let here =
-            namespaces.iter().find_map(|namespace| endpoints.answering(*namespace, socket.protocol, remote));
+        let here = namespaces.iter().find_map(|namespace| endpoints.answering(*namespace, protocol, remote));
         match here {
             Some(endpoint) => Some(Target::Here(endpoint)),
             // Nothing listens there any more, and the address means nothing to others.
             None if is_own => None,
-            None => Some(Target::Elsewhere(Remote::At(socket.protocol, remote))),
+            None => Some(Target::Elsewhere(Remote::At(protocol, remote))),
         }
     }
 }

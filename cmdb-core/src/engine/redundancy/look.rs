@@ -155,7 +155,12 @@ fn server(reader: &Reader, provider: ItemId) -> Result<Option<Server>, EngineErr
         clusters: BTreeMap::new(),
         replicas: BTreeSet::new(),
     };
-    for edge in reader.outgoing(behind.id)?.into_iter().filter(Relationship::stands) {
+    // A replica knows its primary by the endpoint that it copies from.
+    let mut edges = reader.outgoing(behind.id)?;
+    if let Some(endpoint) = &endpoint {
+        edges.extend(reader.outgoing(endpoint.id)?.into_iter().filter(|edge| edge.kind == REPLICATES));
+    }
+    for edge in edges.into_iter().filter(Relationship::stands) {
         match edge.kind.as_str() {
             CLUSTERED => {
                 let name = reader.item(edge.to)?.map(|cluster| cluster.name).unwrap_or_default();

@@ -141,6 +141,45 @@ fn servers_alike_behind_one_client_are_proposed_as_a_group_of_which_any_will_do(
     bench.reopen().check();
 }
 
+/// A replica knows its primary by the address that it copies from, which is the primary's own endpoint.
+#[test]
+fn a_replica_that_names_its_primary_by_its_endpoint_makes_the_group_surer() {
+    let bench = estate(&["oak", "elm"]);
+    let confidence = |bench: &Bench| groups(bench, When::Now)[0].confidence;
+    assert_eq!(confidence(&bench), 0.6);
+    let os = item("os", "operating_system", &[("host_name", text("elm")), ("machine_id", text("elm"))]);
+    let remote = item(
+        "remote:tcp/oak:5432",
+        "endpoint",
+        &[
+            ("protocol", text("tcp")),
+            ("port", Value::Integer(5432)),
+            ("sockets", Value::List(vec![text("tcp/oak:5432")])),
+        ],
+    );
+    let endpoint = item(
+        "endpoint:tcp/5432",
+        "endpoint",
+        &[
+            ("protocol", text("tcp")),
+            ("port", Value::Integer(5432)),
+            ("host_name", text("elm")),
+            ("binding", text("tcp/5432")),
+            ("sockets", Value::List(vec![text("tcp/elm:5432")])),
+        ],
+    );
+    let endpoint = related(within(endpoint, "os"), "provided_by", key("postgresql"), false);
+    let mut replica = within(database("elm"), "os");
+    let mut fed = relationship(key("remote:tcp/oak:5432"), "replicates_to", key("postgresql"), false);
+    fed.to = crate::claim::Reference::This;
+    replica.relationships.push(fed);
+    bench.report("elm", vec![section("software", &[os, replica, endpoint, remote])]);
+    look(&bench);
+    assert_eq!(confidence(&bench), 0.9);
+    let evidence = &groups(&bench, When::Now)[0].evidence;
+    assert!(evidence.ends_with("they replicate to one another"), "{evidence}");
+}
+
 #[test]
 fn a_proposal_follows_the_facts_and_goes_with_them() {
     let bench = estate(&["db1", "db2"]);
