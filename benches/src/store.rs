@@ -21,7 +21,7 @@ use cmdb_core::claim::Claim;
 use cmdb_core::claim::UnitKind;
 use cmdb_core::engine::{
     Actor, Applied, Apply, Clock, Cmdb, EngineError, Import, ImportOutcome, List, Opened,
-    Options as EngineOptions, Report, ReportOutcome, SourceName, StagedFile, When,
+    Options as EngineOptions, Report, ReportOutcome, SourceName, StagedFile, TrialOptions, When,
 };
 use cmdb_core::import::Format;
 use cmdb_core::model::{ItemId, Revision, Schema, SourceId, SourceKind, Timestamp};
@@ -129,6 +129,7 @@ pub fn run(options: &Options) -> Result<()> {
     let before = engine.reader()?.revision();
     pipeline(&mut figures, &engine, &store, items)?;
     as_of(&mut figures, &engine, before)?;
+    trial(&mut figures, &engine, &data)?;
     engine.close();
     drop((engine, store));
     bare(&mut figures, &data, items)?;
@@ -415,6 +416,33 @@ fn as_of(figures: &mut Figures, engine: &Cmdb, before: Revision) -> Result<()> {
         value: format!("{:.3} s", wall.as_secs_f64()),
         reached: None,
         beside: format!("{} items", page.total),
+    });
+    Ok(())
+}
+
+/// Rules that are not in force, on everything that is stored.
+fn trial(figures: &mut Figures, engine: &Cmdb, data: &Path) -> Result<()> {
+    const RULES: &str = "[[order]]\nclasses = [\"application\"]\nsources = [\"import\", \"agent\"]\n";
+    let schema = Schema::load(&[("order.toml".to_owned(), RULES.to_owned())])
+        .map_err(|findings| anyhow::anyhow!("the rules of the bench: {findings:?}"))?;
+    let directory = data.parent().context("the store lies in a directory")?;
+    machine::forget_peak()?;
+    let resident = machine::resident_peak()?;
+    let (found, wall, spent) =
+        timed(|| Ok(engine.reader()?.try_schema(&schema, TrialOptions::new(100, directory))?))?;
+    let peak = machine::resident_peak()?;
+    figures.add(Figure {
+        what: "trying rules on everything (`rules test`)",
+        reach: "bounded memory",
+        value: format!("{:.1} s CPU, {:.1} s wall", spent.as_secs_f64(), wall.as_secs_f64()),
+        reached: None,
+        beside: format!(
+            "{} items, {} relationships; peak memory {} MiB, of which {} MiB before",
+            found.items,
+            found.relationships,
+            peak >> 20,
+            resident >> 20
+        ),
     });
     Ok(())
 }

@@ -778,7 +778,15 @@ pub fn tested_rules() -> TestRulesResponse {
         }],
         shared_total: 1,
         relationships: 4_000_000,
-        notes: vec!["identification by looked-up rows is not tried".into()],
+        split: vec![RulesSplit {
+            item: "@7".into(),
+            name: "web-1".into(),
+            parts: vec![
+                RulesPart { claims: vec!["agent.web1:host".into(), "webshop:web-1".into()] },
+                RulesPart { claims: vec!["cloud:i-0a".into()] },
+            ],
+        }],
+        split_total: 1,
         ..Default::default()
     }
 }

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use cmdb_proto::v1::{RulesChange, RulesFile, RulesIdentifier, TestRulesRequest, TestRulesResponse, Value};
+use cmdb_proto::v1::{
+    RulesChange, RulesFile, RulesIdentifier, RulesPart, TestRulesRequest, TestRulesResponse, Value,
+};
 use serde_json::{Value as Json, json};
 
 use crate::error::CommandError;
@@ -79,6 +81,14 @@ fn object(answer: &TestRulesResponse) -> Json {
             })
         })
         .collect();
+    let split: Vec<Json> = answer
+        .split
+        .iter()
+        .map(|split| {
+            let parts: Vec<&[String]> = split.parts.iter().map(|part| part.claims.as_slice()).collect();
+            json!({ "item": split.item, "name": split.name, "parts": parts })
+        })
+        .collect();
     let identifiers = |listed: &[RulesIdentifier]| -> Vec<Json> { listed.iter().map(identifier).collect() };
     json!({
         "revision": answer.revision,
@@ -95,7 +105,8 @@ fn object(answer: &TestRulesResponse) -> Json {
         "parted_total": answer.parted_total,
         "relationships": answer.relationships,
         "relationships_changed": answer.relationships_changed,
-        "notes": answer.notes,
+        "split": split,
+        "split_total": answer.split_total,
     })
 }
 
@@ -140,6 +151,15 @@ fn text(out: &mut dyn Write, answer: &TestRulesResponse) -> io::Result<()> {
             left(out, total, listed.len())?;
         }
     }
+    if answer.split_total > 0 {
+        writeln!(out, "{HEADING}CLAIMS OF ONE ITEM THAT WOULD NOT MEET AGAIN{HEADING:#}")?;
+        for split in &answer.split {
+            let part = |part: &RulesPart| escape::line(&part.claims.join(", ")).to_string();
+            let parts = split.parts.iter().map(part).collect::<Vec<_>>().join(" | ");
+            writeln!(out, "  {} ({}): {parts}", escape::line(&split.name), split.item)?;
+        }
+        left(out, answer.split_total, answer.split.len())?;
+    }
     writeln!(
         out,
         "{} of {} items would change in {} values; {} of {} relationships would be decided by another source",
@@ -149,9 +169,6 @@ fn text(out: &mut dyn Write, answer: &TestRulesResponse) -> io::Result<()> {
         words::number(answer.relationships_changed),
         words::number(answer.relationships),
     )?;
-    for note in &answer.notes {
-        writeln!(out, "{WARN}note{WARN:#}: {}", escape::line(note))?;
-    }
     writeln!(
         out,
         "{FAINT}tried at revision {}: {}{FAINT:#}",
@@ -211,7 +228,7 @@ mod tests {
             "not listed: 41 more",
             "serial_number j6p5nq2 (strong): @2, @3",
             "1 of 1,000,000 items would change in 42 values",
-            "note: ",
+            "web-1 (@7): agent.web1:host, webshop:web-1 | cloud:i-0a",
         ] {
             assert!(out.contains(expected), "{expected}\n{out}");
         }

@@ -16,7 +16,9 @@ pub use identity::{
     Bid, Contest, DuplicateKind, DuplicateSet, Explanation, IdentifierEvidence, StatedIdentifier,
 };
 pub use resolve::Resolved;
-pub use trial::{Listed, SharedIdentifier, Stands, Trial, TrialChange, TrialOptions, TrialRefusal};
+pub use trial::{
+    Listed, SharedIdentifier, Stands, Trial, TrialChange, TrialOptions, TrialRefusal, TrialSplit,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Classes and relationship types, as they go out.
 
-use cmdb_core::engine::{SharedIdentifier, TrialChange, TrialRefusal};
+use cmdb_core::engine::{SharedIdentifier, TrialChange, TrialRefusal, TrialSplit};
+use cmdb_core::model::SourceId;
 use cmdb_core::model::schema::{Attribute, Class, RelationshipType, Rule};
 use cmdb_proto::v1;
 
@@ -89,7 +90,8 @@ pub fn trial_to(answer: &TrialAnswer) -> v1::TestRulesResponse {
         parted_total: trial.parted.total,
         relationships: trial.relationships,
         relationships_changed: trial.relationships_changed,
-        notes: trial.notes.clone(),
+        split: trial.split.first.iter().map(|split| split_to(split, answer)).collect(),
+        split_total: trial.split.total,
     }
 }
 
@@ -114,6 +116,20 @@ fn refusal_to(refusal: &TrialRefusal) -> v1::RulesRefusal {
         item: refusal.item.to_string(),
         name: refusal.name.clone(),
         problem: Some(problem_of(&refusal.problem)),
+    }
+}
+
+fn split_to(split: &TrialSplit, answer: &TrialAnswer) -> v1::RulesSplit {
+    let part = |claims: &Vec<(SourceId, String)>| v1::RulesPart {
+        claims: claims
+            .iter()
+            .map(|(source, key)| format!("{}:{key}", answer.names.source(*source)))
+            .collect(),
+    };
+    v1::RulesSplit {
+        item: split.item.to_string(),
+        name: split.name.clone(),
+        parts: split.parts.iter().map(part).collect(),
     }
 }
 

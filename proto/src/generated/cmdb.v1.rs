@@ -7292,9 +7292,11 @@ pub struct TestRulesResponse {
     /// another source's claim would decide
     #[prost(uint64, tag = "14")]
     pub relationships_changed: u64,
-    /// what was not tried
-    #[prost(string, repeated, tag = "15")]
-    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// items held together by what would identify nothing any more
+    #[prost(message, repeated, tag = "16")]
+    pub split: ::prost::alloc::vec::Vec<RulesSplit>,
+    #[prost(uint64, tag = "17")]
+    pub split_total: u64,
 }
 /// An attribute of an item that would have another value, or another source. Also class, name and status.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -7324,6 +7326,24 @@ pub struct RulesRefusal {
     pub name: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "3")]
     pub problem: ::core::option::Option<Problem>,
+}
+/// An item whose claims would not meet if they were stated anew.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RulesSplit {
+    /// @42
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "3")]
+    pub parts: ::prost::alloc::vec::Vec<RulesPart>,
+}
+/// Claims that would still meet.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RulesPart {
+    /// source:key
+    #[prost(string, repeated, tag = "1")]
+    pub claims: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RulesIdentifier {

@@ -7,11 +7,14 @@
 //! people, and to what sources say from then on. So what is shown of identifiers is what sources will be met with.
 
 mod identities;
+mod rows;
+mod splits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub use identities::SharedIdentifier;
+pub use splits::TrialSplit;
 
 use super::Reader;
 use crate::engine::request::EngineError;
@@ -63,10 +66,10 @@ pub struct Trial {
     pub shared: Listed<SharedIdentifier>,
     /// Identifiers that items have in common now, and would not.
     pub parted: Listed<SharedIdentifier>,
+    /// Items that are held together by what would identify nothing any more.
+    pub split: Listed<TrialSplit>,
     /// Relationships that another source's claim would decide.
     pub relationships_changed: u64,
-    /// What was not tried.
-    pub notes: Vec<String>,
 }
 
 /// The first of them, and how many there are.
@@ -134,7 +137,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read, or the directory not be written.
     pub fn try_schema(&self, schema: &Schema, options: TrialOptions<'_>) -> Result<Trial, EngineError> {
-        let mut trial = Trial { revision: self.revision(), notes: notes(schema), ..Trial::default() };
+        let mut trial = Trial { revision: self.revision(), ..Trial::default() };
         let mut identities = Identities::new(options);
         let mut ids: Vec<ItemId> = Vec::with_capacity(AT_ONCE);
         store::for_each(self.snapshot(), Table::Items, Range::all(), |row, _| {
@@ -164,7 +167,10 @@ impl Reader {
             }
             trial.items += 1;
             self.try_item(&item, schema, options, trial);
-            identities.add(&item, self.schema(), schema)?;
+            if let Some(split) = splits::split(&item, self.schema(), schema) {
+                trial.split.add(options.limit, || split);
+            }
+            identities.add(self, &item, schema)?;
         }
         Ok(())
     }
@@ -278,19 +284,4 @@ fn stands(item: &Item) -> BTreeMap<&str, Stands> {
     all.insert("name", follows(&item.name));
     all.insert("status", follows(item.status.name()));
     all
-}
-
-/// The rules of a schema that a trial does not try.
-fn notes(schema: &Schema) -> Vec<String> {
-    let looks_up = |class: &&crate::model::schema::Class| {
-        class.identification.iter().any(|rule| rule.lookup.is_some() && rule.declared_by == class.name)
-    };
-    let classes: Vec<&str> = schema.classes().filter(looks_up).map(|class| class.name.as_str()).collect();
-    if classes.is_empty() {
-        return Vec::new();
-    }
-    vec![format!(
-        "identification by looked-up rows is not tried, it depends on what is reported together: {}",
-        classes.join(", ")
-    )]
 }

@@ -119,3 +119,61 @@ fn what_would_be_refused_is_told_and_lists_end_while_counts_go_on() {
     let gone = try_out(&bench, &Schema::built_in(), 1, 1 << 20);
     assert_eq!((gone.refused.first.len(), gone.refused.total), (1, 4), "every claim that says gadget");
 }
+
+const SLOT: &str = r#"
+[[class]]
+name = "slot"
+parent = "hardware"
+title = "Slot"
+description = "A part of a gadget."
+[class.attributes]
+mark = { type = "text", indexed = true, description = "What is written on it." }
+"#;
+
+#[test]
+fn rows_of_items_are_tried_as_well() {
+    let bench = bench_under(schema(&format!("{NOW}{SLOT}")));
+    let slot = |key: &str, mark: &str, of: &str| within(item(key, "slot", &[("mark", text(mark))]), of);
+    bench.report(
+        "agent-1",
+        vec![section(
+            "one",
+            &[
+                gadget("a", "T1", "1"),
+                gadget("b", "T2", "1"),
+                gadget("c", "T3", "1"),
+                slot("a-1", "M-1", "a"),
+                slot("b-1", "M-1", "b"),
+                slot("c-1", "M-2", "c"),
+            ],
+        )],
+    );
+    let lookup =
+        "identified_by = [{ lookup = { class = \"slot\", attribute = \"mark\" } }]\n[class.attributes]";
+    let tried = schema(&format!("{}{SLOT}", NOW.replace("[class.attributes]", lookup)));
+    let trial = try_out(&bench, &tried, 100, 1 << 20);
+    let [shared] = trial.shared.first.as_slice() else { panic!("{:?}", trial.shared) };
+    assert_eq!(shared.items, [bench.find("a").id, bench.find("b").id]);
+    assert_eq!((shared.values.len(), shared.strong), (1, false), "{shared:?}");
+    let bench = bench.reopen_under(tried);
+    let back = try_out(&bench, &schema(&format!("{NOW}{SLOT}")), 100, 1 << 20);
+    assert_eq!((back.shared.total, back.parted.total), (0, 1));
+}
+
+#[test]
+fn claims_that_only_a_rule_holds_together_are_told_one_by_one() {
+    let bench = bench_under(schema(&tags_identify()));
+    for (source, key) in [("agent-1", "a"), ("agent-2", "z")] {
+        bench.report(source, vec![section("one", &[gadget(key, "T1", "4")])]);
+    }
+    let id = bench.find("a").id;
+    assert_eq!(bench.find("z").id, id);
+    let of = |trial: &Trial| -> Vec<(ItemId, Vec<Vec<String>>)> {
+        let keys = |part: &Vec<(_, String)>| part.iter().map(|(_, key)| key.clone()).collect();
+        trial.split.first.iter().map(|split| (split.item, split.parts.iter().map(keys).collect())).collect()
+    };
+    let same = try_out(&bench, &schema(&tags_identify()), 100, 1 << 20);
+    assert_eq!(same.split.total, 0);
+    let without = try_out(&bench, &schema(NOW), 100, 1 << 20);
+    assert_eq!(of(&without), [(id, vec![vec!["a".to_owned()], vec!["z".to_owned()]])]);
+}

@@ -3,14 +3,13 @@
 //! Each identifier of each item becomes a row `[digest][item][under which rules, how strong]`; sorted, the items of one
 //! identifier stand together.
 
-use super::{Trial, TrialOptions};
-use crate::change::{claim_identifiers, item_identifiers};
+use super::{Trial, TrialOptions, rows};
+use crate::change::item_identifiers;
 use crate::engine::read::Reader;
 use crate::engine::request::EngineError;
 use crate::identify::{self, Identifier};
 use crate::model::schema::{Schema, Strength};
 use crate::model::{Item, ItemId};
-use crate::store::StoreError;
 use crate::store::runs::Runs;
 
 /// The most items of one identifier that are listed.
@@ -78,9 +77,10 @@ impl<'a> Identities<'a> {
         Identities { options, rows: Runs::new(options.directory, options.memory_bytes) }
     }
 
-    pub(super) fn add(&mut self, item: &Item, now: &Schema, tried: &Schema) -> Result<(), StoreError> {
-        for (schema, flag) in [(now, 0), (tried, TRIED)] {
-            for identifier in item_identifiers(item, schema) {
+    pub(super) fn add(&mut self, reader: &Reader, item: &Item, tried: &Schema) -> Result<(), EngineError> {
+        for (schema, flag) in [(reader.schema(), 0), (tried, TRIED)] {
+            let by_rows = rows::identifiers(reader, item, schema)?;
+            for identifier in item_identifiers(item, schema).into_iter().chain(by_rows) {
                 let strong = if identifier.strength == Strength::Strong { STRONG } else { 0 };
                 let mut row = [0; ROW_BYTES];
                 row[..16].copy_from_slice(&identifier.digest);
@@ -149,12 +149,15 @@ fn shared(
 ) -> Result<SharedIdentifier, EngineError> {
     let ids: Vec<ItemId> = sharing.first.iter().map(|(id, _)| *id).collect();
     let items: Vec<Item> = reader.items(&ids)?.into_iter().flatten().collect();
-    let of_first = |item: &Item| -> Option<Identifier> {
-        let mut all = item.standing().flat_map(|claim| claim_identifiers(item, claim, schema));
-        all.find(|identifier| identifier.digest == *digest)
+    let (attributes, values) = match items.first() {
+        Some(item) => {
+            let by_rows = rows::identifiers(reader, item, schema)?;
+            let all = item_identifiers(item, schema).into_iter().chain(by_rows);
+            let found = all.into_iter().find(|identifier| identifier.digest == *digest);
+            found.map(|found| (found.attributes, found.values)).unwrap_or_default()
+        }
+        None => Default::default(),
     };
-    let identifier = items.iter().find_map(of_first);
-    let (attributes, values) = identifier.map(|found| (found.attributes, found.values)).unwrap_or_default();
     let strong_of = |item: &Item| -> Vec<Identifier> {
         let all = item_identifiers(item, schema).into_iter();
         all.filter(|identifier| identifier.strength == Strength::Strong).collect()
