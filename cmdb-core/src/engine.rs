@@ -15,6 +15,7 @@ pub mod request;
 
 mod arrivals;
 mod correct;
+mod edge_units;
 mod image;
 mod import;
 mod ingest;
@@ -120,6 +121,7 @@ impl Cmdb {
     ) -> Result<Cmdb, EngineError> {
         let epoch = store.claim_writer()?;
         arrivals::fill(&*store, epoch)?;
+        edge_units::move_over(&*store, epoch)?;
         let schema = Arc::new(schema);
         let (mut start, renewed) = start(&*store.snapshot()?, &schema)?;
         if renewed {

@@ -48,9 +48,9 @@ pub enum Table {
     Outgoing = 4,
     /// (to, type, from) chunks → packed names of relationships.
     Incoming = 5,
-    /// (kind, key, source) → what became of that unit of that source.
+    /// (kind, key, source) → what became of that unit of that source, of units that are about an item.
     Units = 6,
-    /// (source, scope, kind, key) → digest: what a scope names.
+    /// (source, scope, kind, key) → digest: which items a scope names.
     ScopeUnits = 7,
     /// source → name, kind, what it last reported.
     Sources = 8,
@@ -86,11 +86,13 @@ pub enum Table {
     Retention = 23,
     /// place of a change that was dropped → where its item's chain goes on; empty: it ends.
     Skips = 24,
+    /// (source, kind, key) → what became of that unit, of units that are about relationships or a group alone.
+    EdgeUnits = 25,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Table; 25] = [
+    pub const ALL: [Table; 26] = [
         Table::Meta,
         Table::Commits,
         Table::Changes,
@@ -116,6 +118,7 @@ impl Table {
         Table::Baselines,
         Table::Retention,
         Table::Skips,
+        Table::EdgeUnits,
     ];
 
     /// Its name on disk.
@@ -147,6 +150,7 @@ impl Table {
             Table::Baselines => "baselines",
             Table::Retention => "retention",
             Table::Skips => "skips",
+            Table::EdgeUnits => "edge_units",
         }
     }
 }

@@ -419,8 +419,9 @@ impl<'s> Draft<'s> {
         kind: UnitKind,
         unit: &str,
     ) -> Result<Option<UnitRecord>, StoreError> {
-        let found = self.row(Table::Units, &key::unit(source, kind, unit))?;
-        found.map(|bytes| record::decode(Table::Units, &bytes)).transpose()
+        let (table, row) = unit_row(source, kind, unit);
+        let found = self.row(table, &row)?;
+        found.map(|bytes| record::decode(table, &bytes)).transpose()
     }
 
     /// Reads ahead what became of units that will be asked for.
@@ -432,8 +433,13 @@ impl<'s> Draft<'s> {
         source: SourceId,
         units: impl Iterator<Item = (UnitKind, &'u str)>,
     ) -> Result<(), StoreError> {
-        let keys = units.map(|(kind, unit)| key::unit(source, kind, unit)).collect();
-        self.rows.fetch(&*self.transaction, Table::Units, keys)
+        let (mut items, mut edges) = (Vec::new(), Vec::new());
+        for (kind, unit) in units {
+            let (table, row) = unit_row(source, kind, unit);
+            if table == Table::Units { &mut items } else { &mut edges }.push(row);
+        }
+        self.rows.fetch(&*self.transaction, Table::Units, items)?;
+        self.rows.fetch(&*self.transaction, Table::EdgeUnits, edges)
     }
 
     /// Keeps what became of a unit.
@@ -451,20 +457,23 @@ impl<'s> Draft<'s> {
         if before.as_ref() == Some(what) {
             return Ok(());
         }
+        let (table, row) = unit_row(source, kind, unit);
+        let value = record::encode(self.start.schema_number, what);
+        self.rows.put(table, row, value);
+        if kind != UnitKind::Item {
+            return Ok(());
+        }
         let before_item = before.as_ref().and_then(|before| before.item);
         if let Some(before) = before.filter(|before| before.scope != what.scope) {
             self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
         }
-        let bound = before_item != what.item && kind == UnitKind::Item;
-        if bound && self.start.claims_waiting > 0 {
+        if before_item != what.item && self.start.claims_waiting > 0 {
             let name = reconcile::Sources::name_and_kind(self, source).0;
             let awaited = key::awaited(name, unit);
             self.touched_values.insert((key::AWAITED_KEY.to_owned(), awaited));
         }
         let listed = key::scope_unit(source, &what.scope, kind, unit);
         self.rows.put(Table::ScopeUnits, listed, what.digest.clone());
-        let row = record::encode(self.start.schema_number, what);
-        self.rows.put(Table::Units, key::unit(source, kind, unit), row);
         Ok(())
     }
 
@@ -474,10 +483,16 @@ impl<'s> Draft<'s> {
     /// When the store cannot be read.
     pub fn unsettle(&mut self, source: SourceId) -> Result<(), StoreError> {
         let all = source.0.to_be_bytes();
-        for (row, digest) in self.rows(Table::ScopeUnits, &all, UNITS_MAX)? {
-            let Some((_, _, kind, unit)) = key::split_scope_unit(&row).filter(|_| !digest.is_empty()) else {
-                continue;
-            };
+        let items = self.rows(Table::ScopeUnits, &all, UNITS_MAX)?.into_iter();
+        let items = items.filter(|(_, digest)| !digest.is_empty()).filter_map(|(row, _)| {
+            let (_, _, kind, unit) = key::split_scope_unit(&row)?;
+            Some((kind, unit))
+        });
+        let edges = self.rows(Table::EdgeUnits, &all, UNITS_MAX)?.into_iter().filter_map(|(row, _)| {
+            let (_, kind, unit) = key::split_edge_unit(&row)?;
+            Some((kind, unit))
+        });
+        for (kind, unit) in items.chain(edges) {
             if let Some(mut kept) = self.unit(source, kind, &unit)? {
                 kept.digest = vec![0];
                 self.put_unit(source, kind, &unit, &kept)?;
@@ -498,8 +513,11 @@ impl<'s> Draft<'s> {
     /// When the store cannot be read.
     pub fn remove_unit(&mut self, source: SourceId, kind: UnitKind, unit: &str) -> Result<(), StoreError> {
         if let Some(before) = self.unit(source, kind, unit)? {
-            self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
-            self.rows.delete(Table::Units, key::unit(source, kind, unit));
+            let (table, row) = unit_row(source, kind, unit);
+            self.rows.delete(table, row);
+            if kind == UnitKind::Item {
+                self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
+            }
         }
         Ok(())
     }
@@ -771,6 +789,16 @@ impl Index for Draft<'_> {
 
     fn distinct_from(&self, item: ItemId) -> Result<Vec<ItemId>, StoreError> {
         Ok(self.item(item)?.map(|item| item.distinct_from.clone()).unwrap_or_default())
+    }
+}
+
+/// Where a unit is kept.
+fn unit_row(source: SourceId, kind: UnitKind, unit: &str) -> (Table, Vec<u8>) {
+    match kind {
+        UnitKind::Item => (Table::Units, key::unit(source, kind, unit)),
+        UnitKind::Relationship | UnitKind::Redundancy => {
+            (Table::EdgeUnits, key::edge_unit(source, kind, unit))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::change::Draft;
 use crate::claim::UnitKind;
 use crate::import::{LineProblem, Located, ReadError, Record, reader};
 use crate::model::{Problem, Reason, Schema, SourceId};
+use crate::store::record::{self, UnitRecord};
 use crate::store::scratch::{Place, Scratch};
 use crate::store::{StoreError, Table, key};
 use tracked::{Line, Tracked};
@@ -354,17 +355,23 @@ impl Run<'_> {
         let mut entries = 0u64;
         let mut gone = Vec::new();
         let prefix = key::scope(source, SCOPE);
-        draft.for_each_stored(Table::ScopeUnits, &prefix, |row, digest| {
-            if digest == WITHDRAWN {
-                return Ok(());
-            }
+        let mut entry = |kind, unit: String| {
             entries += 1;
-            if let Some((_, _, kind, unit)) = key::split_scope_unit(row)
-                && !self.seen.has(&key::unit(SourceId(0), kind, &unit))?
-            {
+            if !self.seen.has(&key::unit(SourceId(0), kind, &unit))? {
                 gone.push((kind, unit));
             }
             Ok::<(), StoreError>(())
+        };
+        draft.for_each_stored(Table::ScopeUnits, &prefix, |row, digest| {
+            match key::split_scope_unit(row).filter(|_| digest != WITHDRAWN) {
+                Some((_, _, kind, unit)) => entry(kind, unit),
+                None => Ok(()),
+            }
+        })?;
+        draft.for_each_stored(Table::EdgeUnits, &source.0.to_be_bytes(), |row, bytes| {
+            let Some((_, kind, unit)) = key::split_edge_unit(row) else { return Ok(()) };
+            let kept: UnitRecord = record::decode(Table::EdgeUnits, bytes)?;
+            if kept.scope == SCOPE { entry(kind, unit) } else { Ok(()) }
         })?;
         let asked = self.import.allow_withdraw;
         let allowed = if asked > 0 { asked } else { entries * WITHDRAW_PERCENT / 100 };

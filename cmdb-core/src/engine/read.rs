@@ -430,12 +430,14 @@ impl Reader {
     /// When the store cannot be read.
     pub fn sources(&self) -> Result<Vec<SourceState>, EngineError> {
         let mut entries: BTreeMap<SourceId, u64> = BTreeMap::new();
-        store::for_each(self.snapshot(), Table::ScopeUnits, Range::all(), |row, digest| {
-            if let (Some((source, _)), false) = (row.split_first_chunk::<4>(), digest.is_empty()) {
-                *entries.entry(SourceId(u32::from_be_bytes(*source))).or_default() += 1;
-            }
-            Ok::<(), EngineError>(())
-        })?;
+        for table in [Table::ScopeUnits, Table::EdgeUnits] {
+            store::for_each(self.snapshot(), table, Range::all(), |row, said| {
+                if let (Some((source, _)), false) = (row.split_first_chunk::<4>(), said.is_empty()) {
+                    *entries.entry(SourceId(u32::from_be_bytes(*source))).or_default() += 1;
+                }
+                Ok::<(), EngineError>(())
+            })?;
+        }
         let mut incomplete: BTreeMap<SourceId, Vec<(String, String)>> = BTreeMap::new();
         store::for_each(self.snapshot(), Table::Scopes, Range::all(), |row, bytes| {
             let scope: ScopeRecord = record::decode(Table::Scopes, bytes)?;

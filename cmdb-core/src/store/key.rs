@@ -1,5 +1,6 @@
 //! How keys are laid out: big-endian numbers and length-safe texts, so that byte order is the order wanted.
 
+use super::record::{join_key, split_key};
 use crate::claim::UnitKind;
 use crate::model::{ItemId, Revision, SourceId, Timestamp};
 
@@ -169,6 +170,24 @@ pub fn split_unit(key: &[u8]) -> Option<(SourceId, UnitKind, String)> {
     let (text, rest) = split_text(rest)?;
     let source: [u8; 4] = rest.try_into().ok()?;
     Some((SourceId(u32::from_be_bytes(source)), kind_of(*kind)?, text))
+}
+
+/// The key of a unit in `EdgeUnits`. Such keys name both ends and the type between them, so they are kept short; no order
+/// of theirs is wanted.
+#[must_use]
+pub fn edge_unit(source: SourceId, kind: UnitKind, unit: &str) -> Vec<u8> {
+    let mut key = source.0.to_be_bytes().to_vec();
+    key.push(kind_byte(kind));
+    split_key(unit, &mut key);
+    key
+}
+
+/// Reads a key of `EdgeUnits`.
+#[must_use]
+pub fn split_edge_unit(key: &[u8]) -> Option<(SourceId, UnitKind, String)> {
+    let (source, rest) = key.split_first_chunk::<4>()?;
+    let (kind, rest) = rest.split_first()?;
+    Some((SourceId(u32::from_be_bytes(*source)), kind_of(*kind)?, join_key(rest)?))
 }
 
 /// The key of a scope in `Scopes`, and the prefix of its units in `ScopeUnits`.
@@ -422,6 +441,11 @@ mod tests {
     fn keys_read_back() {
         let key = unit(SourceId(7), UnitKind::Redundancy, "a:b");
         assert_eq!(split_unit(&key), Some((SourceId(7), UnitKind::Redundancy, "a:b".to_owned())));
+        for text in ["", "a", "a runs_on", " runs_on b", "a runs_on b", "a runs_on ab runs_on c", "a is b"] {
+            let key = edge_unit(SourceId(7), UnitKind::Relationship, text);
+            let whole = (SourceId(7), UnitKind::Relationship, text.to_owned());
+            assert_eq!(split_edge_unit(&key), Some(whole));
+        }
         let key = scope_unit(SourceId(7), "packages", UnitKind::Item, "x");
         assert_eq!(
             split_scope_unit(&key),

@@ -16,6 +16,7 @@ use super::{FORMAT, StoreError, Table};
 
 pub use claim::{ClaimRecord, claim_from, claim_record};
 pub use compact::Record;
+pub(in crate::store) use compact::{join_key, split_key};
 pub use convert::{item_from, item_record, relationship_from, relationship_record, value_from, value_record};
 pub(crate) use convert::{
     plain_from, plain_records, relationship_claim_from, relationship_claim_record, unit_kind_from,

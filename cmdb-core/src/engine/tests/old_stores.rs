@@ -49,6 +49,12 @@ fn story(bench: &Bench) {
         )
         .expect("taken");
     bench.report("agent-2", vec![section("one", &[server("web-3", "SN3")])]);
+    let related = r#"{"item":{"key":"till","class":"application"}}
+{"item":{"key":"ledger","class":"application"}}
+{"relationship":{"from":"till","type":"depends_on","to":"ledger","group":"books"}}
+{"redundancy":{"item":"till","group":"books","require":"any"}}
+"#;
+    bench.import(related, false, 0).0.expect("taken");
     bench.revert(Revision(bench.head().0)).expect("reverted");
     bench.pass(40 * DAY_US);
 }
@@ -188,6 +194,59 @@ fn what_an_old_store_holds_can_be_purged_and_proven() {
             assert_eq!(bench.cmdb.verify(&mut |_| {}).expect("readable").findings > 0, findings);
         }
     }
+}
+
+/// As older releases kept them: by key and source, and by scope.
+fn keep_units_as_before(store: &RedbStore) -> usize {
+    use crate::store::record::{self, UnitRecord};
+    use crate::store::{Range, key};
+
+    let epoch = store.claim_writer().expect("nobody else");
+    let snapshot = store.snapshot().expect("readable");
+    let rows = snapshot.scan(Table::EdgeUnits, &Range::all(), 100).expect("readable");
+    let mut batch = crate::store::Batch::default();
+    for (row, bytes) in &rows {
+        let (source, kind, unit) = key::split_edge_unit(row).expect("a key");
+        let kept: UnitRecord = record::decode(Table::EdgeUnits, bytes).expect("whole");
+        let listed = key::scope_unit(source, &kept.scope, kind, &unit);
+        batch.put(Table::ScopeUnits, listed, kept.digest);
+        batch.put(Table::Units, key::unit(source, kind, &unit), bytes.clone());
+        batch.delete(Table::EdgeUnits, row.clone());
+    }
+    crate::store::commit(store, snapshot.head(), epoch, &batch, snapshot.head()).expect("written");
+    rows.len()
+}
+
+#[test]
+fn units_of_relationships_and_groups_are_moved_to_their_own_table() {
+    let said = r#"{"item":{"key":"shop","class":"application"}}
+{"item":{"key":"db","class":"database_instance"}}
+{"relationship":{"from":"shop","type":"depends_on","to":"db","group":"dbs"}}
+{"redundancy":{"item":"shop","group":"dbs","require":"any"}}
+"#;
+    let bench = bench();
+    bench.import(said, false, 0).0.expect("taken");
+    bench.cmdb.close();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = RedbStore::file(directory.path());
+    std::fs::copy(RedbStore::file(bench.directory.path()), file).expect("a copy");
+    let store = std::sync::Arc::new(RedbStore::open(directory.path()).expect("the copy opens"));
+    assert_eq!(keep_units_as_before(&store), 2);
+
+    let bench = bench_on(store.clone(), Schema::built_in());
+    let count = |table| {
+        let snapshot = store.snapshot().expect("readable");
+        snapshot.scan(table, &crate::store::Range::all(), 100).expect("readable").len()
+    };
+    assert_eq!((count(Table::Units), count(Table::ScopeUnits), count(Table::EdgeUnits)), (2, 2, 2));
+    let outcome = bench.import(said, true, 0).0.expect("taken");
+    assert_eq!((outcome.relationships_unchanged, outcome.withdrawn), (1, 0));
+    let items: String = said.lines().take(2).map(|line| format!("{line}\n")).collect();
+    let outcome = bench.import(&items, true, 2).0.expect("taken");
+    assert_eq!(outcome.withdrawn, 2);
+    assert!(bench.relationships("shop").is_empty() && bench.find("shop").groups.is_empty());
+    assert_eq!(count(Table::EdgeUnits), 0);
+    bench.check();
 }
 
 #[test]

@@ -16,6 +16,7 @@
 
 mod bytes;
 mod item;
+mod keys;
 mod relationship;
 mod rows;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod tests;
 mod words;
 
 use bytes::{Reader, Writer};
+pub(in crate::store) use keys::{join_key, split_key};
 use prost::Message;
 
 use super::{

@@ -238,6 +238,10 @@ const WORDS: [&str; 227] = [
     "filesystems",
 ];
 
+/// Words that keys of rows are made with. A key must be written the same way for good, so this is the number of words there
+/// were when that began.
+pub(super) const IN_KEYS: u64 = 227;
+
 /// The number of a word.
 pub(super) fn number_of(text: &str) -> Option<u64> {
     static NUMBERS: OnceLock<FxHashMap<&str, u64>> = OnceLock::new();
