@@ -7,6 +7,7 @@
 //! propagate   what fails, is degraded or at risk when items fail: one pass over what is reached
 //! explain     why one of them does: the providers or the group, one step back
 //! depends     everything that items need, and whether they need it alone
+//! critical    single points of failure, and small sets that together are one
 //! trace       the chains of dependency between two items
 //! naive       the same answers, slow and plain, to test the fast ones against
 //! ```
@@ -15,14 +16,17 @@
 //! be bounded says where it stopped.
 #![warn(missing_docs)]
 
+pub mod critical;
 pub mod depends;
 #[cfg(test)]
 mod estate;
 pub mod explain;
+mod module;
 pub mod naive;
 pub mod propagate;
 pub mod trace;
 
+pub use critical::{Critical, Margin, Parts, critical};
 pub use depends::{Dependencies, Dependency, Need, depends};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
 pub use propagate::{Affected, Counts, Impact, Options, State, impact};
