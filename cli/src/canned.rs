@@ -292,6 +292,8 @@ pub fn status() -> StatusResponse {
         uptime_s: 7_300,
         duplicate_sets: 1,
         waiting_references: 2,
+        waiting_references_expired: 0,
+        waiting_references_evicted: 0,
         waiting_claims: 3,
         waiting_claims_expired: 1,
         waiting_claims_evicted: 0,

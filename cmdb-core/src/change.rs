@@ -26,7 +26,7 @@ mod write;
 pub(crate) use adjacency::{all as all_edges, find_edge};
 pub(crate) use chain::linked;
 pub(crate) use draft::edge_record;
-pub use draft::{CHANGES_KEPT_MAX, Draft, Sealed, Start};
+pub use draft::{CHANGES_KEPT_MAX, Draft, Sealed, Start, Waiting};
 pub use erase::VERSIONS_MAX;
 pub(crate) use hash::{
     Besides, ChangesHash, ReplacedHash, all_replaced, changes_before, commit_hash, digest_before,

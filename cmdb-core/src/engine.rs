@@ -362,7 +362,7 @@ fn start(snapshot: &dyn store::Snapshot, schema: &Arc<Schema>) -> Result<(Start,
         secret: [0; 32],
         next_item: last_number(snapshot, Table::Items)? + 1,
         next_match: last_number(snapshot, Table::Matches)? + 1,
-        claims_waiting: claims_waiting(snapshot)?,
+        waiting: [waiting(snapshot, key::waiting())?, waiting(snapshot, key::waiting_declared())?],
         sources: SourceNames::load(snapshot)?.0,
     };
     Ok((start, renewed))
@@ -373,9 +373,9 @@ fn last_number(read: &dyn Read, table: Table) -> Result<u64, StoreError> {
     Ok(last.first().and_then(|(row, _)| key::item_at_end(row)).map_or(0, |id| id.0))
 }
 
-fn claims_waiting(read: &dyn Read) -> Result<u64, StoreError> {
+fn waiting(read: &dyn Read, queue: Vec<u8>) -> Result<u64, StoreError> {
     let mut waiting = 0;
-    store::for_each(read, Table::Probes, Range::prefix(key::waiting()), |_, _| {
+    store::for_each(read, Table::Probes, Range::prefix(queue), |_, _| {
         waiting += 1;
         Ok::<(), StoreError>(())
     })?;
@@ -403,6 +403,39 @@ fn check_store(snapshot: &dyn store::Snapshot) -> Result<u64, EngineError> {
 
 #[cfg(test)]
 impl Cmdb {
+    /// What waits stands in its queue since it began to, and nothing else does.
+    fn check_queues(&self) {
+        use crate::model::{SourceId, SourceKind};
+        use crate::store::record::MatchRecord;
+        let snapshot = self.inner.store.snapshot().expect("readable");
+        let mut standing = std::collections::BTreeSet::new();
+        for queue in [key::waiting(), key::waiting_declared()] {
+            store::for_each(&*snapshot, Table::Probes, Range::prefix(queue), |row, _| {
+                standing.insert(row.to_vec());
+                Ok::<(), StoreError>(())
+            })
+            .expect("readable");
+        }
+        let mut waiting = std::collections::BTreeSet::new();
+        store::for_each(&*snapshot, Table::Matches, Range::all(), |row, bytes| {
+            let found: MatchRecord = record::decode(Table::Matches, bytes)?;
+            let (id, source) = (key::item_at_end(row).expect("a number"), SourceId(found.source));
+            let kind = SourceNames::load(&*snapshot)?.get(source).map(|source| source.kind);
+            let queue = match kind {
+                Some(SourceKind::Rule) | None => None,
+                Some(SourceKind::Import | SourceKind::Person) => Some(key::waiting_declared()),
+                Some(SourceKind::Agent | SourceKind::Connector) => Some(key::waiting()),
+            };
+            assert_eq!(found.since_us != 0, found.held.is_none() && queue.is_some(), "{found:?}");
+            let since = Timestamp(found.since_us);
+            waiting
+                .extend(queue.filter(|_| since.0 != 0).map(|queue| key::waiting_since(queue, since, id.0)));
+            Ok::<(), StoreError>(())
+        })
+        .expect("readable");
+        assert!(standing == waiting, "{} stand there and {} wait", standing.len(), waiting.len());
+    }
+
     /// The live graph, edge by edge, is what a rebuild from the store gives.
     fn check_live_graph(&self) {
         let moment = self.inner.moment.load();

@@ -58,11 +58,15 @@ fn table(out: &mut dyn Write, url: &str, status: &StatusResponse, now: Timestamp
     if status.waiting_claims > 0 {
         fact("claims waiting", format!("{} for their host", words::number(status.waiting_claims)));
     }
-    let (expired, evicted) = (status.waiting_claims_expired, status.waiting_claims_evicted);
-    if expired + evicted > 0 {
+    let given_up = [
+        ("references given up", status.waiting_references_expired, status.waiting_references_evicted),
+        ("claims given up", status.waiting_claims_expired, status.waiting_claims_evicted),
+    ];
+    for (what, expired, evicted) in given_up.into_iter().filter(|(_, expired, evicted)| expired + evicted > 0)
+    {
         let text =
             format!("{} waited too long, {} made room", words::number(expired), words::number(evicted));
-        fact("claims given up", text);
+        fact(what, text);
     }
     facts.write(out)?;
     write_sources(out, &status.sources, now)?;
@@ -136,6 +140,8 @@ fn object(url: &str, status: &StatusResponse) -> Json {
         "items_by_class": status.items_by_class,
         "duplicate_sets": status.duplicate_sets,
         "waiting_references": status.waiting_references,
+        "waiting_references_expired": status.waiting_references_expired,
+        "waiting_references_evicted": status.waiting_references_evicted,
         "waiting_claims": status.waiting_claims,
         "waiting_claims_expired": status.waiting_claims_expired,
         "waiting_claims_evicted": status.waiting_claims_evicted,

@@ -50,10 +50,19 @@ pub struct Start {
     pub next_item: u64,
     /// The next match number.
     pub next_match: u64,
-    /// Claims that wait.
-    pub claims_waiting: u64,
+    /// What waits, by queue.
+    pub waiting: [u64; 2],
     /// The sources there are.
     pub sources: Arc<Vec<Source>>,
+}
+
+/// What waits for something to be known, by who said it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waiting {
+    /// Claims and references of agents and connectors.
+    Machines = 0,
+    /// References that people and files declare.
+    Declared = 1,
 }
 
 /// What became of a draft.
@@ -228,20 +237,21 @@ impl<'s> Draft<'s> {
         id
     }
 
-    /// How many claims wait.
+    /// How many wait in a queue.
     #[must_use]
-    pub fn claims_waiting(&self) -> u64 {
-        self.start.claims_waiting
+    pub fn waiting(&self, queue: Waiting) -> u64 {
+        self.start.waiting[queue as usize]
     }
 
-    /// One more claim waits.
-    pub fn count_waiting(&mut self) {
-        self.start.claims_waiting += 1;
+    /// One more waits in a queue.
+    pub fn count_waiting(&mut self, queue: Waiting) {
+        self.start.waiting[queue as usize] += 1;
     }
 
-    /// One claim less waits.
-    pub fn count_placed(&mut self) {
-        self.start.claims_waiting = self.start.claims_waiting.saturating_sub(1);
+    /// One less waits in a queue.
+    pub fn count_placed(&mut self, queue: Waiting) {
+        let waiting = &mut self.start.waiting[queue as usize];
+        *waiting = waiting.saturating_sub(1);
     }
 
     /// Makes this the version of the item.
@@ -467,7 +477,7 @@ impl<'s> Draft<'s> {
         if let Some(before) = before.filter(|before| before.scope != what.scope) {
             self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
         }
-        if before_item != what.item && self.start.claims_waiting > 0 {
+        if before_item != what.item && self.waiting(Waiting::Machines) > 0 {
             let name = reconcile::Sources::name_and_kind(self, source).0;
             let awaited = key::awaited(name, unit);
             self.touched_values.insert((key::AWAITED_KEY.to_owned(), awaited));

@@ -12,6 +12,7 @@ pub(super) mod groups;
 pub(super) mod items;
 pub(super) mod matches;
 pub(super) mod pins;
+pub(super) mod queue;
 pub(super) mod references;
 pub(super) mod relationships;
 pub(super) mod waiting;

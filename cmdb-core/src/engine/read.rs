@@ -479,10 +479,13 @@ impl Reader {
             Ok::<(), EngineError>(())
         })?;
         let (mut expired, mut evicted) = (0, 0);
+        let (mut references_expired, mut references_evicted) = (0, 0);
         store::for_each(self.snapshot(), Table::Sources, Range::all(), |_, bytes| {
             let source: SourceRecord = record::decode(Table::Sources, bytes)?;
             expired += source.claims_expired;
             evicted += source.claims_evicted;
+            references_expired += source.references_expired;
+            references_evicted += source.references_evicted;
             Ok::<(), EngineError>(())
         })?;
         Ok(Figures {
@@ -493,6 +496,8 @@ impl Reader {
             items_by_class: by_class.into_iter().map(|(class, items)| (class.to_owned(), items)).collect(),
             duplicate_items: self.tally().duplicate_items.try_into().unwrap_or(0),
             waiting_references: waiting,
+            waiting_references_expired: references_expired,
+            waiting_references_evicted: references_evicted,
             waiting_claims: claims,
             waiting_claims_expired: expired,
             waiting_claims_evicted: evicted,

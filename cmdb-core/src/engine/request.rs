@@ -450,6 +450,8 @@ pub struct Figures {
     pub items_by_class: Vec<(String, u64)>,
     pub duplicate_items: u64,
     pub waiting_references: u64,
+    pub waiting_references_expired: u64,
+    pub waiting_references_evicted: u64,
     pub waiting_claims: u64,
     pub waiting_claims_expired: u64,
     pub waiting_claims_evicted: u64,

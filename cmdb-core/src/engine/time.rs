@@ -68,7 +68,7 @@ pub(super) fn pass(draft: &mut Draft<'_>, presence: &Presence) -> Result<String,
             None => {}
         }
     }
-    ingest::waiting::expire(draft)?;
+    ingest::queue::expire(draft)?;
     if hear(draft, presence)? {
         events.insert(Event::HeardAgain);
     }

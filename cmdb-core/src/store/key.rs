@@ -267,16 +267,21 @@ pub fn with_duplicates() -> Vec<u8> {
     attribute_value("@duplicates", "")
 }
 
-/// The prefix of all claims that wait, oldest first. No attribute is called so.
+/// The prefix of all claims and references of machines that wait, oldest first. No attribute is called so.
 #[must_use]
 pub fn waiting() -> Vec<u8> {
     attribute_value("@waiting", "")
 }
 
-/// The key of a claim that waits, in `Probes`.
+/// The prefix of all declared references that wait, oldest first. No attribute is called so.
 #[must_use]
-pub fn waiting_claim(since: Timestamp, id: u64) -> Vec<u8> {
-    let mut key = waiting();
+pub fn waiting_declared() -> Vec<u8> {
+    attribute_value("@waiting_declared", "")
+}
+
+/// The key of what waits under one of these prefixes, in `Probes`.
+#[must_use]
+pub fn waiting_since(mut key: Vec<u8>, since: Timestamp, id: u64) -> Vec<u8> {
     key.extend_from_slice(&due(since));
     key.extend_from_slice(&id.to_be_bytes());
     key

@@ -14,7 +14,7 @@ use prost::Message;
 
 use super::{FORMAT, StoreError, Table};
 
-pub use claim::{ClaimRecord, claim_from, claim_record};
+pub use claim::{ClaimRecord, ReferenceRecord, claim_from, claim_record, reference_from, reference_record};
 pub use compact::Record;
 pub(in crate::store) use compact::{join_key, split_key};
 pub use convert::{item_from, item_record, relationship_from, relationship_record, value_from, value_record};
@@ -556,6 +556,12 @@ pub struct SourceRecord {
     /// Claims that waited and made room for others.
     #[prost(uint64, tag = "9")]
     pub claims_evicted: u64,
+    /// References that waited for too long.
+    #[prost(uint64, tag = "10")]
+    pub references_expired: u64,
+    /// References that waited and made room for others.
+    #[prost(uint64, tag = "11")]
+    pub references_evicted: u64,
 }
 
 /// A row of `Scopes`.
@@ -609,7 +615,7 @@ pub struct MatchRecord {
     /// Instead of a relationship: a whole claim that waits for the item that it stands within.
     #[prost(message, optional, tag = "11")]
     pub parked: Option<ClaimRecord>,
-    /// Of a claim that waits: since when.
+    /// Since when it waits; 0: it does not, or goes with the item that it follows from.
     #[prost(int64, tag = "12")]
     pub since_us: i64,
     /// Of a claim that waits: its digest.
@@ -635,6 +641,9 @@ pub struct EndpointRecord {
     /// Attributes that it must have.
     #[prost(message, repeated, tag = "3")]
     pub attributes: Vec<AttributeRecord>,
+    /// Instead of these: a key that is not known yet.
+    #[prost(message, optional, tag = "4")]
+    pub key: Option<ReferenceRecord>,
 }
 
 /// A row of `Schemas`.

@@ -58,6 +58,8 @@ fn status_to(status: StatusAnswer) -> v1::StatusResponse {
         duplicate_sets: figures.duplicate_items,
         waiting_references: figures.waiting_references,
         read_only: store.read_only.unwrap_or_default(),
+        waiting_references_expired: figures.waiting_references_expired,
+        waiting_references_evicted: figures.waiting_references_evicted,
         waiting_claims: figures.waiting_claims,
         waiting_claims_expired: figures.waiting_claims_expired,
         waiting_claims_evicted: figures.waiting_claims_evicted,

@@ -48,6 +48,11 @@ pub struct StatusResponse {
     /// made room for others; asked for again
     #[prost(uint64, tag = "17")]
     pub waiting_claims_evicted: u64,
+    /// as waiting_claims_expired, of references
+    #[prost(uint64, tag = "22")]
+    pub waiting_references_expired: u64,
+    #[prost(uint64, tag = "23")]
+    pub waiting_references_evicted: u64,
     /// why nothing can be written until the server is restarted; empty: it can
     #[prost(string, tag = "18")]
     pub read_only: ::prost::alloc::string::String,

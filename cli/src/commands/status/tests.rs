@@ -85,6 +85,8 @@ fn the_json_object_has_the_promised_fields() {
               },
               "duplicate_sets": 1,
               "waiting_references": 2,
+              "waiting_references_expired": 0,
+              "waiting_references_evicted": 0,
               "waiting_claims": 3,
               "waiting_claims_expired": 1,
               "waiting_claims_evicted": 0,

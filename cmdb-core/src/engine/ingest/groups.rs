@@ -43,7 +43,7 @@ pub(super) fn state_groups(
     for said in &claim.redundancies {
         let item = match references::resolve(draft, stating, decision.item, &said.item)? {
             Ok(Resolved::Item(item)) => item,
-            Ok(Resolved::Match(_)) => {
+            Ok(Resolved::Match(_) | Resolved::Later(_)) => {
                 problems.push(Problem::new(
                     Reason::MatchInvalid,
                     "a redundancy group stands on an item that is known, not on a match",

@@ -140,7 +140,7 @@ fn state_item(
         None => None,
         Some(reference) => match references::resolve(draft, stating, None, reference)? {
             Ok(Resolved::Item(id)) => Some(id),
-            Ok(Resolved::Match(_)) => {
+            Ok(Resolved::Match(_) | Resolved::Later(_)) => {
                 decision.outcome = Outcome::Refused(Problem::new(
                     Reason::MatchInvalid,
                     "a host is named by a key or an id, not by a match",
@@ -451,7 +451,7 @@ pub(in crate::engine) fn differs(
         None => None,
         Some(reference) => match references::resolve(draft, stating, None, reference)? {
             Ok(Resolved::Item(id)) => Some(id),
-            Ok(Resolved::Match(_)) | Err(_) => return Ok(false),
+            Ok(Resolved::Match(_) | Resolved::Later(_)) | Err(_) => return Ok(false),
         },
     };
     let Ok(mut fitted) = fit(&draft.schema(), claim, said, None) else { return Ok(false) };

@@ -3,17 +3,20 @@
 //! A match is a standing question. It is asked again whenever an indexed value that it names appears or goes, so the
 //! relationship is there as long as the answer is one item.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::references::Resolved;
-use super::{Stating, UNKNOWN, Unit, relationships, waiting, withdraw};
-use crate::change::Draft;
+use prost::Message as _;
+
+use super::references::{self, Resolved};
+use super::{Stating, UNKNOWN, Unit, queue, relationships, waiting, withdraw};
+use crate::change::{Draft, edge_record};
 use crate::claim::{Claim, EntryPoint, Reference, RelationshipClaim};
 use crate::engine::request::{Decision, Outcome};
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::unit::UnitKind;
-use crate::model::{Item, ItemId, SourceId, SourceKind, Status, Timestamp, Value};
-use crate::store::record::{self, EdgeRecord, EndpointRecord, MatchRecord};
+use crate::model::{Item, ItemId, Problem, SourceId, SourceKind, Status, Value};
+use crate::reconcile::Sources;
+use crate::store::record::{self, EdgeRecord, EndpointRecord, MatchRecord, RelationshipClaimRecord};
 use crate::store::{StoreError, Table, key};
 
 /// The source under which entry points are related.
@@ -21,16 +24,50 @@ pub(in crate::engine) const ENTRY_POINTS_SOURCE: &str = "rule-entry-points";
 /// The most items that one value of a match is looked up among.
 const CANDIDATES_MAX: usize = 10_000;
 
-/// Keeps a relationship of which one end, or both, is a match; its number.
+/// What a unit asks: questions that differ in nothing but when they were asked are one.
+#[derive(Default)]
+pub(super) struct Asked(BTreeMap<[u8; 32], u64>);
+
+impl Asked {
+    /// What is asked already.
+    pub(super) fn of(draft: &Draft<'_>, ids: &[u64]) -> Result<Asked, StoreError> {
+        let mut asked = Asked::default();
+        for id in ids {
+            if let Some(found) = load(draft, *id)? {
+                asked.0.insert(question(&found), *id);
+            }
+        }
+        Ok(asked)
+    }
+}
+
+fn question(asked: &MatchRecord) -> [u8; 32] {
+    let timeless = |claim: RelationshipClaimRecord| RelationshipClaimRecord {
+        first_seen_us: 0,
+        observed_at_us: 0,
+        ..claim
+    };
+    let question = MatchRecord {
+        source: asked.source,
+        from: asked.from.clone(),
+        kind: asked.kind.clone(),
+        to: asked.to.clone(),
+        claim: asked.claim.clone().map(timeless),
+        ..MatchRecord::default()
+    };
+    *blake3::hash(&question.encode_to_vec()).as_bytes()
+}
+
+/// Keeps a relationship of which one end, or both, is a match or not known yet: its number, and whether it is none of
+/// those that its unit asks already.
 pub(super) fn add(
     draft: &mut Draft<'_>,
-    claim: &Claim,
+    (claim, asked): (&Claim, &mut Asked),
     kind: &str,
     from: Resolved,
     to: Resolved,
     state: &RelationshipClaimState,
-) -> Result<u64, StoreError> {
-    let id = draft.new_match();
+) -> Result<Result<(u64, bool), Problem>, StoreError> {
     let record = MatchRecord {
         source: state.source.0,
         key: claim.key.clone(),
@@ -42,10 +79,22 @@ pub(super) fn add(
         claim: Some(record::relationship_claim_record(state)),
         ..MatchRecord::default()
     };
+    let question = question(&record);
+    if let Some(id) = asked.0.get(&question) {
+        return Ok(Ok((*id, false)));
+    }
+    let source = draft.name_and_kind(state.source).1;
+    queue::make_room(draft, source)?;
+    let id = draft.new_match();
     ask(draft, id, &record);
     draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &record);
     answer(draft, id)?;
-    Ok(id)
+    if let Err(problem) = queue::check_room(draft, source, &claim.key) {
+        remove(draft, id)?;
+        return Ok(Err(problem));
+    }
+    asked.0.insert(question, id);
+    Ok(Ok((id, true)))
 }
 
 /// Puts in place what wakes a match, or a claim that waits.
@@ -53,9 +102,7 @@ pub(super) fn ask(draft: &mut Draft<'_>, id: u64, found: &MatchRecord) {
     for (attribute, value) in probes(draft, found) {
         draft.put_row(Table::Probes, key::probe(&attribute, &value, id), Vec::new());
     }
-    if found.parked.is_some() {
-        draft.put_row(Table::Probes, key::waiting_claim(Timestamp(found.since_us), id), Vec::new());
-    }
+    queue::restate(draft, id, found);
 }
 
 fn endpoint(end: Resolved) -> EndpointRecord {
@@ -65,20 +112,21 @@ fn endpoint(end: Resolved) -> EndpointRecord {
             item: None,
             class: wanted.class,
             attributes: record::plain_records(&wanted.attributes),
+            key: None,
         },
+        Resolved::Later(reference) => {
+            EndpointRecord { key: Some(record::reference_record(&reference)), ..EndpointRecord::default() }
+        }
     }
 }
 
 /// Forgets a match and what it holds.
 pub(super) fn remove(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
-    let Some(found) = load(draft, id)? else { return Ok(()) };
+    let Some(mut found) = load(draft, id)? else { return Ok(()) };
     for (attribute, value) in probes(draft, &found) {
         draft.delete_row(Table::Probes, key::probe(&attribute, &value, id));
     }
-    if found.parked.is_some() {
-        draft.delete_row(Table::Probes, key::waiting_claim(Timestamp(found.since_us), id));
-        draft.count_placed();
-    }
+    queue::leave(draft, id, &mut found);
     draft.delete_row(Table::Matches, id.to_be_bytes().to_vec());
     release(draft, &found)
 }
@@ -202,16 +250,24 @@ pub(in crate::engine) fn repoint(
 /// Brings a match up to date.
 pub(in crate::engine) fn answer(draft: &mut Draft<'_>, id: u64) -> Result<(), StoreError> {
     let Some(before) = load(draft, id)?.filter(|found| found.parked.is_none()) else { return Ok(()) };
-    let from = candidates(draft, before.from.as_ref())?;
-    let to = candidates(draft, before.to.as_ref())?;
     let mut after = before.clone();
+    if arrived(draft, id, &mut after)? && [&after.from, &after.to].into_iter().flatten().all(is_named) {
+        return relate_named(draft, id, &after);
+    }
+    let from = candidates(draft, after.from.as_ref())?;
+    let to = candidates(draft, after.to.as_ref())?;
     let edge = match (from.as_slice(), to.as_slice()) {
         ([from], [to]) if from != to => {
             after.waits = String::new();
             Some(EdgeRecord { from: from.0, kind: before.kind.clone(), to: to.0 })
         }
         (from, to) => {
-            after.waits = format!("{} items match the source end, {} the target end", from.len(), to.len());
+            let known = |end: &Option<EndpointRecord>| end.as_ref().is_none_or(|end| end.key.is_none());
+            after.waits = if known(&after.from) && known(&after.to) {
+                format!("{} items match the source end, {} the target end", from.len(), to.len())
+            } else {
+                "what it names is not known yet".to_owned()
+            };
             None
         }
     };
@@ -223,10 +279,64 @@ pub(in crate::engine) fn answer(draft: &mut Draft<'_>, id: u64) -> Result<(), St
         }
         after.held = edge;
     }
+    if after.held.is_some() {
+        queue::leave(draft, id, &mut after);
+    } else {
+        queue::enter(draft, id, &mut after);
+    }
     if after != before {
         draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &after);
     }
     Ok(())
+}
+
+/// Whether an end is an item, whatever it matches.
+fn is_named(end: &EndpointRecord) -> bool {
+    end.item.is_some()
+}
+
+/// Names the items whose keys are known now; whether there is any.
+fn arrived(draft: &mut Draft<'_>, id: u64, asked: &mut MatchRecord) -> Result<bool, StoreError> {
+    let source = SourceId(asked.source);
+    let kind = draft.name_and_kind(source).1;
+    let (scope, observed_at) = (asked.scope.clone(), draft.now());
+    let stating = Stating { source, kind, scope: &scope, observed_at, merge: false };
+    let mut any = false;
+    for end in [&mut asked.from, &mut asked.to].into_iter().flatten() {
+        let Some(awaited) = end.key.clone() else { continue };
+        let reference = record::reference_from(awaited)?;
+        if let Ok(Resolved::Item(item)) = references::resolve(draft, &stating, None, &reference)? {
+            if let Some((attribute, value)) = waiting::awaited_key(draft, source, &reference) {
+                draft.delete_row(Table::Probes, key::probe(&attribute, &value, id));
+            }
+            *end = EndpointRecord { item: Some(item.0), ..EndpointRecord::default() };
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// A relationship both ends of which are known now is like one that never waited.
+fn relate_named(draft: &mut Draft<'_>, id: u64, asked: &MatchRecord) -> Result<(), StoreError> {
+    remove(draft, id)?;
+    let source = SourceId(asked.source);
+    let kind = record::unit_kind_from(asked.unit_kind)?;
+    let item = |end: &Option<EndpointRecord>| end.as_ref().and_then(|end| end.item).map(ItemId);
+    let (Some(mut kept), Some(from), Some(to)) =
+        (draft.unit(source, kind, &asked.key)?, item(&asked.from), item(&asked.to))
+    else {
+        return Ok(());
+    };
+    kept.matches.retain(|other| *other != id);
+    let state = record::relationship_claim_from(asked.claim.clone().unwrap_or_default())?;
+    let related = draft.relationship(from, &asked.kind, to)?.is_some() || !state.only_groups();
+    if from != to && related {
+        let mut edges: BTreeSet<EdgeRecord> = std::mem::take(&mut kept.relationships).into_iter().collect();
+        edges.insert(edge_record(from, &asked.kind, to));
+        kept.relationships = edges.into_iter().collect();
+        relationships::put_claim(draft, from, &asked.kind, to, state)?;
+    }
+    draft.put_unit(source, kind, &asked.key, &kept)
 }
 
 fn release(draft: &mut Draft<'_>, found: &MatchRecord) -> Result<(), StoreError> {
@@ -239,6 +349,9 @@ fn release(draft: &mut Draft<'_>, found: &MatchRecord) -> Result<(), StoreError>
 /// The items that one end may be.
 fn candidates(draft: &Draft<'_>, end: Option<&EndpointRecord>) -> Result<Vec<ItemId>, StoreError> {
     let Some(end) = end else { return Ok(Vec::new()) };
+    if end.key.is_some() {
+        return Ok(Vec::new());
+    }
     if let Some(id) = end.item {
         let live = draft.item(ItemId(id))?.is_some_and(|item| item.status != Status::Retired);
         return Ok(if live { vec![ItemId(id)] } else { Vec::new() });
@@ -300,6 +413,9 @@ fn wanted_values(draft: &Draft<'_>, class: &str, name: &str, value: &Value) -> V
 fn probes(draft: &Draft<'_>, found: &MatchRecord) -> BTreeSet<(String, String)> {
     let mut probes: BTreeSet<(String, String)> = waiting::awaited(draft, found).into_iter().collect();
     for end in [&found.from, &found.to].into_iter().flatten() {
+        if let Some(Ok(reference)) = end.key.clone().map(record::reference_from) {
+            probes.extend(waiting::awaited_key(draft, SourceId(found.source), &reference));
+        }
         let Ok(wanted) = record::plain_from(end.attributes.clone()) else { continue };
         for (name, value) in &wanted {
             probes.extend(

@@ -12,6 +12,8 @@ pub(super) enum Resolved {
     Item(ItemId),
     /// Whichever item matches, now or later.
     Match(Match),
+    /// The item that will be called so.
+    Later(Reference),
 }
 
 /// Resolves a reference of a claim; `this` is the item of the claim itself.

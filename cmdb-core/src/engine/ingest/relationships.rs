@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::matches::Asked;
 use super::references::{self, Resolved};
 use super::withdraw::{Ceased, withdraw_edge};
-use super::{Stating, Unit, matches, stated};
+use super::{Stating, Unit, matches, stated, waiting};
 use crate::change::{Draft, edge_record};
-use crate::claim::RelationshipClaim;
+use crate::claim::{Reference, RelationshipClaim};
 use crate::engine::request::{Decision, Outcome};
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::schema::Failure;
@@ -39,15 +40,19 @@ pub(super) fn state_relationships(
             matches::remove(draft, id)?;
         }
     }
+    let mut asked = Asked::of(draft, &kept.matches)?;
     for said in &claim.relationships {
-        match state_one(draft, stating, unit, decision.item, said)? {
+        match state_one(draft, stating, unit, decision.item, said, &mut asked)? {
             Ok(Stated::Edge(edge, new)) => {
                 changed |= new;
                 edges.insert(edge);
             }
-            Ok(Stated::Match(id)) => {
-                changed = true;
-                kept.matches.push(id);
+            Ok(Stated::Match(id, new, notes)) => {
+                changed |= new;
+                if new {
+                    kept.matches.push(id);
+                }
+                decision.notes.extend(notes);
             }
             Err(problem) => problems.push(problem),
         }
@@ -122,8 +127,25 @@ fn says_nothing(unit: &UnitRecord) -> bool {
 enum Stated {
     /// Which, and whether anything is new about it.
     Edge(EdgeRecord, bool),
-    /// It waits for, or holds on to, whatever matches.
-    Match(u64),
+    /// It waits for, or holds on to, whatever matches; whether it is new, and why it waits.
+    Match(u64, bool, Vec<String>),
+}
+
+/// What one end leads to. What a machine names by a key may come later.
+fn end(
+    draft: &Draft<'_>,
+    stating: &Stating<'_>,
+    this: Option<ItemId>,
+    said: &Reference,
+    notes: &mut Vec<String>,
+) -> Result<Result<Resolved, Problem>, StoreError> {
+    Ok(match references::resolve(draft, stating, this, said)? {
+        Err(problem) if waiting::may_come(stating.kind, said) => {
+            notes.push(format!("waits: {}", problem.message));
+            Ok(Resolved::Later(said.clone()))
+        }
+        found => found,
+    })
 }
 
 fn state_one(
@@ -132,15 +154,17 @@ fn state_one(
     unit: &Unit,
     this: Option<ItemId>,
     said: &RelationshipClaim,
+    asked: &mut Asked,
 ) -> Result<Result<Stated, Problem>, StoreError> {
     if let Err(problem) = check_type(draft, said) {
         return Ok(Err(problem));
     }
-    let from = match references::resolve(draft, stating, this, &said.from)? {
+    let mut notes = Vec::new();
+    let from = match end(draft, stating, this, &said.from, &mut notes)? {
         Ok(from) => from,
         Err(problem) => return Ok(Err(problem)),
     };
-    let to = match references::resolve(draft, stating, this, &said.to)? {
+    let to = match end(draft, stating, this, &said.to, &mut notes)? {
         Ok(to) => to,
         Err(problem) => return Ok(Err(problem)),
     };
@@ -148,7 +172,8 @@ fn state_one(
     let (from, to) = match (from, to) {
         (Resolved::Item(from), Resolved::Item(to)) => (from, to),
         (from, to) => {
-            return Ok(Ok(Stated::Match(matches::add(draft, &unit.claim, &said.kind, from, to, &state)?)));
+            let found = matches::add(draft, (&unit.claim, asked), &said.kind, from, to, &state)?;
+            return Ok(found.map(|(id, new)| Stated::Match(id, new, notes)));
         }
     };
     if from == to {

@@ -4,41 +4,30 @@
 //! not known yet waits, word for word, beside the references that wait for a match and by the same questions. It is
 //! placed when the key that it names is bound to an item.
 //!
-//! Invariants: at most [`CLAIMS_MAX`] claims wait, none longer than [`WAITS_FOR_US`]; one that is given up is counted
-//! at its source, and the section that it came with is asked for again.
+//! A relationship of a machine to a key that is not known yet waits in the same way, apart from its claim.
+//!
+//! How many wait, and for how long, is the business of the [`queue`].
 
 use super::references::{self, Resolved};
-use super::{Stating, UNKNOWN, Unit, matches, stated};
+use super::{Stating, Unit, matches, queue, stated};
 use crate::change::Draft;
 use crate::claim::{Claim, Reference};
 use crate::engine::request::{Decision, Outcome};
-use crate::model::time::DAY_US;
 use crate::model::{Problem, SourceId, SourceKind, Timestamp};
 use crate::reconcile::Sources;
-use crate::store::record::{self, MatchRecord, ScopeRecord, UnitRecord};
+use crate::store::record::{self, MatchRecord, UnitRecord};
 use crate::store::{StoreError, Table, key};
-
-/// The most claims that wait; the oldest make room for more.
-pub(in crate::engine) const CLAIMS_MAX: u64 = 100_000;
-/// How many make room at once.
-pub(in crate::engine) const EVICTED_AT_ONCE: usize = 1_000;
-/// How long a claim waits.
-pub(in crate::engine) const WAITS_FOR_US: i64 = 30 * DAY_US;
-/// The most claims that one tick gives up; the next one goes on.
-const EXPIRED_MAX: usize = 10_000;
-
-/// Why a claim is given up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum GivenUp {
-    Expired,
-    Evicted,
-}
 
 /// Whether a claim may wait: a machine states its parts in any order. People and files are told of a slip.
 pub(super) fn may_wait(kind: SourceKind, claim: &Claim) -> bool {
     let within = claim.item.as_ref().and_then(|item| item.within.as_ref());
+    within.is_some_and(|within| may_come(kind, within))
+}
+
+/// Whether what a source refers to may become known later.
+pub(super) fn may_come(kind: SourceKind, reference: &Reference) -> bool {
     matches!(kind, SourceKind::Agent | SourceKind::Connector)
-        && matches!(within, Some(Reference::Key(_) | Reference::SourceKey { .. }))
+        && matches!(reference, Reference::Key(_) | Reference::SourceKey { .. })
 }
 
 /// Keeps a claim until the item that it stands within is known.
@@ -66,27 +55,22 @@ pub(super) fn park(
         }
     }
     forget(draft, &mut kept)?;
-    if draft.claims_waiting() >= CLAIMS_MAX {
-        for oldest in oldest(draft, EVICTED_AT_ONCE)? {
-            give_up(draft, oldest, GivenUp::Evicted)?;
-        }
-    }
+    queue::make_room(draft, stating.kind)?;
     let id = draft.new_match();
-    let record = MatchRecord {
+    let mut record = MatchRecord {
         source: stating.source.0,
         key: claim.key.clone(),
         unit_kind: record::unit_kind_number(claim.kind),
         scope: stating.scope.to_owned(),
         waits: problem.message.clone(),
         parked: Some(record::claim_record(claim)),
-        since_us: draft.now().0,
         digest: unit.digest.clone(),
         observed_at_us: stating.observed_at.0,
         otherwise_at_us: unit.otherwise_at.map(|at| at.0),
         ..MatchRecord::default()
     };
     matches::ask(draft, id, &record);
-    draft.count_waiting();
+    queue::enter(draft, id, &mut record);
     draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &record);
     kept.matches.push(id);
     stated(&mut kept, stating, unit);
@@ -108,17 +92,26 @@ pub(super) fn forget(draft: &mut Draft<'_>, kept: &mut UnitRecord) -> Result<(),
 /// The key that a claim waits for, as probes have it.
 pub(super) fn awaited(draft: &Draft<'_>, found: &MatchRecord) -> Option<(String, String)> {
     let parked = found.parked.clone()?;
-    let own = draft.name_and_kind(SourceId(found.source)).0;
-    let value = match record::claim_from(parked).ok()?.item?.within? {
+    awaited_key(draft, SourceId(found.source), &record::claim_from(parked).ok()?.item?.within?)
+}
+
+/// A key as probes have it.
+pub(super) fn awaited_key(
+    draft: &Draft<'_>,
+    source: SourceId,
+    reference: &Reference,
+) -> Option<(String, String)> {
+    let own = draft.name_and_kind(source).0;
+    let value = match reference {
         Reference::Key(text) => {
             // A key of the same source; or source and key, where there is such a source.
             let other = text.split_once(':').filter(|(source, _)| draft.source_named(source).is_some());
             match other {
                 Some((source, text)) => key::awaited(source, text),
-                None => key::awaited(own, &text),
+                None => key::awaited(own, text),
             }
         }
-        Reference::SourceKey { source, key } => key::awaited(&source, &key),
+        Reference::SourceKey { source, key } => key::awaited(source, key),
         Reference::Match(_) | Reference::This | Reference::Id(_) => return None,
     };
     Some((key::AWAITED_KEY.to_owned(), value))
@@ -149,7 +142,7 @@ pub(super) fn take_ready(draft: &mut Draft<'_>, id: u64) -> Result<Option<Ready>
     if !matches!(resolved, Ok(Resolved::Item(_))) {
         return Ok(None);
     }
-    detach(draft, id, &claim, source)?;
+    queue::detach(draft, id, &found)?;
     Ok(Some(Ready {
         source,
         kind,
@@ -175,57 +168,4 @@ pub(super) fn state_ready(draft: &mut Draft<'_>, ready: &Ready) -> Result<(), St
     let units = std::slice::from_ref(&ready.unit);
     let mut stated = super::place(draft, &stating, units)?;
     super::check_groups(draft, &stating, units, &mut stated)
-}
-
-/// The ids of the claims that wait the longest.
-fn oldest(draft: &Draft<'_>, most: usize) -> Result<Vec<u64>, StoreError> {
-    let rows = draft.rows(Table::Probes, &key::waiting(), most)?;
-    Ok(rows.iter().filter_map(|(row, _)| key::item_at_end(row)).map(|id| id.0).take(most).collect())
-}
-
-/// Gives up what has waited for too long.
-pub(in crate::engine) fn expire(draft: &mut Draft<'_>) -> Result<(), StoreError> {
-    let latest = draft.now().plus_us(-WAITS_FOR_US);
-    for id in oldest(draft, EXPIRED_MAX)? {
-        if matches::load(draft, id)?.is_none_or(|found| found.since_us > latest.0) {
-            break;
-        }
-        give_up(draft, id, GivenUp::Expired)?;
-    }
-    Ok(())
-}
-
-fn give_up(draft: &mut Draft<'_>, id: u64, why: GivenUp) -> Result<(), StoreError> {
-    let Some(found) = matches::load(draft, id)? else { return Ok(()) };
-    let source = SourceId(found.source);
-    if let Some(parked) = found.parked.clone() {
-        detach(draft, id, &record::claim_from(parked)?, source)?;
-    }
-    // What is still so is asked for when the source next says anything new.
-    let scope = key::scope(source, &found.scope);
-    if let Some(bytes) = draft.row(Table::Scopes, &scope)? {
-        let mut kept: ScopeRecord = record::decode(Table::Scopes, &bytes)?;
-        kept.digest.clear();
-        draft.put_record(Table::Scopes, scope, &kept);
-    }
-    let mut row = draft.source_record(source)?.unwrap_or_default();
-    match why {
-        GivenUp::Expired => row.claims_expired += 1,
-        GivenUp::Evicted => row.claims_evicted += 1,
-    }
-    draft.put_record(Table::Sources, key::source(source), &row);
-    Ok(())
-}
-
-/// Takes the claim out of what waits, and off its unit.
-fn detach(draft: &mut Draft<'_>, id: u64, claim: &Claim, source: SourceId) -> Result<(), StoreError> {
-    matches::remove(draft, id)?;
-    let Some(mut kept) = draft.unit(source, claim.kind, &claim.key)? else { return Ok(()) };
-    kept.matches.retain(|other| *other != id);
-    let says_nothing = kept.relationships.is_empty() && kept.matches.is_empty() && kept.groups.is_empty();
-    if kept.item.is_none() && says_nothing {
-        return draft.remove_unit(source, claim.kind, &claim.key);
-    }
-    kept.digest = UNKNOWN.to_vec();
-    draft.put_unit(source, claim.kind, &claim.key, &kept)
 }

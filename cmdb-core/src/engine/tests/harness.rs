@@ -375,6 +375,7 @@ impl Bench {
         assert_eq!(findings, Vec::<String>::new());
         assert_eq!(verified.findings, 0);
         self.cmdb.check_live_graph();
+        self.cmdb.check_queues();
     }
 }
 

@@ -42,6 +42,7 @@ pub struct ItemPartRecord {
 
 /// How it names an item; which way the first number says.
 #[derive(Clone, PartialEq, Message)]
+#[expect(missing_docs, reason = "as claim::Reference")]
 pub struct ReferenceRecord {
     #[prost(uint32, tag = "1")]
     pub way: u32,
@@ -127,7 +128,9 @@ pub fn claim_record(claim: &Claim) -> ClaimRecord {
     }
 }
 
-fn reference_record(reference: &Reference) -> ReferenceRecord {
+/// A reference as a record.
+#[must_use]
+pub fn reference_record(reference: &Reference) -> ReferenceRecord {
     match reference {
         Reference::This => ReferenceRecord { way: THIS, ..ReferenceRecord::default() },
         Reference::Key(key) => ReferenceRecord { way: KEY, key: key.clone(), ..ReferenceRecord::default() },
@@ -198,7 +201,11 @@ pub fn claim_from(record: ClaimRecord) -> Result<Claim, StoreError> {
     })
 }
 
-fn reference_from(record: ReferenceRecord) -> Result<Reference, StoreError> {
+/// A reference from its record.
+///
+/// # Errors
+/// When the record says what this program does not know.
+pub fn reference_from(record: ReferenceRecord) -> Result<Reference, StoreError> {
     Ok(match record.way {
         THIS => Reference::This,
         KEY => Reference::Key(record.key),
