@@ -8,12 +8,13 @@ mod estate;
 mod raw;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cmdb_core::graph::{Carries, Delta, EdgeState, Folder, Graph, Index};
 use cmdb_core::model::{ItemId, Revision, Status};
-use cmdb_impact::{Options as ImpactOptions, impact};
+use cmdb_impact::{Condensed, Counter, Options as ImpactOptions, impact};
 use serde_json::{Map, Value, json};
 
 use crate::generator::Random;
@@ -100,6 +101,7 @@ pub fn run(options: &Options) -> Result<()> {
     let raw = bench.impact(&graph)?;
     bench.equal_reach(&made)?;
     bench.petgraph(&graph, &raw)?;
+    bench.blast_radius(&graph, &raw)?;
     drop(raw);
     bench.commits(&graph, options.seed);
     bench.restart(&graph)?;
@@ -128,13 +130,16 @@ fn seeds(made: &Estate, graph: &Graph, seed: u64) -> Vec<Index> {
 struct Times {
     wall: Vec<Duration>,
     cpu: Duration,
+    cpu_worst: Duration,
 }
 
 impl Times {
     fn take<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let (began, cpu_began) = (Instant::now(), thread_cpu());
         let done = work();
-        self.cpu += thread_cpu() - cpu_began;
+        let cpu = thread_cpu() - cpu_began;
+        self.cpu += cpu;
+        self.cpu_worst = self.cpu_worst.max(cpu);
         self.wall.push(began.elapsed());
         done
     }
@@ -315,6 +320,59 @@ impl Bench {
         Ok(())
     }
 
+    /// How many items each one could take with it: of one by a search through the condensed form, of all at once.
+    fn blast_radius(&mut self, graph: &Graph, raw: &Raw) -> Result<()> {
+        let mut raw = raw.clone();
+        let (began, cpu_began) = (Instant::now(), cpu());
+        let condensed = Condensed::of(graph);
+        let (wall, made) = (began.elapsed(), cpu() - cpu_began);
+        self.figure(
+            "condensing the graph",
+            "(beside)",
+            format!("{} CPU, {} wall", shown(made), shown(wall)),
+            None,
+            format!(
+                "{} places, {} relationships between them",
+                condensed.places(),
+                condensed.relationships()
+            ),
+        );
+        let mut counter = Counter::default();
+        let (mut of_raw, mut ours) = (Times::default(), Times::default());
+        for seed in self.seeds.clone() {
+            let reached = of_raw.take(|| raw.reach(seed));
+            ensure!(ours.take(|| condensed.count(seed, &mut counter)) + 1 == reached, "the counts are equal");
+        }
+        let ratio = ours.vs(&of_raw);
+        self.figure(
+            "plain reachability through the condensed form",
+            "0.8 times raw",
+            format!("{ratio:.2} times; {}", ours.text()),
+            self.figures.at_m(ratio <= 0.8),
+            "1,000 counts".to_owned(),
+        );
+        self.number("impact_plain_vs_raw", ratio);
+        let (began, cpu_began) = (Instant::now(), cpu());
+        let (cancelled, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let counts = condensed.counts(&cancelled, &done);
+        let (wall, made) = (began.elapsed(), cpu() - cpu_began);
+        let counts = counts.context("nobody cancels")?;
+        for seed in &self.seeds {
+            let count = u64::from(counts[seed.0 as usize]);
+            ensure!(condensed.count(*seed, &mut counter) == count, "the counts are equal");
+        }
+        self.figure(
+            "blast radius of every item, exact",
+            "6 s CPU at size M",
+            format!("{} CPU, {} wall", shown(made), shown(wall)),
+            self.figures.at_m(made.as_secs_f64() <= 6.0),
+            "all cores".to_owned(),
+        );
+        self.number("blast_radius_all_seconds_cpu", made.as_secs_f64());
+        self.number("blast_radius_all_seconds", wall.as_secs_f64());
+        Ok(())
+    }
+
     /// Small commits, one after the other: a new item that needs two others, and one relationship that goes.
     fn commits(&mut self, graph: &Graph, seed: u64) {
         let mut random = Random::new(seed ^ 0xc0);
@@ -348,7 +406,13 @@ impl Bench {
         self.figure(
             "commit visible to queries",
             "1 ms",
-            format!("p50 {}, worst of {COMMITS} {}", shown(times.within(0.5)), shown(worst)),
+            format!(
+                "p50 {}, p99 {}, worst of {COMMITS} {}, of which CPU {}",
+                shown(times.within(0.5)),
+                shown(times.within(0.99)),
+                shown(worst),
+                shown(times.cpu_worst)
+            ),
             reached,
             "an item with two relationships, and one that goes".to_owned(),
         );

@@ -37,7 +37,7 @@ use std::sync::Arc;
 pub use fold::Folder;
 pub use gate::{Gate, Member, Slack, Units};
 pub use row::{Edge, Edges, Link, Links, Reach, Reaches, Role};
-pub use visit::{Neighbours, Visited};
+pub use visit::{AllNeeds, Need, Needs, Neighbours, Visited};
 
 use crate::model::{ItemId, Require, Revision, Status};
 use base::Base;

@@ -8,6 +8,7 @@
 //! explain     why one of them does: the providers or the group, one step back
 //! depends     everything that items need, and whether they need it alone
 //! critical    single points of failure, and small sets that together are one
+//! reach       how many items each one could take with it, redundancy set aside
 //! trace       the chains of dependency between two items
 //! naive       the same answers, slow and plain, to test the fast ones against
 //! ```
@@ -24,10 +25,12 @@ pub mod explain;
 mod module;
 pub mod naive;
 pub mod propagate;
+pub mod reach;
 pub mod trace;
 
 pub use critical::{Critical, Margin, Parts, critical};
 pub use depends::{Dependencies, Dependency, Need, depends};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
 pub use propagate::{Affected, Counts, Impact, Options, State, impact};
+pub use reach::{Condensed, Counter};
 pub use trace::{Chain, Direction, TRACE_CHAINS_MAX, TRACE_STEPS_MAX, Trace, trace};

@@ -29,6 +29,24 @@ pub fn failed(graph: &Graph, seeds: &[Index], unconfirmed_spare_nothing: Reading
     }
 }
 
+/// Everything that fails with an item where everybody needs everything, the item included.
+#[must_use]
+pub fn reached(graph: &Graph, item: Index) -> BTreeSet<Index> {
+    let mut down = BTreeSet::from([item]);
+    loop {
+        let before = down.len();
+        for other in graph.indexes() {
+            let mut hard = graph.dependencies(other).filter(|edge| edge.carries == Carries::Hard);
+            if hard.any(|edge| down.contains(&edge.other)) {
+                down.insert(other);
+            }
+        }
+        if down.len() == before {
+            return down;
+        }
+    }
+}
+
 /// How unconfirmed groups are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reading {

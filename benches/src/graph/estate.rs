@@ -361,6 +361,13 @@ impl Maker {
             if other != service && self.random.below(3) == 0 {
                 self.needs(service, 2, other);
             }
+            if self.random.below(20) == 0 {
+                let of = self.of(Layer::Application);
+                let after = |step: u32| of.start + (service - of.start + step) % (of.end - of.start);
+                for step in 0..3 {
+                    self.needs(after(step), 2, after((step + 1) % 3));
+                }
+            }
         }
         for service in self.of(Layer::Business) {
             for _ in 0..self.random.between(2, 6) {

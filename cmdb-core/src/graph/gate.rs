@@ -2,7 +2,7 @@
 //!
 //! A member is an item: several relationships of one item in one group are one member, whose weight is the largest
 //! of theirs. Sums are made in whole units, never in floating point, so that no order of failures changes an answer.
-//! Invariant: `spare` and `total` follow from the members and the requirement.
+//! Invariant: `total` follows from the members and the requirement.
 
 use std::sync::Arc;
 
@@ -149,7 +149,6 @@ pub struct Gate {
     edges: Box<[GateEdge]>,
     members: u32,
     total: Units,
-    spare: Units,
 }
 
 impl Gate {
@@ -167,14 +166,12 @@ impl Gate {
             edges: edges.into_boxed_slice(),
             members: 0,
             total: Units(0),
-            spare: Units(0),
         };
         gate.members = super::dense(gate.by_provider().count());
         gate.total = match gate.require() {
             Require::Capacity(_) => Units(gate.by_provider().map(|edges| heaviest(edges).0).sum()),
             _ => Units(u128::from(gate.members)),
         };
-        gate.spare = Units(gate.total.0.saturating_sub(gate.needed_units().0));
         gate
     }
 
@@ -230,7 +227,7 @@ impl Gate {
     /// or in weight where a capacity is required.
     #[must_use]
     pub fn spare(&self) -> Units {
-        self.spare
+        Units(self.total.0.saturating_sub(self.needed_units().0))
     }
 
     /// What is lost with one of its members.

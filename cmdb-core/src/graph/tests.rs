@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
+use petgraph::visit::{EdgeCount, IntoEdgeReferences};
 
 use super::*;
 
@@ -408,4 +409,64 @@ fn petgraph_runs_on_a_snapshot() {
     assert_eq!(dominators.immediate_dominator(at(3)), Some(at(2)));
     assert!(petgraph::algo::has_path_connecting(&graph, at(4), at(3), None));
     assert!(!petgraph::algo::has_path_connecting(&graph, at(4), at(5), None));
+}
+
+/// Everything that one item needs when another one is left out, and the fewest relationships to each.
+fn needed_without(graph: &Graph, from: Index, out: Option<Index>) -> BTreeMap<Index, u32> {
+    let mut distances = BTreeMap::from([(from, 0)]);
+    for distance in 1..=u32::try_from(graph.index_bound()).unwrap() {
+        let last: Vec<Index> = distances.keys().copied().collect();
+        let next = last.iter().flat_map(|item| graph.dependencies(*item)).map(|edge| edge.other);
+        for item in next.filter(|item| Some(*item) != out).collect::<Vec<_>>() {
+            distances.entry(item).or_insert(distance);
+        }
+    }
+    distances
+}
+
+#[test]
+fn petgraph_gives_what_the_definitions_give() {
+    arbtest(|u| {
+        let mut deltas = Vec::new();
+        for _ in 0..u.int_in_range(1..=30)? {
+            deltas.push(delta(u)?);
+        }
+        // Part of it in the overlay.
+        let later = deltas.split_off(u.int_in_range(0..=deltas.len())?);
+        let graph = Graph::build(Revision(1), deltas.into_iter()).apply(Revision(2), later);
+        assert_eq!((&graph).edge_references().count(), graph.edge_count());
+        let needs: BTreeMap<Index, BTreeMap<Index, u32>> =
+            graph.indexes().map(|item| (item, needed_without(&graph, item, None))).collect();
+        let both =
+            |one: Index, other: Index| needs[&one].contains_key(&other) && needs[&other].contains_key(&one);
+        let expected: BTreeSet<BTreeSet<Index>> = graph
+            .indexes()
+            .map(|item| graph.indexes().filter(|other| both(item, *other)).collect())
+            .collect();
+        for components in [petgraph::algo::tarjan_scc(&graph), petgraph::algo::kosaraju_scc(&graph)] {
+            let found: BTreeSet<BTreeSet<Index>> =
+                components.into_iter().map(|component| component.into_iter().collect()).collect();
+            assert_eq!(found, expected);
+        }
+        for root in graph.indexes() {
+            let shortest = petgraph::algo::dijkstra(&graph, root, None, |_| 1u32);
+            assert_eq!(shortest.into_iter().collect::<BTreeMap<_, _>>(), needs[&root]);
+            let dominators = petgraph::algo::dominators::simple_fast(&graph, root);
+            for item in needs[&root].keys().copied() {
+                let found: BTreeSet<Index> = dominators.dominators(item).expect("it is reached").collect();
+                let decides = |out: &Index| {
+                    *out == item
+                        || *out == root
+                        || !needed_without(&graph, root, Some(*out)).contains_key(&item)
+                };
+                assert_eq!(found, needs[&root].keys().copied().filter(decides).collect());
+            }
+            for goal in graph.indexes() {
+                let path = petgraph::algo::astar(&graph, root, |item| item == goal, |_| 1u32, |_| 0);
+                assert_eq!(path.map(|(length, _)| length), needs[&root].get(&goal).copied());
+            }
+        }
+        Ok(())
+    })
+    .budget_ms(3_000);
 }

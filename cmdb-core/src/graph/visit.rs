@@ -4,12 +4,13 @@
 //! Retired items are nodes without edges. Parallel relationships are parallel edges.
 
 use petgraph::visit::{
-    GraphBase, GraphProp, IntoNeighbors, IntoNeighborsDirected, IntoNodeIdentifiers, NodeCompactIndexable,
-    NodeCount, NodeIndexable, VisitMap, Visitable,
+    Data, EdgeCount, EdgeRef, GraphBase, GraphProp, IntoEdgeReferences, IntoEdges, IntoNeighbors,
+    IntoNeighborsDirected, IntoNodeIdentifiers, NodeCompactIndexable, NodeCount, NodeIndexable, VisitMap,
+    Visitable,
 };
 use petgraph::{Directed, Direction};
 
-use super::{Graph, Index, Links};
+use super::{Edge, Edges, Graph, Index, Links};
 
 /// A set of items of one snapshot: one bit each.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -168,5 +169,113 @@ impl<'g> IntoNeighborsDirected for &'g Graph {
             Direction::Outgoing => self.neighbors(index),
             Direction::Incoming => Neighbours(self.dependent_links(index)),
         }
+    }
+}
+
+impl Data for Graph {
+    type NodeWeight = ();
+    type EdgeWeight = Edge;
+}
+
+impl EdgeCount for Graph {
+    fn edge_count(&self) -> usize {
+        self.relationship_count()
+    }
+}
+
+/// A relationship as petgraph's algorithms see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    dependent: Index,
+    number: u32,
+    edge: Edge,
+}
+
+impl EdgeRef for Need {
+    type NodeId = Index;
+    type EdgeId = (Index, u32);
+    type Weight = Edge;
+
+    fn source(&self) -> Index {
+        self.dependent
+    }
+
+    fn target(&self) -> Index {
+        self.edge.other
+    }
+
+    fn weight(&self) -> &Edge {
+        &self.edge
+    }
+
+    fn id(&self) -> (Index, u32) {
+        (self.dependent, self.number)
+    }
+}
+
+/// The relationships of one item with those that it needs.
+#[derive(Clone)]
+pub struct Needs<'g> {
+    dependent: Index,
+    number: u32,
+    edges: Edges<'g>,
+}
+
+impl<'g> Needs<'g> {
+    fn of(graph: &'g Graph, dependent: Index) -> Needs<'g> {
+        Needs { dependent, number: 0, edges: graph.dependencies(dependent) }
+    }
+}
+
+impl Iterator for Needs<'_> {
+    type Item = Need;
+
+    fn next(&mut self) -> Option<Need> {
+        let edge = self.edges.next()?;
+        let number = self.number;
+        self.number += 1;
+        Some(Need { dependent: self.dependent, number, edge })
+    }
+}
+
+/// The relationships of all items.
+#[derive(Clone)]
+pub struct AllNeeds<'g> {
+    graph: &'g Graph,
+    next: u32,
+    needs: Option<Needs<'g>>,
+}
+
+impl Iterator for AllNeeds<'_> {
+    type Item = Need;
+
+    fn next(&mut self) -> Option<Need> {
+        loop {
+            if let Some(need) = self.needs.as_mut().and_then(Iterator::next) {
+                return Some(need);
+            }
+            if self.next == self.graph.0.indexes {
+                return None;
+            }
+            self.needs = Some(Needs::of(self.graph, Index(self.next)));
+            self.next += 1;
+        }
+    }
+}
+
+impl<'g> IntoEdgeReferences for &'g Graph {
+    type EdgeRef = Need;
+    type EdgeReferences = AllNeeds<'g>;
+
+    fn edge_references(self) -> AllNeeds<'g> {
+        AllNeeds { graph: self, next: 0, needs: None }
+    }
+}
+
+impl<'g> IntoEdges for &'g Graph {
+    type Edges = Needs<'g>;
+
+    fn edges(self, dependent: Index) -> Needs<'g> {
+        Needs::of(self, dependent)
     }
 }

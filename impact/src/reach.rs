@@ -1,0 +1,186 @@
+//! Blast radius: how many items an item's failure could reach, redundancy set aside.
+//!
+//! What lies on one cycle reaches the same, so cycles are made one place, and of several relationships between two
+//! places one is kept. In what is left, everything is reached in one direction of the numbers: a count follows rows
+//! that are shorter and closer together than the graph's, and all counts are made in one sweep for each
+//! [`LANES`] places at once.
+//!
+//! ```text
+//! graph ─ cycles made one, parallels made one ─→ Condensed ─┬─ count(item)    one search
+//!                                                           └─ counts()       every item, exact
+//! ```
+//!
+//! Weak relationships fail nothing and do not count; nor does the item itself. Invariant: `count(item)` is the number of
+//! items that fail with it where everybody needs everything.
+
+mod all;
+mod cycles;
+#[cfg(test)]
+mod tests;
+
+use cmdb_core::graph::{Graph, Index, Reaches};
+
+pub use all::LANES;
+
+/// Who depends on whom, without cycles and repetitions. Of one snapshot.
+pub struct Condensed {
+    /// The place of each item. Whatever a place reaches has a lower number.
+    place_of: Vec<u32>,
+    /// Items in each place.
+    sizes: Vec<u32>,
+    dependents: Rows,
+    providers: Rows,
+}
+
+/// Memory of a count, kept from one to the next.
+#[derive(Default)]
+pub struct Counter {
+    seen: Vec<u64>,
+    order: Vec<u32>,
+}
+
+struct Rows {
+    offsets: Vec<u32>,
+    arcs: Vec<u32>,
+}
+
+impl Rows {
+    #[inline]
+    fn row(&self, place: u32) -> &[u32] {
+        let place = place as usize;
+        &self.arcs[self.offsets[place] as usize..self.offsets[place + 1] as usize]
+    }
+}
+
+/// Whom an item could fail: the dependents over relationships that are not weak, as often as there are such.
+fn fails(graph: &Graph, item: Index) -> impl Iterator<Item = Index> {
+    graph.reach(item).filter_map(|arc| match arc {
+        Reaches::Hard(dependent) => Some(dependent),
+        Reaches::Member(gate) => Some(graph.slack(gate).dependent()),
+        Reaches::Weak(_) => None,
+    })
+}
+
+impl Condensed {
+    /// Linear in the graph.
+    #[must_use]
+    pub fn of(graph: &Graph) -> Condensed {
+        let (place_of, sizes) = cycles::places(graph);
+        let members = members(&place_of, &sizes);
+        let mut dependents = Rows { offsets: vec![0], arcs: Vec::new() };
+        let mut met = vec![u32::MAX; sizes.len()];
+        for place in 0..number(sizes.len()) {
+            let start = dependents.arcs.len();
+            met[place as usize] = place;
+            for item in members.row(place) {
+                for dependent in fails(graph, Index(*item)) {
+                    let other = place_of[dependent.0 as usize];
+                    if std::mem::replace(&mut met[other as usize], place) != place {
+                        dependents.arcs.push(other);
+                    }
+                }
+            }
+            dependents.arcs[start..].sort_unstable();
+            dependents.offsets.push(number(dependents.arcs.len()));
+        }
+        let providers = turned(&dependents);
+        Condensed { place_of, sizes, dependents, providers }
+    }
+
+    /// How many items fail with this one where everybody needs everything; itself not counted.
+    #[must_use]
+    pub fn count(&self, item: Index, counter: &mut Counter) -> u64 {
+        let first = self.place_of[item.0 as usize];
+        let Counter { seen, order } = counter;
+        let words = seen.len().max(self.sizes.len().div_ceil(64));
+        seen.resize(words, 0);
+        order.push(first);
+        seen[first as usize / 64] |= 1 << (first % 64);
+        let mut reached = 0;
+        let mut done = 0;
+        while done < order.len() {
+            let end = order.len().min(done + AHEAD);
+            let mut ahead: [&[u32]; AHEAD] = [&[]; AHEAD];
+            for (row, place) in ahead.iter_mut().zip(&order[done..end]) {
+                *row = self.dependents.row(*place);
+            }
+            for row in &ahead {
+                std::hint::black_box(row.first());
+            }
+            for (row, at) in ahead.into_iter().zip(done..end) {
+                reached += u64::from(self.sizes[order[at] as usize]);
+                for place in row {
+                    let (word, bit) = (&mut seen[*place as usize / 64], 1u64 << (place % 64));
+                    if *word & bit == 0 {
+                        *word |= bit;
+                        order.push(*place);
+                    }
+                }
+            }
+            done = end;
+        }
+        for place in order.drain(..) {
+            seen[place as usize / 64] = 0;
+        }
+        reached - 1
+    }
+
+    /// How many places there are: items less those that share one with others.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// How many relationships are left between them.
+    #[must_use]
+    pub fn relationships(&self) -> usize {
+        self.dependents.arcs.len()
+    }
+}
+
+/// Places whose rows are fetched together.
+const AHEAD: usize = 16;
+
+/// The items of each place.
+fn members(place_of: &[u32], sizes: &[u32]) -> Rows {
+    let mut offsets = vec![0u32];
+    offsets.extend(sizes.iter().scan(0, |sum, size| {
+        *sum += *size;
+        Some(*sum)
+    }));
+    let mut free = offsets.clone();
+    let mut arcs = vec![0; place_of.len()];
+    for (item, place) in (0..).zip(place_of) {
+        let next = &mut free[*place as usize];
+        arcs[*next as usize] = item;
+        *next += 1;
+    }
+    Rows { offsets, arcs }
+}
+
+/// The same relationships from the other end.
+fn turned(rows: &Rows) -> Rows {
+    let places = rows.offsets.len() - 1;
+    let mut offsets = vec![0u32; places + 1];
+    for arc in &rows.arcs {
+        offsets[*arc as usize + 1] += 1;
+    }
+    for place in 0..places {
+        offsets[place + 1] += offsets[place];
+    }
+    let mut free = offsets.clone();
+    let mut arcs = vec![0; rows.arcs.len()];
+    for place in 0..number(places) {
+        for other in rows.row(place) {
+            let next = &mut free[*other as usize];
+            arcs[*next as usize] = place;
+            *next += 1;
+        }
+    }
+    Rows { offsets, arcs }
+}
+
+/// A count that is bounded by items or relationships, which are numbered in 32 bits.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("no more than there are relationships")
+}

@@ -1,0 +1,110 @@
+//! The blast radius of every item at once.
+//!
+//! [`LANES`] places get a bit each. From the lowest number up, each place hands the bits that reached it to its
+//! providers, which have higher numbers; how many a place holds by its turn is how many of these it reaches. Only what
+//! is handed something is visited. Places that were numbered one after the other are needed by much the same, so
+//! their bits travel together. Invariant: a place's bits are zero before its first and after its turn.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::{Condensed, number};
+
+/// Places counted in one sweep.
+pub const LANES: usize = 512;
+const WORDS: usize = LANES / 64;
+
+type Bits = [u64; WORDS];
+
+impl Condensed {
+    /// [`count`](Condensed::count) of every item, by index. None: `cancelled` was set before the end. `done` says how
+    /// many of the [`places`](Condensed::places) are through. The same whatever the number of threads.
+    #[must_use]
+    pub fn counts(&self, cancelled: &AtomicBool, done: &AtomicUsize) -> Option<Vec<u32>> {
+        let places = self.sizes.len();
+        let next = AtomicUsize::new(0);
+        // Each thread has a table of its own, of 64 bytes a place: one, and not one for each piece of work.
+        let parts = rayon::broadcast(|_| {
+            let mut sweep = Sweep::new(self);
+            loop {
+                let start = next.fetch_add(LANES, Ordering::Relaxed);
+                if start >= places || cancelled.load(Ordering::Relaxed) {
+                    return sweep.counts;
+                }
+                let end = places.min(start + LANES);
+                sweep.block(number(start), number(end));
+                done.fetch_add(end - start, Ordering::Relaxed);
+            }
+        });
+        let mut sums = vec![0; places];
+        for part in parts {
+            sums.iter_mut().zip(part).for_each(|(sum, more)| *sum += more);
+        }
+        if cancelled.load(Ordering::Relaxed) {
+            return None;
+        }
+        // A place reaches itself.
+        Some(self.place_of.iter().map(|place| sums[*place as usize] - 1).collect())
+    }
+}
+
+struct Sweep<'c> {
+    condensed: &'c Condensed,
+    /// Items reached by each place, of the blocks so far.
+    counts: Vec<u32>,
+    bits: Vec<Bits>,
+    /// Places that hold bits.
+    active: Vec<u64>,
+}
+
+impl<'c> Sweep<'c> {
+    fn new(condensed: &'c Condensed) -> Sweep<'c> {
+        let places = condensed.sizes.len();
+        Sweep {
+            condensed,
+            counts: vec![0; places],
+            bits: vec![[0; WORDS]; places],
+            active: vec![0; places.div_ceil(64)],
+        }
+    }
+
+    fn block(&mut self, start: u32, end: u32) {
+        // Of places with several items each counts as many times: rare, so they are added one by one.
+        let mut several: Vec<(usize, u64, u32)> = Vec::new();
+        for place in start..end {
+            let lane = (place - start) as usize;
+            self.bits[place as usize][lane / 64] |= 1 << (lane % 64);
+            self.active[place as usize / 64] |= 1 << (place % 64);
+            let size = self.condensed.sizes[place as usize];
+            if size > 1 {
+                several.push((lane / 64, 1 << (lane % 64), size - 1));
+            }
+        }
+        for word in start as usize / 64..self.active.len() {
+            // What a place hands on may lie in the same word, at a higher number.
+            while self.active[word] != 0 {
+                let bit = self.active[word].trailing_zeros();
+                self.active[word] &= self.active[word] - 1;
+                self.turn(number(word * 64) + bit, &several);
+            }
+        }
+    }
+
+    #[inline]
+    fn turn(&mut self, place: u32, several: &[(usize, u64, u32)]) {
+        let bits = std::mem::take(&mut self.bits[place as usize]);
+        let mut count: u32 = bits.iter().map(|word| word.count_ones()).sum();
+        for (word, bit, more) in several {
+            if bits[*word] & bit != 0 {
+                count += more;
+            }
+        }
+        self.counts[place as usize] += count;
+        for provider in self.condensed.providers.row(place) {
+            let theirs = &mut self.bits[*provider as usize];
+            for (their, own) in theirs.iter_mut().zip(&bits) {
+                *their |= own;
+            }
+            self.active[*provider as usize / 64] |= 1 << (provider % 64);
+        }
+    }
+}
