@@ -186,6 +186,35 @@ pub fn trace() -> TraceResponse {
     }
 }
 
+pub fn critical() -> CriticalResponse {
+    let part = |name: &str| CriticalPart { items: vec![graph_item(name)], items_total: 1 };
+    let point = |name: &str, state: &str| SinglePoint {
+        item: Some(graph_item(name)),
+        state: state.into(),
+        fails: 1,
+        of: vec![graph_item("Shop")],
+    };
+    CriticalResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        standings: vec![Standing {
+            item: Some(graph_item("Shop")),
+            needed: 4,
+            margin_exact: true,
+            alone: 1,
+            alone_at_risk: 1,
+            sets: vec![CriticalSet { parts: vec![part("web-1"), part("web-2")] }],
+            sets_total: 1,
+            ..Default::default()
+        }],
+        standings_total: 1,
+        points: vec![point("orders-db", "failed"), point("storage-1", "at_risk")],
+        points_total: 2,
+        points_at_risk: 1,
+        ..Default::default()
+    }
+}
+
 pub fn neighbours() -> NeighboursResponse {
     let edge = |from: &str, kind: &str, to: &str, group: &str| Edge {
         from: graph_item(from).id,

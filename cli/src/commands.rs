@@ -9,6 +9,7 @@ mod baseline;
 mod classes;
 mod completions;
 mod correction;
+mod critical;
 mod depends;
 mod diff;
 mod duplicates;
@@ -93,6 +94,8 @@ commands! {
     Depends(depends),
     /// The dependency chains between two items
     Trace(trace),
+    /// What services cannot do without: single points of failure, and how much each can lose
+    Critical(critical),
     /// What is directly related to an item
     #[command(alias = "neighbors")]
     Neighbours(neighbours),

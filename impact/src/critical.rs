@@ -86,7 +86,9 @@ pub fn critical(graph: &Graph, target: Index, down: &[Index]) -> Critical {
     critical_within(graph, target, down, STEPS_MAX)
 }
 
-pub(crate) fn critical_within(graph: &Graph, target: Index, down: &[Index], steps_max: u64) -> Critical {
+/// The same, with so many relationships looked at for sets at most.
+#[must_use]
+pub fn critical_within(graph: &Graph, target: Index, down: &[Index], steps_max: u64) -> Critical {
     let module = Module::of(graph, target);
     let mut search = Search::new(graph, &module, down, steps_max);
     let mut answer = Critical {

@@ -28,7 +28,7 @@ pub mod propagate;
 pub mod reach;
 pub mod trace;
 
-pub use critical::{Critical, Margin, Parts, critical};
+pub use critical::{Critical, Margin, Parts, critical, critical_within};
 pub use depends::{Dependencies, Dependency, Need, depends};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
 pub use propagate::{Affected, Counts, Impact, Options, State, impact};

@@ -286,6 +286,14 @@ impl GraphService for Services {
         Ok(Response::new(canned::trace()))
     }
 
+    async fn critical(&self, request: Request<CriticalRequest>) -> Answer<CriticalResponse> {
+        let request = request.into_inner();
+        for item in request.items.iter().chain(&request.down) {
+            find(item)?;
+        }
+        Ok(Response::new(canned::critical()))
+    }
+
     async fn neighbours(&self, request: Request<NeighboursRequest>) -> Answer<NeighboursResponse> {
         find(&request.into_inner().item)?;
         Ok(Response::new(canned::neighbours()))

@@ -27,6 +27,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["impact", "orders-db", "web-1"], &["table", "json", "jsonl", "tree", "dot"]),
     (&["depends", "Shop"], &["table", "json", "jsonl", "tree", "dot"]),
     (&["trace", "Shop", "orders-db"], &["table", "json", "jsonl", "dot"]),
+    (&["critical", "--service", "Shop", "--down", "web-1"], &["table", "json"]),
     (&["neighbours", "web-1", "--depth", "2"], &["table", "json", "jsonl", "tree", "dot"]),
     (&["watch", "--after", "40", "--once"], &["table", "jsonl"]),
     (&["verify"], &["table", "json"]),

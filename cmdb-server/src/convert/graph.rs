@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::ItemId;
-use cmdb_impact::Need;
+use cmdb_impact::{Margin, Need};
 use cmdb_proto::v1;
 
 use crate::app::graph::{
-    AssumedGroup, Carrier, DependsAnswer, ImpactAnswer, NeighboursAnswer, StepAnswer, TraceAnswer,
+    AssumedGroup, Carrier, CriticalAnswer, DependsAnswer, ImpactAnswer, NeighboursAnswer, StepAnswer,
+    TraceAnswer,
 };
 
 type Labels = BTreeMap<ItemId, Label>;
@@ -73,6 +74,53 @@ pub fn depends_to(answer: DependsAnswer) -> v1::DependenciesResponse {
         hidden: 0,
         coverage: Some(coverage(&answer.coverage)),
         beyond_depth: answer.beyond_depth,
+    }
+}
+
+/// What items cannot do without.
+pub fn critical_to(answer: CriticalAnswer) -> v1::CriticalResponse {
+    let labels = &answer.labels;
+    let standings = answer.standings.into_iter().map(|standing| {
+        let (is_down, margin, margin_exact) = match standing.margin {
+            Margin::Down => (true, 0, true),
+            Margin::Exactly(margin) => (false, margin, true),
+            Margin::AtLeast(margin) => (false, margin, false),
+        };
+        let part = |(items, items_total): (Vec<ItemId>, u64)| v1::CriticalPart {
+            items: items.into_iter().map(|id| item(labels, id)).collect(),
+            items_total,
+        };
+        let sets = standing.sets.into_iter();
+        v1::Standing {
+            item: Some(item(labels, standing.id)),
+            needed: standing.needed,
+            is_down,
+            margin: margin.into(),
+            margin_exact,
+            alone: standing.alone,
+            alone_at_risk: standing.at_risk,
+            sets: sets.map(|set| v1::CriticalSet { parts: set.into_iter().map(part).collect() }).collect(),
+            sets_total: standing.sets_total,
+        }
+    });
+    let points = answer.points.into_iter().map(|point| v1::SinglePoint {
+        item: Some(item(labels, point.id)),
+        state: point.state.name().to_owned(),
+        fails: point.fails,
+        of: point.of.into_iter().map(|id| item(labels, id)).collect(),
+    });
+    v1::CriticalResponse {
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+        down: answer.down.iter().map(labelled).collect(),
+        standings: standings.collect(),
+        standings_total: answer.standings_total,
+        points: points.collect(),
+        points_total: answer.points_total,
+        points_at_risk: answer.points_at_risk,
+        truncated: answer.truncated,
+        hidden: 0,
+        coverage: Some(coverage(&answer.coverage)),
     }
 }
 

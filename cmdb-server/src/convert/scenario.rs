@@ -263,6 +263,19 @@ impl Provisional {
         answer
     }
 
+    /// In an answer of what items cannot do without.
+    pub fn in_critical(&self, mut answer: v1::CriticalResponse) -> v1::CriticalResponse {
+        if !self.0.is_empty() {
+            self.each(&mut answer.down);
+            for standing in &mut answer.standings {
+                let parts = standing.sets.iter_mut().flat_map(|set| &mut set.parts);
+                self.each(parts.flat_map(|part| &mut part.items).chain(&mut standing.item));
+            }
+            self.each(answer.points.iter_mut().flat_map(|point| point.of.iter_mut().chain(&mut point.item)));
+        }
+        answer
+    }
+
     /// In chains.
     pub fn in_trace(&self, mut answer: v1::TraceResponse) -> v1::TraceResponse {
         if !self.0.is_empty() {

@@ -9,10 +9,11 @@ use tonic::{Request, Response, Status};
 
 use super::{limit, refuse};
 use crate::app::graph::{
-    Ask, CHAINS_DEFAULT, DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, NeighboursAsk, Stage, Staged, stage,
+    Ask, CHAINS_DEFAULT, CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAsk, DEPTH_MAX, EDGES_DEFAULT,
+    EDGES_MAX, LISTED_MAX, NeighboursAsk, Stage, Staged, stage,
 };
 use crate::app::{App, Error};
-use crate::convert::graph::{depends_to, impact_to, neighbours_to, trace_to};
+use crate::convert::graph::{critical_to, depends_to, impact_to, neighbours_to, trace_to};
 use crate::convert::scenario::Provisional;
 
 pub struct Graph(pub Arc<App>);
@@ -39,6 +40,18 @@ impl GraphService for Graph {
         let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
         let Staged { answer, added } = self.0.depends(ask).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_dependencies(depends_to(answer))))
+    }
+
+    async fn critical(
+        &self,
+        request: Request<v1::CriticalRequest>,
+    ) -> Result<Response<v1::CriticalResponse>, Status> {
+        let ask = request.into_inner();
+        let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let limit = limit("limit", ask.limit, CRITICAL_LISTED, CRITICAL_LISTED_MAX)?;
+        let ask = CriticalAsk { items: ask.items, down: ask.down, stage, limit };
+        let Staged { answer, added } = self.0.critical(ask).await.map_err(refuse)?;
+        Ok(Response::new(Provisional::new(&added).in_critical(critical_to(answer))))
     }
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<v1::TraceResponse>, Status> {

@@ -1256,6 +1256,111 @@ pub struct Edge {
     #[prost(double, tag = "7")]
     pub confidence: f64,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CriticalRequest {
+    /// what is asked about; empty: every service
+    #[prost(string, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// items that are taken to be down already
+    #[prost(string, repeated, tag = "2")]
+    pub down: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// items asked about, points, and sets of each, listed at most; 0: 100
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+    /// empty: now
+    #[prost(string, tag = "4")]
+    pub as_of: ::prost::alloc::string::String,
+    /// empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CriticalResponse {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    #[prost(message, repeated, tag = "3")]
+    pub down: ::prost::alloc::vec::Vec<GraphItem>,
+    /// of those that were asked about, the smallest margin first
+    #[prost(message, repeated, tag = "4")]
+    pub standings: ::prost::alloc::vec::Vec<Standing>,
+    #[prost(uint64, tag = "5")]
+    pub standings_total: u64,
+    /// those that fail the most first
+    #[prost(message, repeated, tag = "6")]
+    pub points: ::prost::alloc::vec::Vec<SinglePoint>,
+    #[prost(uint64, tag = "7")]
+    pub points_total: u64,
+    #[prost(bool, tag = "8")]
+    pub truncated: bool,
+    #[prost(uint64, tag = "9")]
+    pub hidden: u64,
+    #[prost(message, optional, tag = "10")]
+    pub coverage: ::core::option::Option<Coverage>,
+    /// among them: only if unconfirmed groups do not hold
+    #[prost(uint64, tag = "11")]
+    pub points_at_risk: u64,
+}
+/// How much an item that was asked about can lose.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Standing {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    /// items that it needs in any way
+    #[prost(uint64, tag = "2")]
+    pub needed: u64,
+    /// with what is down already
+    #[prost(bool, tag = "3")]
+    pub is_down: bool,
+    /// so many items may fail, whichever they are
+    #[prost(uint32, tag = "4")]
+    pub margin: u32,
+    /// one more may be one too many; otherwise more was not looked for
+    #[prost(bool, tag = "5")]
+    pub margin_exact: bool,
+    /// items whose failure alone fails it
+    #[prost(uint64, tag = "6")]
+    pub alone: u64,
+    /// items whose failure alone would, if unconfirmed groups do not hold
+    #[prost(uint64, tag = "7")]
+    pub alone_at_risk: u64,
+    /// smallest sets of two or three that fail it together
+    #[prost(message, repeated, tag = "8")]
+    pub sets: ::prost::alloc::vec::Vec<CriticalSet>,
+    /// sets of items, listed or not
+    #[prost(uint64, tag = "9")]
+    pub sets_total: u64,
+}
+/// Any one item of each part.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CriticalSet {
+    #[prost(message, repeated, tag = "1")]
+    pub parts: ::prost::alloc::vec::Vec<CriticalPart>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CriticalPart {
+    /// at most 16
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<GraphItem>,
+    #[prost(uint64, tag = "2")]
+    pub items_total: u64,
+}
+/// A single point of failure.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SinglePoint {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    /// what becomes of those that need it: failed, at_risk
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    /// of those that were asked about
+    #[prost(uint64, tag = "3")]
+    pub fails: u64,
+    /// which ones, at most 8
+    #[prost(message, repeated, tag = "4")]
+    pub of: ::prost::alloc::vec::Vec<GraphItem>,
+}
 /// Generated client implementations.
 pub mod graph_service_client {
     #![allow(
@@ -1431,6 +1536,31 @@ pub mod graph_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.GraphService", "Neighbours"));
             self.inner.unary(req, path, codec).await
         }
+        /// What items cannot do without: single points of failure, and small sets that together are one.
+        pub async fn critical(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CriticalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CriticalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.GraphService/Critical",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Critical"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1470,6 +1600,14 @@ pub mod graph_service_server {
             request: tonic::Request<super::NeighboursRequest>,
         ) -> std::result::Result<
             tonic::Response<super::NeighboursResponse>,
+            tonic::Status,
+        >;
+        /// What items cannot do without: single points of failure, and small sets that together are one.
+        async fn critical(
+            &self,
+            request: tonic::Request<super::CriticalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CriticalResponse>,
             tonic::Status,
         >;
     }
@@ -1714,6 +1852,51 @@ pub mod graph_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = NeighboursSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.GraphService/Critical" => {
+                    #[allow(non_camel_case_types)]
+                    struct CriticalSvc<T: GraphService>(pub Arc<T>);
+                    impl<
+                        T: GraphService,
+                    > tonic::server::UnaryService<super::CriticalRequest>
+                    for CriticalSvc<T> {
+                        type Response = super::CriticalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CriticalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GraphService>::critical(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CriticalSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -16,6 +16,7 @@ const QUESTIONS: &[&[&str]] = &[
     &["impact", "webshop:cache-1", "webshop:web-1"],
     &["depends", "webshop:webshop"],
     &["trace", "webshop:webshop", "webshop:cache-1"],
+    &["critical", "--service", "webshop:order"],
     &["neighbours", "webshop:cache-1", "--depth", "2"],
     &["history", "webshop:cache-1"],
 ];

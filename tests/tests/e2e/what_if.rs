@@ -58,6 +58,22 @@ fn a_second_payment_instance_is_imagined_and_then_made() {
         "{needs:?}"
     );
 
+    let points = |scenario: &[&str]| {
+        let question: &[&str] = &["critical", "--service", "si-payment"];
+        let answer = shell.json(&[question, scenario].concat());
+        let points = answer["points"].as_array().expect("points of failure").clone();
+        let keys: BTreeSet<String> =
+            points.iter().map(|point| point["item"]["key"].as_str().unwrap_or_default().to_owned()).collect();
+        (keys, answer["services"][0].clone())
+    };
+    assert!(points(&[]).0.contains("payment-1"));
+    let (keys, standing) = points(&["--scenario", "second"]);
+    assert!(!keys.contains("payment-1"), "{keys:?}");
+    let sets = standing["sets"].to_string();
+    assert!(sets.contains("payment-1") && sets.contains("+payment-2"), "{sets}");
+    let left = shell.json(&["critical", "--service", "si-payment", "--down", "payment-1"]);
+    assert_eq!(left["services"][0]["down"], true);
+
     assert_eq!(affected(&shell.json(&["impact", "payment-1"])), alone, "nothing has happened");
     assert_eq!(shell.revision(), base);
     shell.run(["impact", "+payment-2"]).must_end_with(3);
