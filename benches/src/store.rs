@@ -37,6 +37,8 @@ pub use session::{Serve, serve};
 /// Items that are changed in one commit.
 const GROUP: u64 = 1_000;
 const GROUPS: usize = 11;
+/// Of those that are written straight into the store: enough that rows which are kept together are moved twice.
+const BARE_GROUPS: usize = 70;
 const VERSIONS: usize = 100;
 const READS: usize = 10_000;
 const RELATIONSHIPS_OF_AN_ITEM: u64 = 4;
@@ -447,13 +449,14 @@ fn trial(figures: &mut Figures, engine: &Cmdb, data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The rows of changed items as the engine writes them, straight into the store: nine of an item.
+/// The rows of changed items as the engine writes them, straight into the store: eight of an item; what its scope names
+/// stays as it is.
 fn bare(figures: &mut Figures, data: &Path, items: u64) -> Result<()> {
     let store = RedbStore::open(data)?;
     let epoch = store.claim_writer()?;
     let mut random = Random::new(SEED + 2);
-    let (mut cpus, mut walls, mut written, mut given) = (Vec::new(), Vec::new(), 0, 0);
-    for group in 0..GROUPS {
+    let (mut cpu, mut walls, mut written, mut given) = (Duration::ZERO, Vec::new(), 0, 0);
+    for group in 0..BARE_GROUPS {
         let head = store.snapshot()?.head();
         let batch = rows(&*store.snapshot()?, head.next(), &distinct(&mut random, items), group)?;
         given += batch
@@ -464,22 +467,22 @@ fn bare(figures: &mut Figures, data: &Path, items: u64) -> Result<()> {
         let before = machine::written()?;
         let ((), wall, spent) = timed(|| Ok(store::commit(&store, head, epoch, &batch, head.next())?))?;
         written += machine::written()? - before;
-        cpus.push(spent);
+        cpu += spent;
         walls.push(wall);
     }
-    cpus.sort();
     walls.sort();
-    let each = |times: &[Duration]| micros(times[GROUPS / 2]) / GROUP as f64;
-    let (spent, amplification) = (each(&cpus), written as f64 / given as f64);
+    let count = BARE_GROUPS as f64 * GROUP as f64;
+    let (spent, amplification) = (micros(cpu) / count, written as f64 / given as f64);
     figures.add(Figure {
         what: "changed item, durable, groups of 1,000: store alone",
         reach: "55 µs CPU, write amplification 11",
         value: format!("{spent:.1} µs CPU, write amplification {amplification:.1}"),
         reached: Some(spent <= 55.0 && amplification <= 11.0),
         beside: format!(
-            "{:.0} µs wall, 9 rows and {:.2} KB an item",
-            each(&walls),
-            given as f64 / (GROUPS as f64 * GROUP as f64) / 1e3
+            "{:.0} µs wall (the slowest group {:.1} s), 8 rows and {:.2} KB an item; mean of {BARE_GROUPS} groups",
+            micros(walls[BARE_GROUPS / 2]) / GROUP as f64,
+            walls[BARE_GROUPS - 1].as_secs_f64(),
+            given as f64 / count / 1e3
         ),
     });
     Ok(())
@@ -496,8 +499,6 @@ fn rows(read: &dyn Read, revision: Revision, chosen: &[u64], group: usize) -> Re
         batch.put(Table::Changes, Place { revision, sequence }.key(), vec![0x5a; 300]);
         batch.put(Table::Items, key::item(id), head);
         batch.put(Table::Units, unit_key, unit_row);
-        let scope = key::scope_unit(SourceId(1), "import", UnitKind::Item, &unit);
-        batch.put(Table::ScopeUnits, scope, vec![1; 16]);
         for (attribute, value) in [("host_name", "h"), ("environment", "e")] {
             batch.delete(
                 Table::Attributes,

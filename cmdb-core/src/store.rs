@@ -50,7 +50,7 @@ pub enum Table {
     Incoming = 5,
     /// (kind, key, source) → what became of that unit of that source, of units that are about an item.
     Units = 6,
-    /// (source, scope, kind, key) → digest: which items a scope names.
+    /// (source, scope, kind, key) → something, or nothing once it is withdrawn: which items a scope names.
     ScopeUnits = 7,
     /// source → name, kind, what it last reported.
     Sources = 8,

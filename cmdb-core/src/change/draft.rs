@@ -31,6 +31,9 @@ pub const HOSTED_MAX: usize = 1_000_000;
 /// The most units of a source that are stated again when what they stand on turns out to be another item.
 pub const UNITS_MAX: usize = 1_000_000;
 
+/// What `ScopeUnits` says of a unit that stands; of one that is withdrawn, nothing.
+const STANDS: &[u8] = &[1];
+
 /// What a draft begins with.
 #[derive(Clone)]
 pub struct Start {
@@ -474,6 +477,9 @@ impl<'s> Draft<'s> {
             return Ok(());
         }
         let before_item = before.as_ref().and_then(|before| before.item);
+        let stands = !what.digest.is_empty();
+        let stood = before.as_ref().filter(|before| before.scope == what.scope);
+        let as_before = stood.is_some_and(|before| before.digest.is_empty() != stands);
         if let Some(before) = before.filter(|before| before.scope != what.scope) {
             self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
         }
@@ -482,8 +488,10 @@ impl<'s> Draft<'s> {
             let awaited = key::awaited(name, unit);
             self.touched_values.insert((key::AWAITED_KEY.to_owned(), awaited));
         }
-        let listed = key::scope_unit(source, &what.scope, kind, unit);
-        self.rows.put(Table::ScopeUnits, listed, what.digest.clone());
+        if !as_before {
+            let listed = key::scope_unit(source, &what.scope, kind, unit);
+            self.rows.put(Table::ScopeUnits, listed, if stands { STANDS.to_vec() } else { Vec::new() });
+        }
         Ok(())
     }
 

@@ -203,16 +203,23 @@ fn spoken_of_since(
 }
 
 fn known_units(
-    draft: &Draft<'_>,
+    draft: &mut Draft<'_>,
     source: SourceId,
     scope: &str,
 ) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
     let rows = draft.rows(Table::ScopeUnits, &key::scope(source, scope), SCOPE_ENTRIES_MAX)?;
-    let item = rows.into_iter().filter_map(|(row, digest)| match key::split_scope_unit(&row)? {
-        (_, _, UnitKind::Item, unit) => Some((unit, digest)),
+    let items = rows.into_iter().filter_map(|(row, _)| match key::split_scope_unit(&row)? {
+        (_, _, UnitKind::Item, unit) => Some(unit),
         _ => None,
     });
-    Ok(item.collect())
+    let items: Vec<String> = items.collect();
+    draft.fetch_units(source, items.iter().map(|unit| (UnitKind::Item, unit.as_str())))?;
+    let mut known = BTreeMap::new();
+    for unit in items {
+        let kept = draft.unit(source, UnitKind::Item, &unit)?;
+        known.insert(unit, kept.map(|kept| kept.digest).unwrap_or_default());
+    }
+    Ok(known)
 }
 
 /// The unit of an entry, or why it is refused; `None`: its body was not sent.

@@ -1,11 +1,13 @@
 //! The embedded store: one redb file.
 
+mod recent;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
-    WriteTransaction,
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, WriteTransaction,
 };
 
 use super::guard::{Guard, Health};
@@ -24,8 +26,8 @@ const UNFINISHED: &str = "unfinished";
 /// What the file is called that a compaction writes.
 const BESIDE: &str = "compacting";
 
-/// How much of the file redb keeps in memory, in bytes.
-const CACHE_BYTES: usize = 256 << 20;
+/// How much of the file redb keeps in memory, in bytes: what a million items change at random places.
+const CACHE_BYTES: usize = 512 << 20;
 
 const FORMAT_KEY: &[u8] = b"format";
 const HEAD_KEY: &[u8] = b"head";
@@ -167,10 +169,11 @@ impl RedbStore {
         for table in Table::ALL {
             transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
         }
+        recent::count(&transaction)?;
         let found = read_number(&transaction, FORMAT_KEY)?;
         match found {
             None => write_number(&transaction, FORMAT_KEY, u64::from(FORMAT))?,
-            Some(found) if found == u64::from(FORMAT) && there == Table::ALL.len() => return Ok(()),
+            Some(found) if found == u64::from(FORMAT) && there == Table::ALL.len() + 1 => return Ok(()),
             // Tables that came later are made, and filled by whoever knows what belongs there. Rows of an older
             // format are read as they are; from now on there may be others among them.
             Some(found) if found <= u64::from(FORMAT) => {
@@ -230,7 +233,7 @@ impl Store for RedbStore {
             transaction = Arc::clone(last);
         }
         let tables = std::array::from_fn(|_| OnceLock::new());
-        let mut snapshot = RedbSnapshot { transaction, tables, head: Revision(0) };
+        let mut snapshot = RedbSnapshot { transaction, tables, recent: OnceLock::new(), head: Revision(0) };
         let head = snapshot.get(Table::Meta, HEAD_KEY)?;
         snapshot.head = Revision(head.map_or(Ok(0), |bytes| number(&bytes))?);
         Ok(Box::new(snapshot))
@@ -243,7 +246,8 @@ impl Store for RedbStore {
         if found != expected_head || found_epoch != epoch {
             return Err(StoreError::Moved { expected: expected_head, epoch, found, found_epoch });
         }
-        Ok(Box::new(RedbTransaction { store: self, transaction }))
+        let recent = recent::count(&transaction)?;
+        Ok(Box::new(RedbTransaction { store: self, transaction, recent }))
     }
 
     fn claim_writer(&self) -> Result<u64, StoreError> {
@@ -261,14 +265,19 @@ impl Store for RedbStore {
     }
 }
 
+/// A table of a snapshot.
+type Opened = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 struct RedbSnapshot {
     transaction: Arc<ReadTransaction>,
-    tables: [OnceLock<ReadOnlyTable<&'static [u8], &'static [u8]>>; Table::ALL.len()],
+    tables: [OnceLock<Opened>; Table::ALL.len()],
+    /// `None` where nothing is kept there.
+    recent: OnceLock<Option<Opened>>,
     head: Revision,
 }
 
 impl RedbSnapshot {
-    fn table(&self, table: Table) -> Result<&ReadOnlyTable<&'static [u8], &'static [u8]>, StoreError> {
+    fn table(&self, table: Table) -> Result<&Opened, StoreError> {
         let cell = &self.tables[table as usize];
         if let Some(open) = cell.get() {
             return Ok(open);
@@ -277,18 +286,40 @@ impl RedbSnapshot {
             self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
         Ok(cell.get_or_init(|| open))
     }
+
+    /// What goes before the rows of a table.
+    fn recent(&self, table: Table) -> Result<Option<&Opened>, StoreError> {
+        if !recent::keeps(table) {
+            return Ok(None);
+        }
+        if let Some(open) = self.recent.get() {
+            return Ok(open.as_ref());
+        }
+        let open = self
+            .transaction
+            .open_table(recent::definition_of_recent())
+            .map_err(|error| io("opening a table", error))?;
+        let empty = open.is_empty().map_err(|error| io("reading", error))?;
+        Ok(self.recent.get_or_init(|| (!empty).then_some(open)).as_ref())
+    }
 }
 
 impl Read for RedbSnapshot {
     fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        get_from(self.table(table)?, keys)
+        get_from(self.table(table)?, self.recent(table)?, table, keys)
     }
 
     fn scan(&self, table: Table, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
-        scan_from(self.table(table)?, range, limit)
+        match self.recent(table)? {
+            Some(recent) => recent::scan(self.table(table)?, recent, table, range, limit),
+            None => scan_from(self.table(table)?, range, limit),
+        }
     }
 
     fn first_of_each(&self, table: Table, ranges: &[Range]) -> Result<Vec<Option<Row>>, StoreError> {
+        if self.recent(table)?.is_some() {
+            return ranges.iter().map(|range| Ok(self.scan(table, range, 1)?.pop())).collect();
+        }
         first_from(self.table(table)?, ranges)
     }
 }
@@ -299,28 +330,46 @@ impl Snapshot for RedbSnapshot {
     }
 }
 
+/// A table of a transaction.
+type OpenTable<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
+
 struct RedbTransaction<'s> {
     store: &'s RedbStore,
     transaction: WriteTransaction,
+    /// How many rows are kept before they go into their tables.
+    recent: u64,
+}
+
+impl RedbTransaction<'_> {
+    fn open(&self, definition: Definition) -> Result<OpenTable<'_>, StoreError> {
+        self.transaction.open_table(definition).map_err(|error| io("opening a table", error))
+    }
+
+    /// What goes before the rows of a table.
+    fn recent(&self, table: Table) -> Result<Option<OpenTable<'_>>, StoreError> {
+        let some = self.recent > 0 && recent::keeps(table);
+        some.then(|| self.open(recent::definition_of_recent())).transpose()
+    }
 }
 
 impl Read for RedbTransaction<'_> {
     fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let open =
-            self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
-        get_from(&open, keys)
+        get_from(&self.open(definition(table))?, self.recent(table)?.as_ref(), table, keys)
     }
 
     fn scan(&self, table: Table, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
-        let open =
-            self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
-        scan_from(&open, range, limit)
+        let open = self.open(definition(table))?;
+        match self.recent(table)? {
+            Some(recent) => recent::scan(&open, &recent, table, range, limit),
+            None => scan_from(&open, range, limit),
+        }
     }
 
     fn first_of_each(&self, table: Table, ranges: &[Range]) -> Result<Vec<Option<Row>>, StoreError> {
-        let open =
-            self.transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
-        first_from(&open, ranges)
+        if self.recent > 0 && recent::keeps(table) {
+            return ranges.iter().map(|range| Ok(self.scan(table, range, 1)?.pop())).collect();
+        }
+        first_from(&self.open(definition(table))?, ranges)
     }
 }
 
@@ -338,11 +387,26 @@ impl Transaction for RedbTransaction<'_> {
         while let Some(first) = rest.first() {
             let table = batch.writes[*first].0;
             let length = rest.iter().take_while(|place| batch.writes[**place].0 == table).count();
+            let (these, further) = rest.split_at(length);
+            rest = further;
+            if recent::keeps(table) && length < recent::IN_BULK {
+                let rows = these.iter().map(|place| {
+                    let (_, key, value) = &batch.writes[*place];
+                    (key.as_slice(), value.as_deref())
+                });
+                self.recent = recent::put(&self.transaction, table, rows)?;
+                self.recent = recent::settle(&self.transaction, self.recent)?;
+                continue;
+            }
+            if self.recent > 0 && recent::keeps(table) {
+                let keys = these.iter().map(|place| batch.writes[*place].1.as_slice());
+                self.recent = recent::forget(&self.transaction, table, keys)?;
+            }
             let mut open = self
                 .transaction
                 .open_table(definition(table))
                 .map_err(|error| io("opening a table", error))?;
-            for place in &rest[..length] {
+            for place in these {
                 let (_, key, value) = &batch.writes[*place];
                 match value {
                     Some(value) => open.insert(key.as_slice(), value.as_slice()).map(drop),
@@ -350,7 +414,6 @@ impl Transaction for RedbTransaction<'_> {
                 }
                 .map_err(|error| io("writing", error))?;
             }
-            rest = &rest[length..];
         }
         Ok(())
     }
@@ -366,12 +429,19 @@ type StoredRow<'a> = Result<(StoredBytes<'a>, StoredBytes<'a>), redb::StorageErr
 type StoredBytes<'a> = redb::AccessGuard<'a, &'static [u8]>;
 
 fn get_from(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    rows: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    recent: Option<&impl ReadableTable<&'static [u8], &'static [u8]>>,
+    table: Table,
     keys: &[Vec<u8>],
 ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
     keys.iter()
         .map(|key| {
-            let found = table.get(key.as_slice()).map_err(|error| io("reading", error))?;
+            if let Some(recent) = recent
+                && let Some(said) = recent::get(recent, table, key)?
+            {
+                return Ok(said);
+            }
+            let found = rows.get(key.as_slice()).map_err(|error| io("reading", error))?;
             Ok(found.map(|value| value.value().to_vec()))
         })
         .collect()
