@@ -322,6 +322,11 @@ impl<'s> Draft<'s> {
         std::mem::take(&mut self.entry_points)
     }
 
+    /// The entry points of an item shall be asked again.
+    pub fn ask_entry_points(&mut self, id: ItemId) {
+        self.entry_points.insert(id);
+    }
+
     /// A relationship as it shall be.
     ///
     /// # Errors

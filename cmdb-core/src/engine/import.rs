@@ -5,6 +5,7 @@
 
 mod restore;
 mod tracked;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +17,7 @@ use super::request::{Decision, EngineError, Import, ImportEvent, ImportOutcome, 
 use super::writer::Events;
 use crate::change::Draft;
 use crate::claim::UnitKind;
-use crate::import::{LineProblem, Located, ReadError, Record, reader};
+use crate::import::{Exported, LineProblem, Located, ReadError, Record, reader};
 use crate::model::{Problem, Reason, Schema, SourceId};
 use crate::store::record::{self, UnitRecord};
 use crate::store::scratch::{Place, Scratch};
@@ -102,6 +103,7 @@ impl Run<'_> {
         if self.import.full {
             self.withdraw(draft, events)?;
         }
+        ingest::matches::leave_asked_entry_points(draft)?;
         ingest::settle(draft)?;
         self.outcome.waiting = ingest::matches::count_waiting(draft, &self.matches)?;
         draft.flush()?;
@@ -129,6 +131,10 @@ impl Run<'_> {
                             self.note_kind(number, claim.kind);
                             let name = key::unit(SourceId(0), claim.kind, &claim.key);
                             self.seen.add(&name, (number, record.line))?;
+                        }
+                        Record::Exported(Exported::Waiting(_)) => {
+                            exported = true;
+                            self.note_kind(number, UnitKind::Redundancy);
                         }
                         Record::Exported(_) => {
                             exported = true;

@@ -2,10 +2,12 @@
 //! each relationship with all its claims. Nothing is lost: reading it into an empty store gives the same graph.
 
 mod read;
+mod waiting;
 mod write;
 
 use std::collections::BTreeMap;
 
+use crate::claim::{Claim, Reference};
 use crate::model::item::{Identification, Marks, Purged, Stated};
 use crate::model::relationship::Require;
 use crate::model::source::SourceKind;
@@ -13,6 +15,7 @@ use crate::model::value::Attributes;
 use crate::model::{ItemId, Revision, Status, Timestamp, UnitKind};
 
 pub(super) use read::{is_export, read_header, read_item, read_relationship, read_source};
+pub(super) use waiting::read_waiting;
 pub use write::write_line;
 
 /// The version of the form that is written. Older ones are read.
@@ -29,6 +32,8 @@ pub enum Exported {
     Item(Box<ExportedItem>),
     /// A relationship; after the items it relates.
     Relationship(Box<ExportedRelationship>),
+    /// What waits; after the relationships.
+    Waiting(Box<ExportedWaiting>),
 }
 
 /// What the export is of.
@@ -133,4 +138,48 @@ pub struct ExportedRelationshipClaim {
     pub first_seen: Timestamp,
     pub observed_at: Timestamp,
     pub withdrawn_at: Option<Timestamp>,
+}
+
+/// What a source said that waits, or holds on to what it waited for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExportedWaiting {
+    /// Who said it.
+    pub source: String,
+    /// As what.
+    pub unit: UnitKind,
+    /// Under which key.
+    pub key: String,
+    /// In which scope.
+    pub scope: String,
+    /// Since when it waits; `None`: it does not, or goes with the item that it follows from.
+    pub since: Option<Timestamp>,
+    /// What it is.
+    pub what: Waits,
+}
+
+/// What waits.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Waits {
+    /// A relationship until its ends are known.
+    Asked {
+        /// Its source end.
+        from: Reference,
+        /// Its type.
+        kind: String,
+        /// Its target end.
+        to: Reference,
+        /// The items that it relates now.
+        held: Option<(ItemId, ItemId)>,
+        /// What is said of it.
+        claim: Box<ExportedRelationshipClaim>,
+    },
+    /// A claim until the item that it stands within is known.
+    Parked {
+        /// Word for word.
+        claim: Claim,
+        /// When it was observed.
+        observed_at: Timestamp,
+        /// When its source last said otherwise.
+        otherwise_at: Option<Timestamp>,
+    },
 }

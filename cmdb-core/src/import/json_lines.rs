@@ -13,8 +13,8 @@ use crate::claim::{Claim, ItemClaim, Match, RedundancyClaim, Reference, Relation
 use crate::model::schema::Failure;
 use crate::model::{Problem, Reason, Schema};
 
-/// What a line may be; `export` and `source` stand in exports only.
-const LINE_FIELDS: [&str; 5] = ["item", "relationship", "redundancy", "export", "source"];
+/// What a line may be; `export`, `source` and `waiting` stand in exports only.
+const LINE_FIELDS: [&str; 6] = ["item", "relationship", "redundancy", "export", "source", "waiting"];
 
 pub(super) struct JsonLines<'s, R> {
     lines: Lines<R>,
@@ -87,6 +87,7 @@ fn record(line: &[u8], schema: &Schema) -> Result<Record, Fault> {
         }
         "export" => exported::read_header(only.node).map(Record::Exported),
         "source" => exported::read_source(only.node).map(Record::Exported),
+        "waiting" => exported::read_waiting(only.node).map(Record::Exported),
         "item" => item(only.node, schema).map(boxed),
         "relationship" => relationship(only.node, schema).map(boxed),
         "redundancy" => redundancy(only.node, schema).map(boxed),

@@ -1,10 +1,11 @@
 //! An export read back: items and relationships as they were, under their own ids.
 
+use super::waiting;
 use crate::change::{Draft, edge_record};
 use crate::claim::UnitKind;
 use crate::engine::ingest::{UNKNOWN, WITHDRAWN};
 use crate::engine::request::{EngineError, ImportOutcome};
-use crate::import::{Exported, ExportedItem, ExportedRelationship};
+use crate::import::{Exported, ExportedItem, ExportedRelationship, ExportedRelationshipClaim};
 use crate::model::item::{Group, ItemClaimState};
 use crate::model::relationship::RelationshipClaimState;
 use crate::model::{Item, Problem, Reason, Relationship, SourceId};
@@ -31,11 +32,12 @@ pub(super) fn line(
             outcome.relationships_created += 1;
             put_relationship(draft, *relationship)
         }
+        (UnitKind::Redundancy, Exported::Waiting(waits)) => waiting::put(draft, *waits),
         _ => Ok(()),
     }
 }
 
-fn source(draft: &Draft<'_>, name: &str) -> Result<SourceId, Problem> {
+pub(super) fn source(draft: &Draft<'_>, name: &str) -> Result<SourceId, Problem> {
     draft.source_named(name).map(|source| source.id).ok_or_else(|| {
         Problem::new(
             Reason::SourceInvalid,
@@ -144,21 +146,7 @@ fn put_relationship(draft: &mut Draft<'_>, given: ExportedRelationship) -> Resul
         unit.scope.clone_from(&claim.scope);
         unit.relationships.push(edge_record(given.from, &given.kind, given.to));
         draft.put_unit(source, claim.unit, &claim.key, &unit)?;
-        claims.push(RelationshipClaimState {
-            source,
-            unit: claim.unit,
-            key: claim.key,
-            scope: claim.scope,
-            group: claim.group,
-            weight: claim.weight,
-            inferred: claim.inferred,
-            confidence: claim.confidence,
-            denied: claim.denied,
-            attributes: claim.attributes,
-            first_seen: claim.first_seen,
-            observed_at: claim.observed_at,
-            withdrawn_at: claim.withdrawn_at,
-        });
+        claims.push(relationship_claim(draft, claim)?);
     }
     draft.put_relationship(Relationship {
         from: given.from,
@@ -173,4 +161,25 @@ fn put_relationship(draft: &mut Draft<'_>, given: ExportedRelationship) -> Resul
         grouped_by: given.grouped_by,
     })?;
     Ok(())
+}
+
+pub(super) fn relationship_claim(
+    draft: &Draft<'_>,
+    claim: ExportedRelationshipClaim,
+) -> Result<RelationshipClaimState, Problem> {
+    Ok(RelationshipClaimState {
+        source: source(draft, &claim.source)?,
+        unit: claim.unit,
+        key: claim.key,
+        scope: claim.scope,
+        group: claim.group,
+        weight: claim.weight,
+        inferred: claim.inferred,
+        confidence: claim.confidence,
+        denied: claim.denied,
+        attributes: claim.attributes,
+        first_seen: claim.first_seen,
+        observed_at: claim.observed_at,
+        withdrawn_at: claim.withdrawn_at,
+    })
 }

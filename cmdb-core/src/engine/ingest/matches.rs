@@ -98,7 +98,7 @@ pub(super) fn add(
 }
 
 /// Puts in place what wakes a match, or a claim that waits.
-pub(super) fn ask(draft: &mut Draft<'_>, id: u64, found: &MatchRecord) {
+pub(in crate::engine) fn ask(draft: &mut Draft<'_>, id: u64, found: &MatchRecord) {
     for (attribute, value) in probes(draft, found) {
         draft.put_row(Table::Probes, key::probe(&attribute, &value, id), Vec::new());
     }
@@ -440,7 +440,7 @@ pub(super) fn state_entry_points(draft: &mut Draft<'_>) -> Result<(), StoreError
         };
         let claim = Claim {
             kind: UnitKind::Relationship,
-            key: format!("entry points of {id}"),
+            key: entry_points_key(id),
             item: None,
             relationships: entry_points(&item).iter().map(|point| related(id, point)).collect(),
             redundancies: Vec::new(),
@@ -460,6 +460,23 @@ pub(super) fn state_entry_points(draft: &mut Draft<'_>) -> Result<(), StoreError
             notes: Vec::new(),
         };
         relationships::state_relationships(draft, &stating, &unit, &mut decision)?;
+    }
+    Ok(())
+}
+
+/// The unit under which the entry points of a service are asked.
+fn entry_points_key(service: ItemId) -> String {
+    format!("entry points of {service}")
+}
+
+/// Leaves the entry points alone that an export brought along with what they hold on to.
+pub(in crate::engine) fn leave_asked_entry_points(draft: &mut Draft<'_>) -> Result<(), StoreError> {
+    let Some(source) = draft.source_named(ENTRY_POINTS_SOURCE).map(|source| source.id) else { return Ok(()) };
+    for id in draft.take_entry_points() {
+        let asked = draft.unit(source, UnitKind::Relationship, &entry_points_key(id))?;
+        if asked.is_none_or(|asked| asked.matches.is_empty()) {
+            draft.ask_entry_points(id);
+        }
     }
     Ok(())
 }

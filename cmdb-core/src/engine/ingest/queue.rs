@@ -93,6 +93,15 @@ pub(super) fn restate(draft: &mut Draft<'_>, id: u64, found: &MatchRecord) {
     }
 }
 
+/// Puts a record into its queue as what waited before, elsewhere.
+pub(in crate::engine) fn enter_since(draft: &mut Draft<'_>, id: u64, found: &mut MatchRecord, since_us: i64) {
+    if let (Some(queue), 0, true) = (of(draft, found), found.since_us, since_us != 0) {
+        found.since_us = since_us;
+        draft.put_row(Table::Probes, row(queue, since_us, id), Vec::new());
+        draft.count_waiting(queue);
+    }
+}
+
 /// Takes a record out of its queue.
 pub(super) fn leave(draft: &mut Draft<'_>, id: u64, found: &mut MatchRecord) {
     if let (Some(queue), true) = (of(draft, found), found.since_us != 0) {

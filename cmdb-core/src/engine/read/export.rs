@@ -1,5 +1,7 @@
 //! Everything there is, line by line.
 
+mod waiting;
+
 use super::Reader;
 use crate::engine::request::EngineError;
 use crate::import::{
@@ -7,6 +9,7 @@ use crate::import::{
     ExportedRelationshipClaim, ExportedSource, FORMAT, Header, write_line,
 };
 use crate::model::item::Status;
+use crate::model::relationship::RelationshipClaimState;
 use crate::model::{Item, ItemId, Relationship, SourceId};
 use crate::store::record::{self, SourceRecord};
 use crate::store::{self, Range, Table, key};
@@ -48,7 +51,8 @@ impl Reader {
                 }
             }
             Ok(())
-        })
+        })?;
+        self.export_waiting(retired, line)
     }
 
     fn each_item(&self, mut each: impl FnMut(Item) -> Result<(), EngineError>) -> Result<(), EngineError> {
@@ -120,7 +124,23 @@ impl Reader {
     }
 
     fn exported_relationship(&self, relationship: Relationship) -> ExportedRelationship {
-        let claims = relationship.claims.into_iter().map(|claim| ExportedRelationshipClaim {
+        let claims = relationship.claims.into_iter().map(|claim| self.exported_relationship_claim(claim));
+        ExportedRelationship {
+            from: relationship.from,
+            kind: relationship.kind,
+            to: relationship.to,
+            status: relationship.status,
+            status_since: relationship.status_since,
+            denied: relationship.denied,
+            first_seen: relationship.first_seen,
+            claims: claims.collect(),
+            effective: relationship.effective,
+            grouped_by: relationship.grouped_by,
+        }
+    }
+
+    fn exported_relationship_claim(&self, claim: RelationshipClaimState) -> ExportedRelationshipClaim {
+        ExportedRelationshipClaim {
             source: self.source_name(claim.source),
             unit: claim.unit,
             key: claim.key,
@@ -134,18 +154,6 @@ impl Reader {
             first_seen: claim.first_seen,
             observed_at: claim.observed_at,
             withdrawn_at: claim.withdrawn_at,
-        });
-        ExportedRelationship {
-            from: relationship.from,
-            kind: relationship.kind,
-            to: relationship.to,
-            status: relationship.status,
-            status_since: relationship.status_since,
-            denied: relationship.denied,
-            first_seen: relationship.first_seen,
-            claims: claims.collect(),
-            effective: relationship.effective,
-            grouped_by: relationship.grouped_by,
         }
     }
 }

@@ -1,6 +1,7 @@
 use super::harness::*;
+use crate::claim::{Match, Reference};
 use crate::engine::EngineError;
-use crate::model::{Reason, Revision, Status};
+use crate::model::{Reason, Revision, SourceKind, Status};
 
 const ESTATE: &str = r#"{"redundancy":{"item":"app","group":"db","require":"at_least 1"}}
 {"relationship":{"from":"app","type":"depends_on","to":"db-1","group":"db"}}
@@ -197,4 +198,53 @@ fn another_schema_is_adopted_in_one_commit() {
     let bench = bench.reopen();
     assert_eq!(list(&bench), 1, "found without it");
     bench.check();
+}
+
+#[test]
+fn what_waits_goes_along_and_joins_in_the_new_store() {
+    let bench = bench();
+    let wants = |host: &str| {
+        let attributes = [("host_name".to_owned(), text(host))].into();
+        Reference::Match(Match { class: "server".to_owned(), attributes })
+    };
+    let mut shop = related(item("shop", "business_service", &[]), "depends_on", wants("h1"), false);
+    shop.relationships.push(relationship(Reference::This, "depends_on", wants("h2"), false));
+    let endpoint = ("entry_points", crate::model::Value::List(vec![text("https://shop.example:443")]));
+    shop.item.as_mut().expect("an item").attributes.insert(endpoint.0.to_owned(), endpoint.1);
+    bench.apply(person("ann"), vec![shop], true).expect("taken");
+    let host = |name: &str| item(name, "server", &[("host_name", text(name))]);
+    bench.apply(named("files", SourceKind::Import), vec![host("h1")], true).expect("taken");
+    let part = within(item("db", "database_instance", &[("port", crate::model::Value::Integer(1))]), "os");
+    let client = related(item("app", "application", &[]), "depends_on", key("cache"), true);
+    bench.report("agent-1", vec![section("one", &[part, client])]);
+    let lines = exported(&bench);
+    assert_eq!(lines.iter().filter(|line| line.starts_with("{\"waiting\"")).count(), 5, "{lines:#?}");
+    let other = super::harness::bench();
+    other.import(&(lines.join("\n") + "\n"), false, 0).0.expect("taken");
+    assert_eq!(exported(&other)[1..], lines[1..]);
+    other.check();
+    let other = other.reopen();
+    for bench in [&bench, &other] {
+        let (cache, os) = (item("cache", "cache", &[]), item("os", "operating_system", &[]));
+        bench.report("agent-1", vec![section("two", &[cache, os])]);
+        bench.apply(named("files", SourceKind::Import), vec![host("h2")], true).expect("taken");
+        let gone = bench.find("h1").id;
+        bench.retire(gone).expect("retired");
+        assert_eq!(bench.relationships("shop"), ["shop depends_on h2 active"]);
+        assert_eq!(bench.relationships("agent-1:app"), ["app depends_on cache active"]);
+        assert_eq!(bench.find("agent-1:db").claims[0].within, Some(bench.find("agent-1:os").id));
+        bench.check();
+    }
+}
+
+fn exported(bench: &Bench) -> Vec<String> {
+    let mut lines = Vec::new();
+    let reader = bench.cmdb.reader().expect("readable");
+    reader
+        .export(true, &mut |line| {
+            lines.push(line.to_owned());
+            Ok(())
+        })
+        .expect("readable");
+    lines
 }

@@ -68,8 +68,11 @@ fn answers(bench: &Bench) -> String {
         said += &format!("revision {revision}\n");
         reader
             .export(true, &mut |line| {
-                said.push_str(line);
-                said.push('\n');
+                // What waits was not exported when the first answers were taken down.
+                if !line.starts_with("{\"waiting\"") {
+                    said.push_str(line);
+                    said.push('\n');
+                }
                 Ok(())
             })
             .expect("readable");

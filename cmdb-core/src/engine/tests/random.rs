@@ -310,7 +310,8 @@ fn picture(bench: &Bench, when: When) -> Picture {
     reader
         .export(true, &mut |line| {
             // A source may speak without changing anything, so that no revision tells it apart.
-            if !line.starts_with("{\"source\"") {
+            // What waits has no past.
+            if !line.starts_with("{\"source\"") && !line.starts_with("{\"waiting\"") {
                 lines.push(line.to_owned());
             }
             Ok(())
@@ -452,4 +453,67 @@ fn ends(change: &crate::change::Change) -> (ItemId, ItemId) {
             (edge.from, edge.to)
         }
     }
+}
+
+/// Everything that is exported, but for the header, which names the revision.
+fn exported(bench: &Bench) -> Vec<String> {
+    let mut lines = Vec::new();
+    let reader = bench.cmdb.reader().expect("readable");
+    reader
+        .export(true, &mut |line| {
+            lines.push(line.to_owned());
+            Ok(())
+        })
+        .expect("readable");
+    lines.split_off(1)
+}
+
+#[test]
+fn an_imported_store_goes_on_as_the_one_it_was_exported_from() {
+    arbtest::arbtest(|u| {
+        let bench = bench_under(rules());
+        for _ in 0..u.int_in_range(1..=10)? {
+            step(u, &bench)?;
+        }
+        let other = bench_under(rules());
+        let now = bench.clock.load(std::sync::atomic::Ordering::SeqCst);
+        other.clock.store(now, std::sync::atomic::Ordering::SeqCst);
+        let lines = exported(&bench);
+        let (outcome, refused) = other.import(&(lines.join("\n") + "\n"), false, 0);
+        assert!(outcome.is_ok() && refused.is_empty(), "{outcome:?} {refused:?}");
+        assert_eq!(exported(&other), lines);
+        other.check();
+        // What was missing arrives, and what matched goes.
+        let arrives: Vec<Claim> = (0..10)
+            .map(|number| {
+                let name = format!("k{number}");
+                item(
+                    &name,
+                    "server",
+                    &[("host_name", text(&name)), ("serial_number", text(&format!("N{number}")))],
+                )
+            })
+            .collect();
+        let gone = ItemId(u.int_in_range(1..=10)?);
+        for bench in [&bench, &other] {
+            // Each of these at the same time in both, however many commits went before.
+            let after =
+                |days: i64| bench.clock.store(now + days * DAY_US, std::sync::atomic::Ordering::SeqCst);
+            after(1);
+            bench.report("agent-3", vec![section("three", &arrives)]);
+            after(2);
+            bench.apply(named("hub", SourceKind::Connector), arrives.clone(), true).expect("taken");
+            after(3);
+            let _not_there = bench.retire(gone);
+        }
+        let related = |bench: &Bench| {
+            let mut lines = exported(bench);
+            lines.retain(|line| line.starts_with("{\"relationship\"") || line.starts_with("{\"waiting\""));
+            lines
+        };
+        assert_eq!(related(&other), related(&bench));
+        other.check();
+        Ok(())
+    })
+    .budget_ms(8_000);
 }

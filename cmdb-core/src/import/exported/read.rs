@@ -291,7 +291,7 @@ pub(in crate::import) fn read_relationship(node: Node<'_>, schema: &Schema) -> R
     })))
 }
 
-fn relationship_claim(node: Node<'_>) -> Result<ExportedRelationshipClaim, Fault> {
+pub(super) fn relationship_claim(node: Node<'_>) -> Result<ExportedRelationshipClaim, Fault> {
     let known = [
         "source",
         "unit",
@@ -329,7 +329,7 @@ fn relationship_claim(node: Node<'_>) -> Result<ExportedRelationshipClaim, Fault
     })
 }
 
-fn unit(fields: &mut Object<'_>) -> Result<UnitKind, Fault> {
+pub(super) fn unit(fields: &mut Object<'_>) -> Result<UnitKind, Fault> {
     let (unit, offset) = fields.text("unit", Absent::Empty)?;
     let kinds = [UnitKind::Item, UnitKind::Relationship, UnitKind::Redundancy];
     match kinds.into_iter().find(|kind| unit == kind.name()) {
@@ -340,7 +340,7 @@ fn unit(fields: &mut Object<'_>) -> Result<UnitKind, Fault> {
     }
 }
 
-fn optional_moment(fields: &mut Object<'_>, name: &str) -> Result<Option<Timestamp>, Fault> {
+pub(super) fn optional_moment(fields: &mut Object<'_>, name: &str) -> Result<Option<Timestamp>, Fault> {
     let Some(node) = fields.take(name) else { return Ok(None) };
     let json = node.read()?;
     match moment(&json) {
@@ -353,14 +353,14 @@ fn optional_moment(fields: &mut Object<'_>, name: &str) -> Result<Option<Timesta
     }
 }
 
-fn required_moment(fields: &mut Object<'_>, name: &str) -> Result<Timestamp, Fault> {
+pub(super) fn required_moment(fields: &mut Object<'_>, name: &str) -> Result<Timestamp, Fault> {
     let offset = fields.offset;
     optional_moment(fields, name)?
         .ok_or_else(|| Fault::format(offset, name, format!("\"{name}\" is missing")))
 }
 
 /// A number; 1 when it is absent.
-fn number(fields: &mut Object<'_>, name: &str) -> Result<f64, Fault> {
+pub(super) fn number(fields: &mut Object<'_>, name: &str) -> Result<f64, Fault> {
     let Some(node) = fields.take(name) else { return Ok(1.0) };
     match value(node, 0)? {
         Some(Value::Float(number)) => Ok(number),
@@ -384,7 +384,7 @@ fn whole_number(node: Node<'_>, name: &str) -> Result<u64, Fault> {
     }
 }
 
-fn id(node: Node<'_>, what: &str) -> Result<ItemId, Fault> {
+pub(super) fn id(node: Node<'_>, what: &str) -> Result<ItemId, Fault> {
     let text = text(node, what)?;
     text.parse().map_err(|_| {
         Fault::format(node.offset(), what, format!("{what} is {AN_ID}, not \"{text}\"")).expected(AN_ID, text)
@@ -403,7 +403,7 @@ fn ids(fields: &mut Object<'_>, name: &str) -> Result<Vec<ItemId>, Fault> {
     fields.elements(name)?.into_iter().map(|node| id(node, &what)).collect()
 }
 
-fn texts(fields: &mut Object<'_>, name: &str) -> Result<Vec<String>, Fault> {
+pub(super) fn texts(fields: &mut Object<'_>, name: &str) -> Result<Vec<String>, Fault> {
     let what = format!("\"{name}\"");
     fields.elements(name)?.into_iter().map(|node| text(node, &what)).collect()
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::waiting::WaitingLine;
 use super::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
     ExportedRelationshipClaim, ExportedSource, Header,
@@ -32,17 +33,18 @@ impl Serialize for Line<'_> {
             Exported::Relationship(relationship) => {
                 line.serialize_entry("relationship", &RelationshipLine::of(relationship))?;
             }
+            Exported::Waiting(waiting) => line.serialize_entry("waiting", &WaitingLine::of(waiting))?,
         }
         line.end()
     }
 }
 
 /// For serde: leaves out what is false.
-fn is_false(truth: &bool) -> bool {
+pub(super) fn is_false(truth: &bool) -> bool {
     !truth
 }
 
-fn is_one(number: &Number) -> bool {
+pub(super) fn is_one(number: &Number) -> bool {
     number.0.to_bits() == 1.0_f64.to_bits()
 }
 
@@ -80,7 +82,7 @@ impl SourceLine<'_> {
 }
 
 /// A number that may be what JSON has no number for.
-struct Number(f64);
+pub(super) struct Number(pub(super) f64);
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -242,7 +244,7 @@ struct IdentificationLine<'e> {
     skipped: &'e [String],
 }
 
-fn slice_is_empty(slice: &[String]) -> bool {
+pub(super) fn slice_is_empty(slice: &[String]) -> bool {
     slice.is_empty()
 }
 
@@ -337,7 +339,7 @@ impl RelationshipLine<'_> {
 }
 
 #[derive(Serialize)]
-struct RelationshipClaimLine<'e> {
+pub(super) struct RelationshipClaimLine<'e> {
     source: &'e str,
     #[serde(skip_serializing_if = "is_item")]
     unit: &'static str,
@@ -363,7 +365,7 @@ struct RelationshipClaimLine<'e> {
 }
 
 impl RelationshipClaimLine<'_> {
-    fn of(claim: &ExportedRelationshipClaim) -> RelationshipClaimLine<'_> {
+    pub(super) fn of(claim: &ExportedRelationshipClaim) -> RelationshipClaimLine<'_> {
         RelationshipClaimLine {
             source: &claim.source,
             unit: claim.unit.name(),
@@ -382,6 +384,6 @@ impl RelationshipClaimLine<'_> {
     }
 }
 
-fn is_item(unit: &str) -> bool {
+pub(super) fn is_item(unit: &str) -> bool {
     unit == crate::model::UnitKind::Item.name()
 }

@@ -1,3 +1,5 @@
+mod waiting;
+
 use std::collections::BTreeMap;
 
 use arbtest::arbitrary::{Result, Unstructured};
@@ -7,7 +9,7 @@ use super::read;
 use crate::import::Format::JsonLines;
 use crate::import::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
-    ExportedRelationshipClaim, ExportedSource, FORMAT, Header, Record, reader, write_line,
+    ExportedRelationshipClaim, ExportedSource, FORMAT, Header, Record, Waits, reader, write_line,
 };
 use crate::model::item::{Identification, Marks, Method, Pin, Purged, Stated};
 use crate::model::source::SourceKind;
@@ -145,7 +147,7 @@ fn bad_lines() {
 #[test]
 fn what_is_written_is_read_back() {
     let schema = Schema::built_in();
-    let mut kinds = [0_u32; 4];
+    let mut kinds = [0_u32; 6];
     arbtest::arbtest(|u| {
         let exported = exported(u)?;
         kinds[match exported {
@@ -153,6 +155,7 @@ fn what_is_written_is_read_back() {
             Exported::Source(_) => 1,
             Exported::Item(_) => 2,
             Exported::Relationship(_) => 3,
+            Exported::Waiting(ref waits) => 4 + usize::from(matches!(waits.what, Waits::Parked { .. })),
         }] += 1;
         let line = write_line(&exported);
         assert!(!line.contains('\n'));
@@ -166,7 +169,7 @@ fn what_is_written_is_read_back() {
 }
 
 fn exported(u: &mut Unstructured<'_>) -> Result<Exported> {
-    Ok(match u.int_in_range(0..=5)? {
+    Ok(match u.int_in_range(0..=7)? {
         0 => Exported::Header(Header { format: FORMAT, revision: Revision(u.arbitrary()?) }),
         1 => Exported::Source(ExportedSource {
             name: format!("s{}", u.arbitrary::<String>()?.replace(':', "")),
@@ -175,6 +178,7 @@ fn exported(u: &mut Unstructured<'_>) -> Result<Exported> {
             version: u.arbitrary()?,
         }),
         2 | 3 => Exported::Item(Box::new(item(u)?)),
+        4 | 5 => Exported::Waiting(Box::new(waiting::waiting(u)?)),
         _ => Exported::Relationship(Box::new(relationship(u)?)),
     })
 }

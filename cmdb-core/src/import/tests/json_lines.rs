@@ -136,7 +136,7 @@ fn not_json_or_not_a_line() {
     check(
         r#"{"zebra":1}"#,
         &expect![[
-            r#"1:2: FORMAT_INVALID a line has no field "zebra" (its fields are item, relationship, redundancy, export, source)"#
+            r#"1:2: FORMAT_INVALID a line has no field "zebra" (its fields are item, relationship, redundancy, export, source, waiting)"#
         ]],
     );
     check(
