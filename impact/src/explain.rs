@@ -105,6 +105,23 @@ impl<'a> Explainer<'a> {
         Explanation { reason, via: causes.into_iter().map(|cause| cause.via).collect(), via_total }
     }
 
+    /// The items over which a failure came to one of the answer, itself last: the first of the causes at each step.
+    /// Linear in what they depend on.
+    #[must_use]
+    pub fn chain(&self, impact: &Impact, item: Index) -> Vec<Affected> {
+        let affected: FxHashMap<Index, Affected> =
+            impact.affected().iter().map(|affected| (affected.item, *affected)).collect();
+        let mut chain = Vec::new();
+        let mut next = affected.get(&item).copied();
+        while let Some(step) = next {
+            chain.push(step);
+            let via = self.explain(step).via;
+            next = via.first().and_then(|via| affected.get(&via.provider)).copied();
+        }
+        chain.reverse();
+        chain
+    }
+
     /// The relationships over which an item fails, or would.
     fn failing(&self, affected: Affected) -> Vec<Cause> {
         let round = self.rounds.get(&affected.item).copied().unwrap_or(0);

@@ -30,6 +30,15 @@ pub struct Arguments {
     /// Only count what is reached
     #[arg(long)]
     count: bool,
+    /// List only the chain that leads to this item: why it is affected
+    #[arg(
+        long,
+        value_name = "ITEM",
+        default_value = "",
+        hide_default_value = true,
+        conflicts_with_all = ["count", "depth", "limit"]
+    )]
+    why: String,
     /// List only what is at most this many relationships away
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     depth: Option<u32>,
@@ -50,6 +59,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         limit: arguments.limit.unwrap_or(0),
         depth: arguments.depth.unwrap_or(0),
         as_of: arguments.as_of.text(),
+        why: arguments.why,
         scenario: arguments.scenario.name(),
     };
     let (count_only, as_of, scenario) = (request.count_only, arguments.as_of, arguments.scenario);
@@ -66,6 +76,10 @@ fn print(
 ) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
+        Format::Table if answer.why.is_some() => {
+            chain(out, answer)?;
+            return Ok(as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
+        }
         Format::Table => {
             table(out, answer, count_only, as_of.now(answer.as_of_us, session.now))?;
             return Ok(as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
@@ -127,6 +141,30 @@ fn table(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool, now: Ti
     walk::write_coverage(out, answer.coverage.as_ref(), now, kind(answer))
 }
 
+/// The steps from what failed to the item that was asked for.
+fn chain(out: &mut dyn Write, answer: &ImpactResponse) -> io::Result<()> {
+    let item = answer.why.clone().unwrap_or_default();
+    let (name, seeds) = (walk::title(&item), walk::names(&answer.seeds));
+    let name = escape::line(&name);
+    if answer.seeds.iter().any(|seed| seed.id == item.id) {
+        return writeln!(out, "{NAME}{name} is one of those that fail{NAME:#}");
+    }
+    if answer.affected.is_empty() {
+        return writeln!(out, "{NAME}{name} is not affected by {seeds}{NAME:#}");
+    }
+    for step in &answer.affected {
+        let item = step.item.clone().unwrap_or_default();
+        let state = STATES.iter().find(|(state, _)| *state == step.state).map_or("", |(_, words)| words);
+        writeln!(out, "  {} {state}: {}", escape::line(&walk::title(&item)), why(step))?;
+    }
+    let steps = words::count(answer.affected.len() as u64, "step", "steps");
+    writeln!(out, "\n{NAME}{name}: {steps} from {seeds}{NAME:#}")?;
+    for assumption in &answer.assumptions {
+        writeln!(out, "{FAINT}assumed: {}{FAINT:#}", escape::line(assumption))?;
+    }
+    Ok(())
+}
+
 fn by_class(out: &mut dyn Write, counts: &Counts) -> io::Result<()> {
     let mut rows = Table::new(&["CLASS", "ITEMS"]).right(1);
     for (class, count) in &counts.by_class {
@@ -181,6 +219,9 @@ fn sentence(answer: &ImpactResponse, now: Timestamp) -> String {
 fn object(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io::Result<()> {
     let mut object = Object::open(out)?;
     walk::open_json(&mut object, answer.revision, answer.as_of_us, &answer.seeds)?;
+    if let Some(why) = &answer.why {
+        object.field("why", json::graph_item(why))?;
+    }
     if !count_only {
         object.list("affected", answer.affected.iter().map(affected_json))?;
     }

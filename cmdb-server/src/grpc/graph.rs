@@ -26,8 +26,9 @@ impl GraphService for Graph {
     ) -> Result<Response<v1::ImpactResponse>, Status> {
         let ask = request.into_inner();
         let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let why = ask.why;
         let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
-        let Staged { answer, added } = self.0.impact(ask).await.map_err(refuse)?;
+        let Staged { answer, added } = self.0.impact(ask, why).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_impact(impact_to(answer))))
     }
 

@@ -414,6 +414,14 @@ fn every_explanation_leads_to_a_seed_and_suffices() {
         for affected in found.affected() {
             let why = explainer.explain(*affected);
             assert!(!why.via.is_empty());
+            let chain = explainer.chain(&found, affected.item);
+            assert_eq!(chain.last(), Some(affected));
+            let mut from: BTreeSet<Index> = seeds.iter().copied().collect();
+            for step in &chain {
+                let via = explainer.explain(*step).via;
+                assert!(from.contains(&via[0].provider), "{chain:?} is broken at {step:?}");
+                from = [step.item].into();
+            }
             if affected.state == State::Degraded {
                 assert!(why.via.iter().all(|via| down.contains(&via.provider)));
                 continue;

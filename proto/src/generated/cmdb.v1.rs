@@ -970,6 +970,9 @@ pub struct ImpactRequest {
     /// the moment that is asked, see ItemService; empty: now
     #[prost(string, tag = "5")]
     pub as_of: ::prost::alloc::string::String,
+    /// an item: listed is the chain that leads to it, the nearest to a seed first; empty: everything
+    #[prost(string, tag = "6")]
+    pub why: ::prost::alloc::string::String,
     /// the scenario that is asked, see ScenarioService; empty: none
     #[prost(string, tag = "10")]
     pub scenario: ::prost::alloc::string::String,
@@ -996,6 +999,9 @@ pub struct ImpactResponse {
     pub coverage: ::core::option::Option<Coverage>,
     #[prost(string, repeated, tag = "9")]
     pub assumptions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// the item that was asked for; with nothing listed it is not affected, or a seed
+    #[prost(message, optional, tag = "11")]
+    pub why: ::core::option::Option<GraphItem>,
     /// the groups on which it rests that items at risk have not failed
     #[prost(message, repeated, tag = "10")]
     pub assumed_groups: ::prost::alloc::vec::Vec<AssumedGroup>,

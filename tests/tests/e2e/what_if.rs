@@ -32,6 +32,16 @@ fn a_second_payment_instance_is_imagined_and_then_made() {
     let alone = set(&["si-payment failed", "order failed", "offering-nl failed", "offering-de failed"]);
     assert_eq!(affected(&shell.json(&["impact", "payment-1"])), alone);
 
+    let why = shell.json(&["impact", "payment-1", "--why", "offering-nl"]);
+    let steps: Vec<_> = why["affected"].as_array().expect("a chain").iter().collect();
+    let steps: Vec<_> = steps.iter().map(|step| step["item"]["key"].as_str().unwrap_or_default()).collect();
+    assert_eq!(
+        (steps, &why["why"]["key"]),
+        (vec!["si-payment", "order", "offering-nl"], &"offering-nl".into())
+    );
+    let untouched = shell.json(&["impact", "payment-1", "--why", "mailer-1"]);
+    assert_eq!(untouched["affected"].as_array().map(Vec::len), Some(0));
+
     scenario(&shell, &["create", "second", "--reason", "one payment instance is not enough"]);
     scenario(&shell, &["add", "second", "application", "payment-2", "version=1.4.7"]);
     scenario(&shell, &["relate", "second", "+payment-2", "runs_on", "vm-app-2"]);

@@ -18,6 +18,8 @@ pub struct ImpactAnswer {
     pub seeds: Vec<Label>,
     /// What is affected, nearest first.
     pub affected: Vec<AffectedItem>,
+    /// The item whose chain alone is listed.
+    pub why: Option<Label>,
     /// What the items are called.
     pub labels: BTreeMap<ItemId, Label>,
     /// How many there are.
@@ -63,25 +65,33 @@ pub struct AffectedItem {
 }
 
 impl App {
-    /// What is reached when the items fail together, redundancy included.
+    /// What is reached when the items fail together, redundancy included. `why`: an item, whose chain alone is listed; empty:
+    /// none.
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn impact(&self, ask: Ask) -> Result<Staged<ImpactAnswer>, Error> {
-        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask)).await
+    pub async fn impact(&self, ask: Ask, why: String) -> Result<Staged<ImpactAnswer>, Error> {
+        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask, &why)).await
     }
 }
 
-fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
+fn answer(moment: &Moment<'_>, ask: &Ask, why: &str) -> Result<ImpactAnswer, Error> {
     let seeds = moment.seeds(&ask.items)?;
-    let found = impact(moment.graph, &indexes(&seeds), Options { depth: ask.depth });
-    let listed = match ask.listed_max {
-        Some(limit) => {
+    // A chain is told to its end.
+    let depth = ask.depth.filter(|_| why.is_empty());
+    let found = impact(moment.graph, &indexes(&seeds), Options { depth });
+    let why = if why.is_empty() { None } else { moment.seeds(&[why.to_owned()])?.pop() };
+    let listed = match (why, ask.listed_max) {
+        (Some(why), _) => {
+            let explainer = Explainer::new(moment.graph, &found);
+            why.index.map(|why| explainer.chain(&found, why)).unwrap_or_default()
+        }
+        (None, Some(limit)) => {
             let mut listed = found.by_distance_and_id(moment.graph);
             listed.truncate(limit);
             listed
         }
-        None => Vec::new(),
+        (None, None) => Vec::new(),
     };
     let seed_labels = moment.labels(&ids(&seeds))?;
     let assumed = assumed(moment, &found)?;
@@ -91,7 +101,8 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<ImpactAnswer, Error> {
     Ok(ImpactAnswer {
         as_of: moment.as_of(),
         seeds: seed_labels,
-        truncated: ask.listed_max.is_some_and(|limit| found.affected().len() > limit),
+        truncated: why.is_none() && ask.listed_max.is_some_and(|limit| found.affected().len() > limit),
+        why: why.map(|why| moment.label(why.id)).transpose()?,
         affected,
         labels,
         counts: found.counts(),
