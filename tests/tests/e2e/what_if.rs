@@ -34,7 +34,7 @@ fn a_second_payment_instance_is_imagined_and_then_made() {
 
     let why = shell.json(&["impact", "payment-1", "--why", "offering-nl"]);
     let steps: Vec<_> = why["affected"].as_array().expect("a chain").iter().collect();
-    let steps: Vec<_> = steps.iter().map(|step| step["item"]["key"].as_str().unwrap_or_default()).collect();
+    let steps: Vec<_> = steps.iter().map(|step| step["key"].as_str().unwrap_or_default()).collect();
     assert_eq!(
         (steps, &why["why"]["key"]),
         (vec!["si-payment", "order", "offering-nl"], &"offering-nl".into())
