@@ -68,6 +68,7 @@ fn affected(name: &str, state: &str, distance: u32, via: Vec<Via>, reason: &str)
 /// storage-1 fails, and web-2 has another database that is not listed.
 pub fn impact() -> ImpactResponse {
     ImpactResponse {
+        joint: false,
         why: None,
         revision: REVISION,
         as_of_us: NOW_US,

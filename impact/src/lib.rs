@@ -31,6 +31,6 @@ pub mod trace;
 pub use critical::{Critical, Margin, Parts, critical, critical_within};
 pub use depends::{Dependencies, Dependency, Need, depends};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
-pub use propagate::{Affected, Counts, Impact, Options, State, impact};
+pub use propagate::{Affected, Counts, Impact, Options, State, impact, joint};
 pub use reach::{Condensed, Counter};
 pub use trace::{Chain, Direction, TRACE_CHAINS_MAX, TRACE_STEPS_MAX, Trace, trace};

@@ -23,6 +23,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
 use cmdb_core::graph::{GateIndex, Graph, Index};
 
 pub(crate) use fixpoint::{Fixpoint, Reading, Until, Whole, lost};
@@ -125,6 +127,36 @@ pub fn impact(graph: &Graph, seeds: &[Index], options: Options) -> Impact {
 /// A number of rounds or places: there are fewer of either than items, which are numbered in 32 bits.
 fn narrow(number: usize) -> u32 {
     u32::try_from(number).expect("no more than there are items")
+}
+
+/// What the seeds do together and none of them does alone: items that end in a worse state than any one seed brings
+/// them to. Costs an impact of each seed.
+#[must_use]
+pub fn joint(graph: &Graph, seeds: &[Index], options: Options) -> Impact {
+    let mut whole = impact(graph, seeds, Options::default());
+    let mut alone: FxHashMap<Index, State> = FxHashMap::default();
+    for seed in &whole.seeds {
+        for affected in impact(graph, &[*seed], Options::default()).affected {
+            let worst = alone.entry(affected.item).or_insert(affected.state);
+            *worst = (*worst).min(affected.state);
+        }
+    }
+    let depth = options.depth.unwrap_or(u32::MAX);
+    whole.counts = Counts::default();
+    let counts = &mut whole.counts;
+    whole.affected.retain(|affected| {
+        let worse = alone.get(&affected.item).is_none_or(|worst| affected.state < *worst);
+        if worse {
+            match affected.state {
+                _ if affected.distance > depth => counts.beyond_depth += 1,
+                State::Failed => counts.failed += 1,
+                State::AtRisk => counts.at_risk += 1,
+                State::Degraded => counts.degraded += 1,
+            }
+        }
+        worse && affected.distance <= depth
+    });
+    whole
 }
 
 impl Impact {

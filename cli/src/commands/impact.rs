@@ -39,6 +39,9 @@ pub struct Arguments {
         conflicts_with_all = ["count", "depth", "limit"]
     )]
     why: String,
+    /// Only what the items do together and none of them does alone
+    #[arg(long, conflicts_with = "why")]
+    joint: bool,
     /// List only what is at most this many relationships away
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     depth: Option<u32>,
@@ -60,6 +63,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         depth: arguments.depth.unwrap_or(0),
         as_of: arguments.as_of.text(),
         why: arguments.why,
+        joint: arguments.joint,
         scenario: arguments.scenario.name(),
     };
     let (count_only, as_of, scenario) = (request.count_only, arguments.as_of, arguments.scenario);
@@ -195,6 +199,9 @@ fn kind(answer: &ImpactResponse) -> Answer {
 fn sentence(answer: &ImpactResponse, now: Timestamp) -> String {
     let seeds = walk::names(&answer.seeds);
     let counts = counts(answer);
+    if kind(answer) == Answer::Empty && answer.joint {
+        return format!("{seeds} do nothing together that none of them does alone");
+    }
     if kind(answer) == Answer::Empty {
         return format!(
             "nothing known depends on {seeds}, {}",
@@ -213,6 +220,10 @@ fn sentence(answer: &ImpactResponse, now: Timestamp) -> String {
         }
     }
     let verb = if answer.seeds.len() == 1 { "fails" } else { "fail" };
+    if answer.joint {
+        let parts = words::and(parts.iter().map(String::as_str));
+        return format!("when {seeds} {verb} together, and not when one does: {parts}");
+    }
     format!("when {seeds} {verb}, {}", words::and(parts.iter().map(String::as_str)))
 }
 

@@ -21,7 +21,7 @@ use cmdb_core::model::{ItemId, Revision, Timestamp};
 
 pub use critical::{CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAnswer, CriticalAsk};
 pub use depends::{DependsAnswer, Needed};
-pub use impact::{AffectedItem, AssumedGroup, ImpactAnswer};
+pub use impact::{AffectedItem, AssumedGroup, ImpactAnswer, Show};
 pub use neighbours::{DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, NeighboursAnswer, NeighboursAsk};
 pub use stage::{Stage, Staged, stage};
 pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer};

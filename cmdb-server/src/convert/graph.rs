@@ -39,6 +39,7 @@ pub fn impact_to(answer: ImpactAnswer) -> v1::ImpactResponse {
         truncated: answer.truncated,
         hidden: 0,
         coverage: Some(coverage(&answer.coverage)),
+        joint: answer.joint,
         why: answer.why.as_ref().map(labelled),
         assumptions: answer.assumptions,
         assumed_groups: answer.assumed.into_iter().map(assumed_to).collect(),

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{limit, refuse};
 use crate::app::graph::{
     Ask, CHAINS_DEFAULT, CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAsk, DEPTH_MAX, EDGES_DEFAULT,
-    EDGES_MAX, LISTED_MAX, NeighboursAsk, Stage, Staged, stage,
+    EDGES_MAX, LISTED_MAX, NeighboursAsk, Show, Stage, Staged, stage,
 };
 use crate::app::{App, Error};
 use crate::convert::graph::{critical_to, depends_to, impact_to, neighbours_to, trace_to};
@@ -26,9 +26,20 @@ impl GraphService for Graph {
     ) -> Result<Response<v1::ImpactResponse>, Status> {
         let ask = request.into_inner();
         let stage = self.stage(ask.scenario, &ask.as_of)?;
-        let why = ask.why;
+        let show = match (ask.joint, ask.why) {
+            (false, why) if why.is_empty() => Show::All,
+            (false, why) => Show::Why(why),
+            (true, why) if why.is_empty() => Show::Joint,
+            (true, given) => {
+                return Err(refuse(Error::OutOfRange {
+                    what: "what is asked for",
+                    expected: "the joint impact, or why one item is affected".to_owned(),
+                    given: format!("both, why {}", given.chars().take(64).collect::<String>()),
+                }));
+            }
+        };
         let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
-        let Staged { answer, added } = self.0.impact(ask, why).await.map_err(refuse)?;
+        let Staged { answer, added } = self.0.impact(ask, show).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_impact(impact_to(answer))))
     }
 

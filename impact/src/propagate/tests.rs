@@ -453,6 +453,41 @@ fn every_explanation_leads_to_a_seed_and_suffices() {
 }
 
 #[test]
+fn what_is_joint_is_worse_than_what_any_does_alone() {
+    let estate = Estate::of(
+        "shop needs web-1 in web
+         shop needs web-2 in web
+         shop group web any
+         report needs web-1
+         portal needs shop",
+    );
+    let found = joint(&estate.graph, &estate.all("web-1 web-2"), Options::default());
+    let mut names: Vec<_> = found.affected().iter().map(|affected| estate.name(affected.item)).collect();
+    names.sort_unstable();
+    assert_eq!((names, found.counts().failed), (vec!["portal", "shop"], 2));
+    let near = joint(&estate.graph, &estate.all("web-1 web-2"), Options { depth: Some(1) });
+    assert_eq!((near.counts().failed, near.counts().beyond_depth), (1, 1));
+    assert_eq!(joint(&estate.graph, &estate.all("web-1 portal"), Options::default()).affected(), []);
+    arbtest(|u| {
+        let graph = random(u)?;
+        let seeds = random_seeds(u, &graph)?;
+        let alone: Vec<_> = seeds.iter().map(|seed| naive::impact(&graph, &[*seed]).affected).collect();
+        let mut expected: BTreeMap<Index, State> = BTreeMap::new();
+        for (item, (state, _)) in naive::impact(&graph, &seeds).affected {
+            if alone.iter().all(|one| one.get(&item).is_none_or(|(before, _)| state < *before)) {
+                expected.insert(item, state);
+            }
+        }
+        let found = joint(&graph, &seeds, Options::default());
+        let found: BTreeMap<Index, State> =
+            found.affected().iter().map(|affected| (affected.item, affected.state)).collect();
+        assert_eq!(found, expected);
+        Ok(())
+    })
+    .budget_ms(1_000);
+}
+
+#[test]
 fn a_chain_and_a_star_of_a_million() {
     let chain = large(1_000_000, |id| id - 1);
     let found = impact(&chain, &[Index(0)], Options::default());

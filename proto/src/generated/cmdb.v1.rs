@@ -973,6 +973,9 @@ pub struct ImpactRequest {
     /// an item: listed is the chain that leads to it, the nearest to a seed first; empty: everything
     #[prost(string, tag = "6")]
     pub why: ::prost::alloc::string::String,
+    /// only what the items do together and none of them does alone; at most 100 items
+    #[prost(bool, tag = "7")]
+    pub joint: bool,
     /// the scenario that is asked, see ScenarioService; empty: none
     #[prost(string, tag = "10")]
     pub scenario: ::prost::alloc::string::String,
@@ -999,6 +1002,9 @@ pub struct ImpactResponse {
     pub coverage: ::core::option::Option<Coverage>,
     #[prost(string, repeated, tag = "9")]
     pub assumptions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// listed and counted is only what the items do together and none does alone
+    #[prost(bool, tag = "12")]
+    pub joint: bool,
     /// the item that was asked for; with nothing listed it is not affected, or a seed
     #[prost(message, optional, tag = "11")]
     pub why: ::core::option::Option<GraphItem>,

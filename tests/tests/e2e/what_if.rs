@@ -57,6 +57,8 @@ fn a_second_payment_instance_is_imagined_and_then_made() {
     assert_eq!((affected(&added), added["seeds"][0]["id"].as_str()), (redundant.clone(), Some("+payment-2")));
     let both = shell.json(&["impact", "payment-1", "+payment-2", "--scenario", "second"]);
     assert_eq!(affected(&both), alone);
+    let joint = shell.json(&["impact", "payment-1", "+payment-2", "--joint", "--scenario", "second"]);
+    assert_eq!(affected(&joint), alone, "one of them alone degrades, and no more");
     let chains = shell.json(&["trace", "order", "+payment-2", "--scenario", "second"]);
     let steps = chains["chains"][0]["steps"].as_array().expect("a chain");
     let steps: Vec<_> = steps.iter().map(|step| step["id"].as_str().expect("an id")).collect();

@@ -4,11 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::{ItemId, Require, Status};
-use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact};
+use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact, joint};
 
 use super::words::{self, Called};
 use super::{AsOf, Ask, Carrier, Joint, Moment, Staged, ids, indexes};
 use crate::app::{App, Error};
+
+/// The most items whose joint impact is told from that of each.
+const JOINT_SEEDS_MAX: usize = 100;
+
+/// What of an impact is shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Show {
+    /// All of it.
+    All,
+    /// What the items do together and none of them does alone.
+    Joint,
+    /// The chain that leads to this item.
+    Why(String),
+}
 
 /// What breaks.
 pub struct ImpactAnswer {
@@ -18,6 +32,8 @@ pub struct ImpactAnswer {
     pub seeds: Vec<Label>,
     /// What is affected, nearest first.
     pub affected: Vec<AffectedItem>,
+    /// Only what the items do together is listed and counted.
+    pub joint: bool,
     /// The item whose chain alone is listed.
     pub why: Option<Label>,
     /// What the items are called.
@@ -65,22 +81,35 @@ pub struct AffectedItem {
 }
 
 impl App {
-    /// What is reached when the items fail together, redundancy included. `why`: an item, whose chain alone is listed; empty:
-    /// none.
+    /// What is reached when the items fail together, redundancy included.
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn impact(&self, ask: Ask, why: String) -> Result<Staged<ImpactAnswer>, Error> {
-        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask, &why)).await
+    pub async fn impact(&self, ask: Ask, show: Show) -> Result<Staged<ImpactAnswer>, Error> {
+        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask, &show)).await
     }
 }
 
-fn answer(moment: &Moment<'_>, ask: &Ask, why: &str) -> Result<ImpactAnswer, Error> {
+fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, Error> {
     let seeds = moment.seeds(&ask.items)?;
-    // A chain is told to its end.
-    let depth = ask.depth.filter(|_| why.is_empty());
-    let found = impact(moment.graph, &indexes(&seeds), Options { depth });
-    let why = if why.is_empty() { None } else { moment.seeds(&[why.to_owned()])?.pop() };
+    let (graph, places) = (moment.graph, indexes(&seeds));
+    let found = match show {
+        Show::All => impact(graph, &places, Options { depth: ask.depth }),
+        Show::Joint if seeds.len() > JOINT_SEEDS_MAX => {
+            return Err(Error::OutOfRange {
+                what: "the number of items whose joint impact is asked for",
+                expected: format!("at most {JOINT_SEEDS_MAX}"),
+                given: seeds.len().to_string(),
+            });
+        }
+        Show::Joint => joint(graph, &places, Options { depth: ask.depth }),
+        // A chain is told to its end.
+        Show::Why(_) => impact(graph, &places, Options::default()),
+    };
+    let why = match show {
+        Show::Why(item) => moment.seeds(std::slice::from_ref(item))?.pop(),
+        Show::All | Show::Joint => None,
+    };
     let listed = match (why, ask.listed_max) {
         (Some(why), _) => {
             let explainer = Explainer::new(moment.graph, &found);
@@ -102,6 +131,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask, why: &str) -> Result<ImpactAnswer, Err
         as_of: moment.as_of(),
         seeds: seed_labels,
         truncated: why.is_none() && ask.listed_max.is_some_and(|limit| found.affected().len() > limit),
+        joint: *show == Show::Joint,
         why: why.map(|why| moment.label(why.id)).transpose()?,
         affected,
         labels,
