@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use cmdb_proto::v1;
+use prost::Message;
 
 use crate::claim::Draft;
 use crate::host::Host;
@@ -65,18 +66,18 @@ impl Scope {
     }
 }
 
-/// What one collector saw.
+/// What one collector saw. Claims are kept as they travel, which takes a fraction of the room.
 #[derive(Clone, Debug)]
 pub struct Section {
     scope: Scope,
-    claims: BTreeMap<String, v1::Claim>,
+    bodies: BTreeMap<String, Vec<u8>>,
     gaps: Vec<String>,
 }
 
 impl Section {
     /// An empty section.
     pub fn new(scope: Scope) -> Self {
-        Self { scope, claims: BTreeMap::new(), gaps: Vec::new() }
+        Self { scope, bodies: BTreeMap::new(), gaps: Vec::new() }
     }
 
     /// Which part of the report.
@@ -86,14 +87,14 @@ impl Section {
 
     /// Says something; the first claim under a key stands.
     pub fn add(&mut self, draft: Draft) {
-        if self.claims.len() >= ENTRIES_MAX {
+        if self.bodies.len() >= ENTRIES_MAX {
             self.gap(format!("more than {ENTRIES_MAX} entries: the rest is left out"));
             return;
         }
         let claim = draft.finish();
-        match self.claims.entry(claim.key.clone()) {
+        match self.bodies.entry(claim.key.clone()) {
             Entry::Vacant(place) => {
-                place.insert(claim);
+                place.insert(claim.encode_to_vec());
             }
             Entry::Occupied(place) => {
                 tracing::warn!(
@@ -114,8 +115,14 @@ impl Section {
     }
 
     /// What was said, in the order of the keys.
-    pub fn claims(&self) -> impl ExactSizeIterator<Item = &v1::Claim> {
-        self.claims.values()
+    pub fn claims(&self) -> impl ExactSizeIterator<Item = v1::Claim> {
+        let decoded = |body: &Vec<u8>| v1::Claim::decode(body.as_slice()).expect("it was encoded here");
+        self.bodies.values().map(decoded)
+    }
+
+    /// What was said, as it travels: keys with their claims, in order.
+    pub fn bodies(&self) -> impl ExactSizeIterator<Item = (&String, &Vec<u8>)> {
+        self.bodies.iter()
     }
 
     /// Why it is not complete; `None`: it is.

@@ -27,7 +27,7 @@ pub fn all(software: software::Software) -> Vec<Box<dyn Collector>> {
         Box::new(filesystems::Filesystems),
         Box::new(network::Network),
         Box::new(packages::Packages),
-        Box::new(units::Units),
+        Box::new(units::Units::default()),
         Box::new(software),
     ]
 }

@@ -26,6 +26,10 @@ const TEXT_DATABASE_BYTES_MAX: usize = 128 << 20;
 /// The most files whose owner is remembered.
 const OWNERS_MAX: usize = 10_000;
 
+/// Where no package puts files: looking there would mean to look through everything, in vain.
+const NEVER_PACKAGED: [&str; 8] =
+    ["/tmp/", "/var/tmp/", "/home/", "/root/", "/run/", "/proc/", "/dev/", "/usr/local/"];
+
 /// Whose package it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PackageKind {
@@ -173,8 +177,10 @@ impl PackageDatabase {
         if self.owners.len() > OWNERS_MAX {
             self.owners.clear();
         }
-        let unknown: BTreeSet<String> =
-            paths.iter().filter(|path| !self.owners.contains_key(*path)).take(OWNERS_MAX).cloned().collect();
+        let is_unknown = |path: &&String| {
+            !self.owners.contains_key(*path) && !NEVER_PACKAGED.iter().any(|place| path.starts_with(place))
+        };
+        let unknown: BTreeSet<String> = paths.iter().filter(is_unknown).take(OWNERS_MAX).cloned().collect();
         if unknown.is_empty() {
             return;
         }

@@ -121,12 +121,11 @@ fn first_bytes(hasher: &blake3::Hasher) -> Digest {
 impl SealedSection {
     fn seal(section: &Section) -> Self {
         let entries: Vec<SealedEntry> = section
-            .claims()
-            .map(|claim| {
-                let body = claim.encode_to_vec();
+            .bodies()
+            .map(|(key, body)| {
                 let mut hasher = blake3::Hasher::new();
-                hasher.update(&body);
-                SealedEntry { key: claim.key.clone(), digest: first_bytes(&hasher), body }
+                hasher.update(body);
+                SealedEntry { key: key.clone(), digest: first_bytes(&hasher), body: body.clone() }
             })
             .collect();
         Self {

@@ -9,6 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// The most bytes of an ordinary small file.
 pub const SMALL_FILE_BYTES_MAX: usize = 1 << 20;
+/// What is asked for at once of a file that is handed over whole.
+const PIECE_BYTES: usize = 16 << 10;
 /// The most symbolic links followed for one path.
 const LINKS_MAX: usize = 40;
 
@@ -115,9 +117,45 @@ impl Root {
     /// As [`Root::read`], into a buffer that is used again.
     pub fn read_into(&self, path: &str, limit: usize, content: &mut Vec<u8>) -> Result<(), ReadError> {
         content.clear();
-        let file = self.open(path)?;
-        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        file.take(most).read_to_end(content).map_err(|error| ReadError::new(path, error))?;
+        let mut file = self.open(path)?;
+        // Read by way of the stack: what is kept takes as much room as it needs and no more.
+        let mut piece = [0; PIECE_BYTES];
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(read) => content.extend_from_slice(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(ReadError::new(path, error)),
+            }
+            if content.len() > limit {
+                content.truncate(limit);
+                return Err(ReadError::TooLarge { path: path.to_owned(), limit });
+            }
+        }
+    }
+
+    /// As [`Root::read_into`], with half the system calls, for files that the kernel hands over whole as long as there is
+    /// room: regular ones, and those of one process. A piece that leaves room is all of it.
+    pub fn read_piece_into(&self, path: &str, limit: usize, content: &mut Vec<u8>) -> Result<(), ReadError> {
+        let mut file = self.open(path)?;
+        content.clear();
+        content.resize(PIECE_BYTES, 0);
+        let first = loop {
+            match file.read(content) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                first => break first,
+            }
+        };
+        let first = first.map_err(|error| {
+            content.clear();
+            ReadError::new(path, error)
+        })?;
+        content.truncate(first);
+        if first == PIECE_BYTES {
+            let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+            let most = most.saturating_sub(u64::try_from(first).unwrap_or(u64::MAX));
+            file.take(most).read_to_end(content).map_err(|error| ReadError::new(path, error))?;
+        }
         if content.len() > limit {
             content.truncate(limit);
             return Err(ReadError::TooLarge { path: path.to_owned(), limit });
@@ -184,6 +222,21 @@ impl Root {
     /// Whether a directory is there.
     pub fn is_directory(&self, path: &str) -> bool {
         self.resolve(path, LastLink::Follow).is_ok_and(|resolved| resolved.is_dir())
+    }
+
+    /// What tells one directory or file from another, whatever path leads to it.
+    pub fn place(&self, path: &str) -> Option<(u64, u64)> {
+        let metadata = fs::metadata(self.resolve(path, LastLink::Follow).ok()?).ok()?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Some((metadata.dev(), metadata.ino()))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = metadata;
+            None
+        }
     }
 
     /// What tells whether the file has changed since.
@@ -285,6 +338,23 @@ mod tests {
         let error = root.read("/etc/name", 3).unwrap_err();
         assert_eq!(error.to_string(), "/etc/name is larger than 3 bytes");
         assert_eq!(root.read("/etc/name", 7).unwrap(), b"inside\n");
+    }
+
+    #[test]
+    fn a_file_read_by_the_piece_is_the_whole_file() {
+        let (directory, root) = tree();
+        let mut content = vec![7; 100];
+        for bytes in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES] {
+            fs::write(directory.path().join("etc/long"), vec![b'x'; bytes]).unwrap();
+            root.read_piece_into("/etc/long", bytes, &mut content).unwrap();
+            assert_eq!(content, vec![b'x'; bytes]);
+            if bytes > 0 {
+                let short = root.read_piece_into("/etc/long", bytes - 1, &mut content);
+                assert!(matches!(short, Err(ReadError::TooLarge { .. })), "{bytes}");
+            }
+        }
+        assert!(root.read_piece_into("/etc", 10, &mut content).is_err(), "a directory");
+        assert!(root.read_piece_into("/etc/none", 10, &mut content).unwrap_err().is_missing());
     }
 
     #[test]

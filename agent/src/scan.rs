@@ -51,7 +51,7 @@ impl Scanner {
                 collector.collect(&mut self.host, &mut section);
                 tracing::debug!(
                     scope = section.scope().as_str(),
-                    entries = section.claims().len(),
+                    entries = section.bodies().len(),
                     incomplete = section.incomplete_reason(),
                     "collected"
                 );

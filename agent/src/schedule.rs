@@ -233,6 +233,7 @@ impl Agent {
                     self.scanner = Some(scanner);
                     self.scan_cpu_us = scan.cpu_us;
                     let report = scan.seal();
+                    drop(scan);
                     if std::mem::take(&mut talk.scan_again) {
                         self.start_scan();
                     } else {
@@ -242,6 +243,10 @@ impl Agent {
                 Event::ScanDue => {
                     talk.scan_at = Instant::now() + talk.scan_interval;
                     self.start_scan();
+                }
+                // A report on its way is a sign of life, and what the server has changes with it.
+                Event::HeartbeatDue if talk.in_flight.is_some() => {
+                    talk.heartbeat_at = Instant::now() + talk.heartbeat_interval;
                 }
                 Event::HeartbeatDue => self.heartbeat(talk).await?,
                 Event::AckOverdue => {

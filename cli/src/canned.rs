@@ -315,6 +315,12 @@ pub fn status() -> StatusResponse {
                 title: "web-1.example.org".into(),
                 version: "0.1.0".into(),
                 incomplete: vec!["packages: permission denied".into()],
+                cost: Some(Cost {
+                    cpu_us: 431_000,
+                    resident_bytes: 7_969_178,
+                    scan_cpu_us: 23_400,
+                    sent_bytes: 61_000,
+                }),
                 ..source("agent-0b6f3c1e", "agent", 1_310, true)
             },
             source("agent-77aa0010", "agent", 20, false),

@@ -27,7 +27,7 @@ pub fn dist(root: &Path, _options: &Options) -> Result<ExitCode> {
         fs::remove_dir_all(&directory).with_context(|| format!("clearing {}", directory.display()))?;
     }
     fs::create_dir_all(&directory)?;
-    let release = root.join("target/release");
+    let release = process::target_directory(root).join("release");
     let built = [release.join("cmdb-server"), release.join("cmdb"), agent];
     let documents = DOCUMENTS.iter().map(|name| root.join(name)).filter(|path| path.exists());
     for file in built.into_iter().chain(documents) {
@@ -42,18 +42,19 @@ pub fn dist(root: &Path, _options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn build_agent(root: &Path) -> Result<PathBuf> {
+/// Builds the agent as it is shipped.
+pub fn build_agent(root: &Path) -> Result<PathBuf> {
     let mut build = process::cargo(root);
     build.args(["build", "--profile", "agent", "-p", "cmdb-agent"]);
     if musl_is_installed() {
         process::run(build.args(["--target", MUSL_TARGET]))?;
-        return Ok(root.join("target").join(MUSL_TARGET).join("agent/cmdb-agent"));
+        return Ok(process::target_directory(root).join(MUSL_TARGET).join("agent/cmdb-agent"));
     }
     process::say(format!(
         "the target {MUSL_TARGET} is not installed: the agent is linked to this machine's libc"
     ));
     process::run(&mut build)?;
-    Ok(root.join("target/agent/cmdb-agent"))
+    Ok(process::target_directory(root).join("agent/cmdb-agent"))
 }
 
 /// Asks the compiler itself: a toolchain without `rustup` may have the target too.

@@ -26,6 +26,11 @@ pub fn cargo(root: &Path) -> Command {
     command
 }
 
+/// Where cargo puts what it builds.
+pub fn target_directory(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
+}
+
 /// Runs the command to its end with our terminal; anything but success is an error.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = status(command)?;

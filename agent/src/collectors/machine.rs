@@ -11,6 +11,7 @@ use crate::host::{CONTAINER_KEY, Host, MACHINE_KEY};
 use crate::root::Root;
 
 const DMI: &str = "/sys/class/dmi/id";
+const DMI_BYTES_MAX: usize = 4096;
 /// A thousand processors with long lists of flags.
 const CPUINFO_BYTES_MAX: usize = 8 << 20;
 /// The header of an ACPI table, the maker's name included.
@@ -103,10 +104,17 @@ impl Firmware {
         let mut denied = false;
         let mut read = |name: &str| {
             let path = format!("{DMI}/{name}");
-            if matches!(root.read(&path, 4096), Err(error) if error.is_denied()) {
-                denied = true;
+            match root.read(&path, DMI_BYTES_MAX) {
+                Ok(content) => {
+                    let text = String::from_utf8_lossy(&content);
+                    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+                    (!text.is_empty()).then(|| text.to_owned())
+                }
+                Err(error) => {
+                    denied |= error.is_denied();
+                    None
+                }
             }
-            root.text(&path)
         };
         let found = Self {
             uuid: read("product_uuid").map(|uuid| uuid.to_ascii_lowercase()),

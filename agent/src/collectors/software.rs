@@ -37,7 +37,7 @@ use connections::{Connections, Places, Remote};
 use instances::{Instance, Instances};
 use memory::{Memory, Use};
 use paths::Plain;
-use processes::{Process, Processes};
+use processes::{KnownPrograms, Process, Processes};
 use sockets::Namespaces;
 use stated::Seen;
 
@@ -50,6 +50,7 @@ pub struct Software {
     catalogue: Catalogue,
     arguments_allowed: BTreeSet<String>,
     memory: Arc<Mutex<Memory>>,
+    programs: KnownPrograms,
 }
 
 impl Software {
@@ -59,7 +60,7 @@ impl Software {
         arguments_allowed: BTreeSet<String>,
         memory: Arc<Mutex<Memory>>,
     ) -> Self {
-        Self { catalogue, arguments_allowed, memory }
+        Self { catalogue, arguments_allowed, memory, programs: KnownPrograms::default() }
     }
 }
 
@@ -70,7 +71,7 @@ impl Collector for Software {
 
     fn collect(&mut self, host: &mut Host, section: &mut Section) {
         let mut remotes: BTreeSet<Remote> = name_servers::elsewhere(host).collect();
-        match processes::read(&host.root) {
+        match processes::read(&host.root, &mut self.programs) {
             Ok(processes) => self.collect_of(host, &processes, section, &mut remotes),
             Err(error) => section.gap(error.to_string()),
         }
@@ -138,8 +139,8 @@ impl Software {
         let rule = instance.rule.as_ref();
         // What starts a client is a person or a script: account and arguments are another at each scan.
         let is_server = rule.is_none_or(|rule| rule.role != Role::Client);
-        let user =
-            process.user.map(|number| accounts.get(&number).cloned().unwrap_or_else(|| number.to_string()));
+        let user = processes::user(&host.root, process.pid)
+            .map(|number| accounts.get(&number).cloned().unwrap_or_else(|| number.to_string()));
         Draft::new(&instance.key, &instance.class, &name)
             .within(OS_KEY)
             .set("product", &instance.product)
@@ -188,11 +189,10 @@ fn is_in_container(host: &Host, process: &Process) -> bool {
 }
 
 fn find_owners(host: &mut Host, instances: &Instances, processes: &[Process]) {
-    let files: BTreeSet<String> = instances
-        .all
-        .iter()
-        .filter_map(|instance| version::packaged_file(instance, &processes[instance.main]))
-        .collect();
+    // The packages of the host say nothing of the programs in a container.
+    let own = instances.all.iter().filter(|instance| !is_in_container(host, &processes[instance.main]));
+    let files: BTreeSet<String> =
+        own.filter_map(|instance| version::packaged_file(instance, &processes[instance.main])).collect();
     host.packages.find_owners(&host.root, &files);
 }
 

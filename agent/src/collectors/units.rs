@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::claim::{Draft, Relation};
 use crate::collector::{Collector, Scope, Section};
 use crate::host::{Host, OS_KEY};
-use crate::root::Root;
+use crate::root::{Fingerprint, Root};
 
 /// The first that has a unit wins, as for systemd.
 const DIRECTORIES: [&str; 5] = [
@@ -25,9 +25,11 @@ const UNITS_MAX: usize = 10_000;
 /// The most bytes of a unit file.
 const UNIT_BYTES_MAX: usize = 256 << 10;
 
-/// Reads the units.
-#[derive(Debug)]
-pub struct Units;
+/// Reads the units. A file that is as it was is not read again.
+#[derive(Debug, Default)]
+pub struct Units {
+    known: BTreeMap<String, (Fingerprint, Unit)>,
+}
 
 impl Collector for Units {
     fn scope(&self) -> Scope {
@@ -37,8 +39,9 @@ impl Collector for Units {
     fn collect(&mut self, host: &mut Host, section: &mut Section) {
         let root = &host.root;
         let wanted = wanted(root, section);
+        let mut known = BTreeMap::new();
         for (name, path) in unit_files(root, &wanted, section) {
-            let Some(unit) = read(root, &path) else { continue };
+            let Some((fingerprint, unit)) = self.read(root, &path) else { continue };
             section.add(
                 Draft::new(&format!("unit:{name}"), "system_unit", &name)
                     .within(OS_KEY)
@@ -50,6 +53,20 @@ impl Collector for Units {
                     .set("host_name", &host.name)
                     .relates(Relation::RunsOn, OS_KEY),
             );
+            if let Some(fingerprint) = fingerprint {
+                known.insert(path, (fingerprint, unit));
+            }
+        }
+        self.known = known;
+    }
+}
+
+impl Units {
+    fn read(&self, root: &Root, path: &str) -> Option<(Option<Fingerprint>, Unit)> {
+        let now = root.fingerprint(path);
+        match self.known.get(path) {
+            Some((before, unit)) if Some(*before) == now => Some((now, unit.clone())),
+            _ => Some((now, read(root, path)?)),
         }
     }
 }
@@ -72,7 +89,12 @@ fn wanted(root: &Root, section: &mut Section) -> BTreeSet<String> {
 fn unit_files(root: &Root, wanted: &BTreeSet<String>, section: &mut Section) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     let mut templates = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for directory in DIRECTORIES {
+        // `/lib` is `/usr/lib` on most hosts.
+        if root.place(directory).is_some_and(|place| !seen.insert(place)) {
+            continue;
+        }
         for name in names(root, directory, section).into_iter().filter(|name| is_reported(name)) {
             let path = format!("{directory}/{name}");
             if name.contains("@.") {
@@ -131,7 +153,7 @@ fn expand(description: &str, unit: &str) -> String {
     description.replace("%i", instance).replace("%I", instance)
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Unit {
     description: Option<String>,
     executable: Option<String>,

@@ -89,15 +89,29 @@ impl Paragraph {
     }
 }
 
+/// The names of lists, with those first that begin like a file that is looked for: `nginx-common` for `nginx`. Most
+/// owners are found there, and the rest need not be read.
+fn likely_first<'n>(names: &'n [String], wanted: &Wanted) -> Vec<&'n str> {
+    let stems: Vec<Vec<u8>> = wanted
+        .file_names()
+        .into_iter()
+        .map(|name| name.iter().copied().take_while(u8::is_ascii_alphabetic).collect::<Vec<u8>>())
+        .filter(|stem| stem.len() > 1)
+        .collect();
+    let is_likely = |name: &&str| stems.iter().any(|stem| name.as_bytes().starts_with(stem));
+    let lists = || names.iter().filter_map(|name| name.strip_suffix(".list"));
+    lists().filter(is_likely).chain(lists().filter(|name| !is_likely(name))).collect()
+}
+
 /// Looks through the lists of files.
 pub(super) fn owners(root: &Root, packages: &[Package], wanted: &mut Wanted) {
     let mut content = Vec::new();
     let names = root.names(LISTS, FILES_MAX).unwrap_or_default().names;
-    for name in names.iter().filter_map(|name| name.strip_suffix(".list")) {
+    for name in likely_first(&names, wanted) {
         if wanted.is_done() {
             return;
         }
-        if root.read_into(&format!("{LISTS}/{name}.list"), LIST_BYTES_MAX, &mut content).is_err() {
+        if root.read_piece_into(&format!("{LISTS}/{name}.list"), LIST_BYTES_MAX, &mut content).is_err() {
             continue;
         }
         let (package, architecture) = name.split_once(':').map_or((name, None), |(n, a)| (n, Some(a)));

@@ -19,7 +19,7 @@ pub fn json(scan: &Scan) -> Value {
                 "scope": section.scope().as_str(),
                 "complete": reason.is_none(),
                 "incomplete_reason": reason,
-                "entries": section.claims().map(claim).collect::<Vec<_>>(),
+                "entries": section.claims().map(|one| claim(&one)).collect::<Vec<_>>(),
             })
         })
         .collect();

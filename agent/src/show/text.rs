@@ -21,7 +21,7 @@ pub fn text(scan: &Scan) -> String {
     for section in &scan.sections {
         show_section(&mut text, section);
     }
-    let items: usize = scan.sections.iter().map(|section| section.claims().len()).sum();
+    let items: usize = scan.sections.iter().map(|section| section.bodies().len()).sum();
     let relationships: usize =
         scan.sections.iter().flat_map(Section::claims).map(|claim| claim.relationships.len()).sum();
     let incomplete = scan.sections.iter().filter(|section| section.incomplete_reason().is_some()).count();
@@ -31,14 +31,14 @@ pub fn text(scan: &Scan) -> String {
 }
 
 fn show_section(text: &mut String, section: &Section) {
-    let _ = writeln!(text, "\n{} ({})", section.scope().as_str(), section.claims().len());
+    let _ = writeln!(text, "\n{} ({})", section.scope().as_str(), section.bodies().len());
     if let Some(reason) = section.incomplete_reason() {
         let _ = writeln!(text, "  incomplete: {reason}");
     }
     for claim in section.claims() {
         match section.scope() {
-            Scope::Packages => show_package(text, claim),
-            _ => show_claim(text, claim),
+            Scope::Packages => show_package(text, &claim),
+            _ => show_claim(text, &claim),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use cmdb_proto::v1::{SourceStatus, StatusRequest, StatusResponse};
+use cmdb_proto::v1::{Cost, SourceStatus, StatusRequest, StatusResponse};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
@@ -81,7 +81,7 @@ fn write_sources(out: &mut dyn Write, sources: &[SourceStatus], now: Timestamp) 
         );
     }
     writeln!(out)?;
-    let mut rows = Table::new(&["SOURCE", "KIND", "TITLE", "ENTRIES", "LAST SEEN", "STATE"]).right(3);
+    let mut rows = Table::new(&["SOURCE", "KIND", "TITLE", "ENTRIES", "LAST SEEN", "STATE", "COST"]).right(3);
     for source in sources {
         rows.row([
             source.source.as_str().into(),
@@ -90,6 +90,7 @@ fn write_sources(out: &mut dyn Write, sources: &[SourceStatus], now: Timestamp) 
             source.entries.into(),
             time::ago(source.last_seen_us, now).unwrap_or_default().into(),
             state(source),
+            source.cost.as_ref().map(cost).unwrap_or_default().into(),
         ]);
     }
     rows.write(out)?;
@@ -100,6 +101,11 @@ fn write_sources(out: &mut dyn Write, sources: &[SourceStatus], now: Timestamp) 
         }
     }
     Ok(())
+}
+
+/// What an agent costs its host: memory, and CPU of its last scan.
+fn cost(cost: &Cost) -> String {
+    format!("{}, {} ms a scan", words::bytes(cost.resident_bytes), cost.scan_cpu_us.div_ceil(1_000))
 }
 
 fn state(source: &SourceStatus) -> Cell {
@@ -160,6 +166,12 @@ fn source_json(source: &SourceStatus) -> Json {
         "last_seen": time::rfc3339(source.last_seen_us),
         "connected": source.connected,
         "incomplete": source.incomplete,
+        "cost": source.cost.as_ref().map(|cost| json!({
+            "cpu_us": cost.cpu_us,
+            "resident_bytes": cost.resident_bytes,
+            "scan_cpu_us": cost.scan_cpu_us,
+            "sent_bytes": cost.sent_bytes,
+        })),
     })
 }
 

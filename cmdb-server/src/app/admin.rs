@@ -1,6 +1,6 @@
 //! How the server does, a copy of everything, and whether the store is sound.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use cmdb_core::engine::{Figures, SourceState, Verified, VerifyEvent, When};
 use cmdb_core::store::Description;
 
 use super::feed::{Feed, interrupted};
+use super::sessions::Cost;
 use super::{App, Beginning, Error, Stream, reader_at};
 
 /// Bytes of a backup or an export that are sent at a time.
@@ -21,8 +22,8 @@ pub struct StatusAnswer {
     pub figures: Figures,
     /// Who states facts.
     pub sources: Vec<SourceState>,
-    /// Sources that are connected now.
-    pub connected: BTreeSet<String>,
+    /// Sources that are connected now, with what they cost their hosts.
+    pub connected: BTreeMap<String, Option<Cost>>,
     /// What the store is.
     pub store: Description,
     /// Seconds since the server was started.

@@ -3,7 +3,6 @@
 //! Knows neither the protocol nor what is reported.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -25,8 +24,22 @@ struct Table {
     opened: u64,
 }
 
+/// What an agent costs its host, by its own word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cost {
+    /// Microseconds of CPU since it was started.
+    pub cpu_us: u64,
+    /// Memory.
+    pub resident_bytes: u64,
+    /// Microseconds of CPU of its last scan.
+    pub scan_cpu_us: u64,
+    /// Bytes sent since it was started.
+    pub sent_bytes: u64,
+}
+
 struct Taken {
     number: u64,
+    cost: Option<Cost>,
     superseded: watch::Sender<bool>,
 }
 
@@ -56,7 +69,9 @@ impl Sessions {
         table.opened += 1;
         let number = table.opened;
         let (tell, superseded) = watch::channel(false);
-        if let Some(older) = table.seats.insert(source.to_owned(), Taken { number, superseded: tell }) {
+        if let Some(older) =
+            table.seats.insert(source.to_owned(), Taken { number, cost: None, superseded: tell })
+        {
             older.superseded.send_replace(true);
         }
         Ok(Seat { sessions: self.clone(), source: source.to_owned(), number, superseded })
@@ -67,9 +82,9 @@ impl Sessions {
         self.lock().seats.len()
     }
 
-    /// The sources that are connected.
-    pub fn connected(&self) -> BTreeSet<String> {
-        self.lock().seats.keys().cloned().collect()
+    /// The sources that are connected, with what each last said of its cost.
+    pub fn connected(&self) -> BTreeMap<String, Option<Cost>> {
+        self.lock().seats.iter().map(|(source, taken)| (source.clone(), taken.cost)).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
@@ -79,6 +94,14 @@ impl Sessions {
 }
 
 impl Seat {
+    /// The agent says what it costs.
+    pub fn note_cost(&self, cost: Cost) {
+        let mut table = self.sessions.lock();
+        if let Some(taken) = table.seats.get_mut(&self.source).filter(|taken| taken.number == self.number) {
+            taken.cost = Some(cost);
+        }
+    }
+
     /// Waits until a newer session of the same agent has begun.
     pub async fn superseded(&mut self) {
         // The sender lives in the table until a newer one takes its place, or this seat is dropped.
@@ -105,8 +128,11 @@ mod tests {
         let mut older = sessions.enter("agent-1").unwrap();
         let newer = sessions.enter("agent-1").unwrap();
         older.superseded().await;
+        let cost = |cpu_us| Cost { cpu_us, resident_bytes: 1, scan_cpu_us: 1, sent_bytes: 1 };
+        newer.note_cost(cost(2));
+        older.note_cost(cost(1));
         drop(older);
-        assert_eq!(sessions.connected(), BTreeSet::from(["agent-1".to_owned()]));
+        assert_eq!(sessions.connected(), BTreeMap::from([("agent-1".to_owned(), Some(cost(2)))]));
         drop(newer);
         assert_eq!(sessions.count(), 0);
     }

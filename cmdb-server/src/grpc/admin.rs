@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{Answer, answer, refuse};
 use crate::app::App;
 use crate::app::admin::{StatusAnswer, VerifyStep};
+use crate::app::sessions::Cost;
 
 pub struct Admin(pub Arc<App>);
 
@@ -50,8 +51,8 @@ fn status_to(status: StatusAnswer) -> v1::StatusResponse {
         sources: sources
             .into_iter()
             .map(|state| {
-                let connected = connected.contains(&state.source.name);
-                source_to(state, connected)
+                let seat = connected.get(&state.source.name).copied();
+                source_to(state, seat)
             })
             .collect(),
         uptime_s,
@@ -66,7 +67,7 @@ fn status_to(status: StatusAnswer) -> v1::StatusResponse {
     }
 }
 
-fn source_to(state: SourceState, connected: bool) -> v1::SourceStatus {
+fn source_to(state: SourceState, seat: Option<Option<Cost>>) -> v1::SourceStatus {
     v1::SourceStatus {
         source: state.source.name,
         kind: state.source.kind.name().to_owned(),
@@ -79,7 +80,13 @@ fn source_to(state: SourceState, connected: bool) -> v1::SourceStatus {
             .into_iter()
             .map(|(scope, reason)| format!("{scope}: {reason}"))
             .collect(),
-        connected,
+        connected: seat.is_some(),
+        cost: seat.flatten().map(|cost| v1::Cost {
+            cpu_us: cost.cpu_us,
+            resident_bytes: cost.resident_bytes,
+            scan_cpu_us: cost.scan_cpu_us,
+            sent_bytes: cost.sent_bytes,
+        }),
     }
 }
 

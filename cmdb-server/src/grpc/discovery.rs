@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::app::reports::{Introduction, agent_source};
+use crate::app::sessions::Cost;
 use crate::app::{App, Error};
 use crate::convert::report::{ack_to, report_from};
 use crate::status;
@@ -170,6 +171,14 @@ impl Session {
                 }
                 Ok(FromAgent::Heartbeat(heartbeat)) => {
                     tally.cost = heartbeat.cost.or(tally.cost);
+                    if let Some(cost) = heartbeat.cost {
+                        seat.note_cost(Cost {
+                            cpu_us: cost.cpu_us,
+                            resident_bytes: cost.resident_bytes,
+                            scan_cpu_us: cost.scan_cpu_us,
+                            sent_bytes: cost.sent_bytes,
+                        });
+                    }
                     self.heartbeat(&heartbeat.report_digest, &source).await
                 }
                 Ok(FromAgent::Hello(_)) => Err(End::Server(Error::HelloExpected { given: "a second hello" })),

@@ -196,7 +196,6 @@ mod tests {
             name: "node".into(),
             executable: None,
             arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
-            user: None,
             placement: Default::default(),
             namespace: Default::default(),
             sockets: Vec::new(),

@@ -18,6 +18,11 @@ const ARGUMENTS_BYTES_MAX: usize = 128 << 10;
 const FILE_BYTES_MAX: usize = 64 << 10;
 /// The most lines of `/etc/passwd`.
 const ACCOUNTS_MAX: usize = 100_000;
+/// A program is read so many times before it is believed to be what it was: it may give itself another title when it
+/// starts.
+const TIMES_READ: u8 = 2;
+/// It is read again after so many scans, whatever it seems to be.
+const SCANS_BELIEVED: u64 = 12;
 /// PF_KTHREAD: a thread of the kernel.
 const FLAG_KERNEL_THREAD: u64 = 0x0020_0000;
 
@@ -40,8 +45,6 @@ pub struct Process {
     pub executable: Option<String>,
     /// Its arguments, the program's name first. They may hold secrets.
     pub arguments: Vec<String>,
-    /// The account it runs as.
-    pub user: Option<u32>,
     /// Where it was started.
     pub placement: Placement,
     /// Its network.
@@ -84,40 +87,88 @@ pub struct Processes {
     pub gaps: Vec<String>,
 }
 
+/// What one scan knows of the programs that the one before saw.
+///
+/// A program that has run through a few scans is believed to be what it was: its arguments, its place and its network
+/// are settled when it starts. Another program in the process has another stack.
+#[derive(Debug, Default)]
+pub struct KnownPrograms {
+    scan: u64,
+    seen: BTreeMap<u32, SeenProgram>,
+}
+
+#[derive(Debug)]
+struct SeenProgram {
+    program: ProgramId,
+    /// In how many scans before this one.
+    times: u8,
+    lasting: Lasting,
+}
+
+/// What tells one run of a program from another.
+#[derive(PartialEq, Eq, Debug)]
+struct ProgramId {
+    started: u64,
+    name: String,
+    /// Where its stack begins: another place after each start of a program. 0: not told.
+    stack_start: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Lasting {
+    executable: Option<String>,
+    arguments: Vec<String>,
+    placement: Placement,
+    namespace: NamespaceId,
+}
+
 /// Reads all processes.
-pub fn read(root: &Root) -> Result<Processes, ReadError> {
-    let mut found = Processes::default();
-    let mut reader = Reader { root, content: Vec::new() };
-    // Twice as many names as processes: /proc has others.
-    let names = root.names("/proc", 2 * PROCESSES_MAX)?;
-    let mut pids: Vec<u32> = names.names.iter().filter_map(|name| name.parse().ok()).collect();
-    pids.sort_unstable();
-    if names.truncated || pids.len() > PROCESSES_MAX {
-        pids.truncate(PROCESSES_MAX);
-        found.gaps.push(format!("more than {PROCESSES_MAX} processes: the rest is left out"));
-    }
-    for pid in pids {
-        let Some(mut process) = reader.process(pid) else { continue };
-        match reader.sockets(pid) {
-            Ok((sockets, truncated)) => {
-                process.sockets = sockets;
-                if truncated {
-                    found.gaps.push(format!(
+pub fn read(root: &Root, known: &mut KnownPrograms) -> Result<Processes, ReadError> {
+    known.scan += 1;
+    let mut reader = Reader { root, content: Vec::new(), known, now: BTreeMap::new() };
+    let found = reader.read();
+    let now = std::mem::take(&mut reader.now);
+    known.seen = now;
+    found
+}
+
+impl Reader<'_> {
+    fn read(&mut self) -> Result<Processes, ReadError> {
+        let mut found = Processes::default();
+        let root = self.root;
+        // Twice as many names as processes: /proc has others.
+        let names = root.names("/proc", 2 * PROCESSES_MAX)?;
+        let mut pids: Vec<u32> = names.names.iter().filter_map(|name| name.parse().ok()).collect();
+        pids.sort_unstable();
+        if names.truncated || pids.len() > PROCESSES_MAX {
+            pids.truncate(PROCESSES_MAX);
+            found.gaps.push(format!("more than {PROCESSES_MAX} processes: the rest is left out"));
+        }
+        for pid in pids {
+            let Some(mut process) = self.process(pid) else { continue };
+            match self.sockets(pid) {
+                Ok((sockets, truncated)) => {
+                    process.sockets = sockets;
+                    if truncated {
+                        found.gaps.push(format!(
                         "a process with more than {FILES_PER_PROCESS_MAX} open files: the rest is left out"
                     ));
+                    }
                 }
+                Err(error) if error.is_missing() => {}
+                Err(_) => found.closed += 1,
             }
-            Err(error) if error.is_missing() => {}
-            Err(_) => found.closed += 1,
+            found.all.push(process);
         }
-        found.all.push(process);
+        Ok(found)
     }
-    Ok(found)
 }
 
 struct Reader<'a> {
     root: &'a Root,
     content: Vec<u8>,
+    known: &'a mut KnownPrograms,
+    now: BTreeMap<u32, SeenProgram>,
 }
 
 impl Reader<'_> {
@@ -126,29 +177,50 @@ impl Reader<'_> {
         if stat.is_kernel_thread || stat.state == 'Z' || stat.state == 'X' {
             return None;
         }
-        let user = self.file(pid, "status").and_then(parse_user);
+        let lasting = self.lasting(pid, &stat);
+        Some(Process {
+            pid,
+            parent: stat.parent,
+            started: stat.started,
+            name: stat.name,
+            executable: lasting.executable,
+            arguments: lasting.arguments,
+            placement: lasting.placement,
+            namespace: lasting.namespace,
+            sockets: Vec::new(),
+        })
+    }
+
+    /// What does not change while a program runs: read, unless it is known.
+    fn lasting(&mut self, pid: u32, stat: &Stat) -> Lasting {
+        let program =
+            ProgramId { started: stat.started, name: stat.name.clone(), stack_start: stat.stack_start };
+        let before =
+            self.known.seen.remove(&pid).filter(|seen| seen.program == program && stat.stack_start != 0);
+        let is_due = (self.known.scan + u64::from(pid)).is_multiple_of(SCANS_BELIEVED);
+        let times = before.as_ref().map_or(0, |seen| seen.times.saturating_add(1));
+        let lasting = match before {
+            Some(seen) if seen.times >= TIMES_READ && !is_due => seen.lasting,
+            _ => self.read_lasting(pid),
+        };
+        self.now.insert(pid, SeenProgram { program, times, lasting: lasting.clone() });
+        lasting
+    }
+
+    fn read_lasting(&mut self, pid: u32) -> Lasting {
         let placement = self.file(pid, "cgroup").map(|text| cgroup::parse(&text)).unwrap_or_default();
         let arguments = self.arguments(pid);
         let executable = self.root.link(&format!("/proc/{pid}/exe")).ok().map(|path| {
             // The program was replaced by a newer one while it runs.
             path.strip_suffix(" (deleted)").map_or(path.clone(), str::to_owned)
         });
-        Some(Process {
-            pid,
-            parent: stat.parent,
-            started: stat.started,
-            name: stat.name,
-            executable: executable.or_else(|| arguments.first().filter(|first| is_path(first)).cloned()),
-            arguments,
-            user,
-            placement,
-            namespace: namespace(self.root, &format!("/proc/{pid}")),
-            sockets: Vec::new(),
-        })
+        let executable = executable.or_else(|| arguments.first().filter(|first| is_path(first)).cloned());
+        Lasting { executable, arguments, placement, namespace: namespace(self.root, &format!("/proc/{pid}")) }
     }
 
     fn file(&mut self, pid: u32, name: &str) -> Option<String> {
-        let read = self.root.read_into(&format!("/proc/{pid}/{name}"), FILE_BYTES_MAX, &mut self.content);
+        let read =
+            self.root.read_piece_into(&format!("/proc/{pid}/{name}"), FILE_BYTES_MAX, &mut self.content);
         match read {
             Ok(()) | Err(ReadError::TooLarge { .. }) => {
                 Some(String::from_utf8_lossy(&self.content).into_owned())
@@ -159,7 +231,7 @@ impl Reader<'_> {
 
     fn arguments(&mut self, pid: u32) -> Vec<String> {
         let path = format!("/proc/{pid}/cmdline");
-        match self.root.read_into(&path, ARGUMENTS_BYTES_MAX, &mut self.content) {
+        match self.root.read_piece_into(&path, ARGUMENTS_BYTES_MAX, &mut self.content) {
             Ok(()) | Err(ReadError::TooLarge { .. }) => parse_arguments(&self.content),
             Err(_) => Vec::new(),
         }
@@ -200,6 +272,7 @@ struct Stat {
     state: char,
     parent: u32,
     started: u64,
+    stack_start: u64,
     is_kernel_thread: bool,
 }
 
@@ -214,7 +287,15 @@ fn parse_stat(text: String) -> Option<Stat> {
         parent: fields.get(1)?.parse().ok()?,
         is_kernel_thread: fields.get(6)?.parse::<u64>().ok()? & FLAG_KERNEL_THREAD != 0,
         started: fields.get(19)?.parse().ok()?,
+        stack_start: fields.get(25).and_then(|field| field.parse().ok()).unwrap_or(0),
     })
+}
+
+/// The account that a process runs as.
+pub fn user(root: &Root, pid: u32) -> Option<u32> {
+    let mut content = Vec::new();
+    root.read_piece_into(&format!("/proc/{pid}/status"), FILE_BYTES_MAX, &mut content).ok()?;
+    parse_user(String::from_utf8_lossy(&content).into_owned())
 }
 
 /// The effective account in `/proc/PID/status`: the second number of the `Uid` line.
@@ -281,6 +362,37 @@ mod tests {
         {
             assert_eq!(parse_stat(text.into()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_program_that_runs_on_is_not_read_again_and_another_one_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: String| {
+            let path = directory.path().join("proc/7").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let root = Root::new(directory.path());
+        let mut known = KnownPrograms::default();
+        let mut look = |title: &str, stack: u64| {
+            put("stat", format!("7 (x) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 0 0 0 0 {} 0 0 0 0 0 {stack}", 100));
+            put("cmdline", format!("{title}\0"));
+            read(&root, &mut known).unwrap().all[0].arguments[0].clone()
+        };
+        // It takes another title soon after its start.
+        assert_eq!(
+            (look("x", 5), look("x: main", 5), look("x: main", 5)),
+            ("x".into(), "x: main".into(), "x: main".into())
+        );
+        assert_eq!(look("x: later", 5), "x: main", "it is believed");
+        let seen: Vec<String> = (0..SCANS_BELIEVED).map(|_| look("x: later", 5)).collect();
+        assert_eq!(seen.last().unwrap(), "x: later", "but not for ever: {seen:?}");
+        assert_eq!(look("y", 6), "y", "another program in the same process");
+        assert_eq!(
+            (look("a", 0), look("b", 0), look("c", 0), look("d", 0)).3,
+            "d",
+            "not told: read every time"
+        );
     }
 
     #[test]

@@ -31,8 +31,8 @@ fn the_table_says_how_the_server_is() {
               claims waiting      3 for their host
               claims given up     1 waited too long, 0 made room
 
-            SOURCE          KIND    TITLE              ENTRIES  LAST SEEN  STATE
-            agent-0b6f3c1e  agent   web-1.example.org    1,310  4 s ago    connected
+            SOURCE          KIND    TITLE              ENTRIES  LAST SEEN  STATE      COST
+            agent-0b6f3c1e  agent   web-1.example.org    1,310  4 s ago    connected  7.6 MiB, 24 ms a scan
             agent-77aa0010  agent   -                       20  4 s ago    away
             webshop         import  -                       81  4 s ago
               incomplete: web-1.example.org: packages: permission denied
@@ -102,7 +102,13 @@ fn the_json_object_has_the_promised_fields() {
                   "connected": true,
                   "incomplete": [
                     "packages: permission denied"
-                  ]
+                  ],
+                  "cost": {
+                    "cpu_us": 431000,
+                    "resident_bytes": 7969178,
+                    "scan_cpu_us": 23400,
+                    "sent_bytes": 61000
+                  }
                 },
                 {
                   "source": "agent-77aa0010",
@@ -112,7 +118,8 @@ fn the_json_object_has_the_promised_fields() {
                   "entries": 20,
                   "last_seen": "2026-11-03T14:05:07Z",
                   "connected": false,
-                  "incomplete": []
+                  "incomplete": [],
+                  "cost": null
                 },
                 {
                   "source": "webshop",
@@ -122,7 +129,8 @@ fn the_json_object_has_the_promised_fields() {
                   "entries": 81,
                   "last_seen": "2026-11-03T14:05:07Z",
                   "connected": false,
-                  "incomplete": []
+                  "incomplete": [],
+                  "cost": null
                 }
               ]
             }
