@@ -353,8 +353,8 @@ fn candidates(draft: &Draft<'_>, end: Option<&EndpointRecord>) -> Result<Vec<Ite
         return Ok(Vec::new());
     }
     if let Some(id) = end.item {
-        let live = draft.item(ItemId(id))?.is_some_and(|item| item.status != Status::Retired);
-        return Ok(if live { vec![ItemId(id)] } else { Vec::new() });
+        // Also when it is retired: what it is related to is part of what it was, whenever the match is asked.
+        return Ok(if draft.item(ItemId(id))?.is_some() { vec![ItemId(id)] } else { Vec::new() });
     }
     let wanted = record::plain_from(end.attributes.clone())?;
     // The rarest value first: ports and the like are shared by many.
