@@ -242,6 +242,20 @@ pub fn neighbours() -> NeighboursResponse {
     }
 }
 
+/// Of an earlier revision than the newest.
+pub fn blast_radius() -> BlastRadiusResponse {
+    let blast = |name: &str, items| Blast { item: Some(graph_item(name)), items };
+    BlastRadiusResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        items: vec![blast("storage-1", 4), blast("orders-db", 3)],
+        total: 4,
+        refreshing: true,
+        head_revision: REVISION + 1,
+        hidden: 0,
+    }
+}
+
 pub fn health() -> HealthResponse {
     let figure = |area: &str, name: &str, title: &str, count, of| HealthFigure {
         name: name.into(),

@@ -6,6 +6,7 @@
 mod as_of;
 mod backup;
 mod baseline;
+mod blast_radius;
 mod classes;
 mod completions;
 mod correction;
@@ -99,6 +100,8 @@ commands! {
     /// What is directly related to an item
     #[command(alias = "neighbors")]
     Neighbours(neighbours),
+    /// How many items each item could take with it, redundancy set aside
+    BlastRadius(blast_radius),
     /// Whether the facts can be trusted, and the items behind each figure
     Health(health),
     /// Take in files of items and relationships

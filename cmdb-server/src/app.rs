@@ -75,6 +75,8 @@ pub struct App {
     answers: Arc<Semaphore>,
     started: Instant,
     scenario_turn: scenarios::Turn,
+    /// How many items each one could take with it, as it was last counted.
+    blast: Arc<graph::Kept>,
 }
 
 /// What the server tells agents, and what it takes from them.
@@ -144,6 +146,7 @@ impl App {
             answers: Arc::new(Semaphore::new(feed::ANSWERS_MAX)),
             started: Instant::now(),
             scenario_turn: scenarios::Turn::default(),
+            blast: Arc::default(),
         })
     }
 

@@ -298,6 +298,10 @@ impl GraphService for Services {
         find(&request.into_inner().item)?;
         Ok(Response::new(canned::neighbours()))
     }
+
+    async fn blast_radius(&self, _: Request<BlastRadiusRequest>) -> Answer<BlastRadiusResponse> {
+        Ok(Response::new(canned::blast_radius()))
+    }
 }
 
 #[tonic::async_trait]

@@ -29,6 +29,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["trace", "Shop", "orders-db"], &["table", "json", "jsonl", "dot"]),
     (&["critical", "--service", "Shop", "--down", "web-1"], &["table", "json"]),
     (&["neighbours", "web-1", "--depth", "2"], &["table", "json", "jsonl", "tree", "dot"]),
+    (&["blast-radius", "--top", "2"], &["table", "json", "jsonl"]),
     (&["watch", "--after", "40", "--once"], &["table", "jsonl"]),
     (&["verify"], &["table", "json"]),
     (&["export"], &["jsonl"]),

@@ -3,6 +3,7 @@
 //! A question sees the graph and the store of one moment, or what a scenario makes of them. Invariant: an answer that
 //! leaves something out says so.
 
+mod blast;
 mod critical;
 mod depends;
 mod impact;
@@ -19,6 +20,7 @@ use cmdb_core::graph::{GateIndex, Graph, Index, TypeIndex};
 use cmdb_core::model::schema::Failure;
 use cmdb_core::model::{ItemId, Revision, Timestamp};
 
+pub use blast::{BLAST_DEFAULT, BLAST_MAX, BlastAnswer, Kept};
 pub use critical::{CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAnswer, CriticalAsk};
 pub use depends::{DependsAnswer, Needed};
 pub use impact::{AffectedItem, AssumedGroup, ImpactAnswer, Show};

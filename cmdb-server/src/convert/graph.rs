@@ -8,8 +8,8 @@ use cmdb_impact::{Margin, Need};
 use cmdb_proto::v1;
 
 use crate::app::graph::{
-    AssumedGroup, Carrier, CriticalAnswer, DependsAnswer, ImpactAnswer, NeighboursAnswer, StepAnswer,
-    TraceAnswer,
+    AssumedGroup, BlastAnswer, Carrier, CriticalAnswer, DependsAnswer, ImpactAnswer, NeighboursAnswer,
+    StepAnswer, TraceAnswer,
 };
 
 type Labels = BTreeMap<ItemId, Label>;
@@ -53,6 +53,23 @@ fn assumed_to(group: AssumedGroup) -> v1::AssumedGroup {
         require: group.require.to_string(),
         confidence: group.confidence,
         evidence: group.evidence,
+    }
+}
+
+/// What each item could take with it.
+pub fn blast_to(answer: BlastAnswer) -> v1::BlastRadiusResponse {
+    let blasts = answer
+        .items
+        .iter()
+        .map(|(id, count)| v1::Blast { item: Some(item(&answer.labels, *id)), items: u64::from(*count) });
+    v1::BlastRadiusResponse {
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+        items: blasts.collect(),
+        total: answer.total,
+        refreshing: answer.as_of.revision != answer.head,
+        head_revision: answer.head.0,
+        hidden: 0,
     }
 }
 

@@ -9,11 +9,11 @@ use tonic::{Request, Response, Status};
 
 use super::{limit, refuse};
 use crate::app::graph::{
-    Ask, CHAINS_DEFAULT, CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAsk, DEPTH_MAX, EDGES_DEFAULT,
-    EDGES_MAX, LISTED_MAX, NeighboursAsk, Show, Stage, Staged, stage,
+    Ask, BLAST_DEFAULT, BLAST_MAX, CHAINS_DEFAULT, CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAsk,
+    DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, NeighboursAsk, Show, Stage, Staged, stage,
 };
 use crate::app::{App, Error};
-use crate::convert::graph::{critical_to, depends_to, impact_to, neighbours_to, trace_to};
+use crate::convert::graph::{blast_to, critical_to, depends_to, impact_to, neighbours_to, trace_to};
 use crate::convert::scenario::Provisional;
 
 pub struct Graph(pub Arc<App>);
@@ -89,6 +89,16 @@ impl GraphService for Graph {
             limit: limit("limit", ask.limit, EDGES_DEFAULT, EDGES_MAX)?,
         };
         Ok(Response::new(neighbours_to(self.0.neighbours(ask).await.map_err(refuse)?)))
+    }
+
+    async fn blast_radius(
+        &self,
+        request: Request<v1::BlastRadiusRequest>,
+    ) -> Result<Response<v1::BlastRadiusResponse>, Status> {
+        let ask = request.into_inner();
+        let top = limit("top", ask.top, BLAST_DEFAULT, BLAST_MAX)?;
+        let when = self.0.when(&ask.as_of).map_err(refuse)?;
+        Ok(Response::new(blast_to(self.0.blast_radius(when, top).await.map_err(refuse)?)))
     }
 }
 

@@ -1878,6 +1878,46 @@ pub struct SinglePoint {
     #[prost(message, repeated, tag = "4")]
     pub of: ::prost::alloc::vec::Vec<GraphItem>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlastRadiusRequest {
+    /// items listed; 0: 20; at most 100,000
+    #[prost(uint32, tag = "1")]
+    pub top: u32,
+    /// empty: now
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlastRadiusResponse {
+    /// for which the figures are exact
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    /// the largest first
+    #[prost(message, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<Blast>,
+    /// items that could take any other with them
+    #[prost(uint64, tag = "4")]
+    pub total: u64,
+    /// there is a newer revision, and the figures are being made for it
+    #[prost(bool, tag = "5")]
+    pub refreshing: bool,
+    /// the newest; where a moment was asked for, that one
+    #[prost(uint64, tag = "6")]
+    pub head_revision: u64,
+    /// items that the asker may not see
+    #[prost(uint64, tag = "7")]
+    pub hidden: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Blast {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    /// how many could fail with it, itself not counted
+    #[prost(uint64, tag = "2")]
+    pub items: u64,
+}
 /// Generated client implementations.
 pub mod graph_service_client {
     #![allow(
@@ -2078,6 +2118,31 @@ pub mod graph_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.GraphService", "Critical"));
             self.inner.unary(req, path, codec).await
         }
+        /// How many items each item could take with it, redundancy set aside.
+        pub async fn blast_radius(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BlastRadiusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BlastRadiusResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.GraphService/BlastRadius",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.GraphService", "BlastRadius"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2125,6 +2190,14 @@ pub mod graph_service_server {
             request: tonic::Request<super::CriticalRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CriticalResponse>,
+            tonic::Status,
+        >;
+        /// How many items each item could take with it, redundancy set aside.
+        async fn blast_radius(
+            &self,
+            request: tonic::Request<super::BlastRadiusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BlastRadiusResponse>,
             tonic::Status,
         >;
     }
@@ -2414,6 +2487,51 @@ pub mod graph_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CriticalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.GraphService/BlastRadius" => {
+                    #[allow(non_camel_case_types)]
+                    struct BlastRadiusSvc<T: GraphService>(pub Arc<T>);
+                    impl<
+                        T: GraphService,
+                    > tonic::server::UnaryService<super::BlastRadiusRequest>
+                    for BlastRadiusSvc<T> {
+                        type Response = super::BlastRadiusResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BlastRadiusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GraphService>::blast_radius(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BlastRadiusSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
