@@ -609,6 +609,21 @@ pub fn page(token: &str) -> ListItemsResponse {
 }
 
 /// One baseline, and a history that was compacted.
+pub fn retention() -> RetentionResponse {
+    RetentionResponse {
+        history_days: 90,
+        oldest_revision: 30,
+        oldest_us: NOW_US - 2 * 3_600_000_000,
+        head: REVISION,
+        baselines: 1,
+        unfinished: false,
+        due_revision: 32,
+        due_changes: 7,
+        due_commits: 2,
+        at_least: false,
+    }
+}
+
 pub fn baselines() -> ListBaselinesResponse {
     ListBaselinesResponse { baselines: vec![baseline("audit-2026", "the annual audit")], oldest_revision: 30 }
 }

@@ -27,6 +27,7 @@ mod merge;
 mod neighbours;
 mod purge;
 mod relate;
+mod retention;
 mod retire;
 mod revert;
 mod rules;
@@ -140,6 +141,8 @@ commands! {
     Identify(identify),
     /// Moments that are kept for good, under a name
     Baseline(baseline),
+    /// How long the history is kept; compact it now
+    Retention(retention),
     /// Undo a commit, where what it set still stands
     Revert(revert),
     /// What if: edits that were never made, asked and applied

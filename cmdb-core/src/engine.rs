@@ -154,6 +154,7 @@ impl Cmdb {
             views: view::Views::default(),
             latest: std::sync::RwLock::new(latest),
             looked: Mutex::default(),
+            compacting: Mutex::default(),
             baselines: std::sync::RwLock::new(baselines),
             listeners: Mutex::default(),
             complaints: Mutex::default(),

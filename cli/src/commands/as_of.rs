@@ -58,6 +58,9 @@ pub fn why_not(command: &str) -> Option<&'static str> {
             "a report is tried on what is there now; `cmdb explain ITEM --as-of` says how an item was identified"
         }
         "rules" => "new rules are tried on the claims that are stored now",
+        "retention" => {
+            "it says how far back a moment can be asked; `cmdb retention compact --before WHEN` takes one"
+        }
         "verify" | "backup" => "it takes the whole store, with every past moment in it",
         "baseline" => "only `cmdb baseline create` takes a moment; each baseline is one",
         "scenario" => "a scenario asks from its base; `cmdb scenario create --base WHEN` takes a moment",

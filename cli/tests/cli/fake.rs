@@ -243,6 +243,21 @@ impl CommitService for Services {
         }
     }
 
+    async fn retention(&self, _: Request<RetentionRequest>) -> Answer<RetentionResponse> {
+        Ok(Response::new(canned::retention()))
+    }
+
+    async fn compact(&self, request: Request<CompactRequest>) -> Answer<CompactResponse> {
+        let revision = if request.into_inner().dry_run { 0 } else { canned::REVISION + 1 };
+        Ok(Response::new(CompactResponse {
+            revision,
+            oldest_revision: 32,
+            changes: 7,
+            commits: 2,
+            at_least: false,
+        }))
+    }
+
     async fn revert(&self, request: Request<RevertRequest>) -> Answer<RevertResponse> {
         let request = request.into_inner();
         Ok(Response::new(RevertResponse {

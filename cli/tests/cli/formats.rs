@@ -41,6 +41,8 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["merge", "web-1", "orders-db"], &["table", "json"]),
     (&["split", "orders-db"], &["table", "json"]),
     (&["baseline", "list"], &["table", "json"]),
+    (&["retention"], &["table", "json"]),
+    (&["retention", "compact", "--before", "17", "--dry-run"], &["table", "json"]),
     (&["baseline", "create", "audit-2026", "--as-of", "17"], &["table", "json"]),
     (&["baseline", "delete", "audit-2026"], &["table", "json"]),
     (&["purge", "orders-db.labels", "--reason", "a password"], &["table", "json"]),

@@ -57,6 +57,8 @@ pub(super) struct Inner {
     pub(super) views: Views,
     /// The latest report of each source, by its name.
     pub(super) latest: RwLock<FxHashMap<String, Latest>>,
+    /// Held by the compaction that is under way.
+    pub(super) compacting: Mutex<()>,
     /// How far commits were looked through for redundancy.
     pub(super) looked: Mutex<Looked>,
     /// The moments that are kept for good, by name.

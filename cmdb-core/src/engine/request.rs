@@ -275,6 +275,30 @@ pub struct Compacted {
     pub commits: u64,
 }
 
+/// What a compaction of the history would drop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ToDrop {
+    /// The oldest revision that could be asked, but for baselines.
+    pub horizon: Revision,
+    /// Changes.
+    pub changes: u64,
+    /// Heads of commits.
+    pub commits: u64,
+    /// More items have changed than are counted.
+    pub at_least: bool,
+}
+
+/// How far the history is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Retained {
+    /// The oldest revision from which every change is kept; 0: the history is whole.
+    pub oldest: Revision,
+    /// When that was recorded.
+    pub recorded_at: Option<Timestamp>,
+    /// A run was cut off, and the next one goes on with it.
+    pub unfinished: bool,
+}
+
 /// What became of one claim.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Decision {

@@ -25,7 +25,7 @@ use std::sync::mpsc;
 pub(super) use anchor::{anchor_digest, kept_digest, seal};
 pub(super) use sweep::{Swept, sweep};
 
-use super::request::{Actor, Baseline, Compacted, EngineError};
+use super::request::{Actor, Baseline, Compacted, EngineError, Retained, ToDrop};
 use super::writer::{Reply, Work};
 use super::{Cmdb, view};
 use crate::change::{self, Draft};
@@ -262,6 +262,8 @@ impl Cmdb {
     /// When the revision is not there, or the store cannot be read or written. What was begun is taken up again by the
     /// next call.
     pub fn compact_history(&self, horizon: Revision, actor: &Actor) -> Result<Compacted, EngineError> {
+        // One run at a time: two of them would move each other's horizon.
+        let _turn = self.inner.compacting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let snapshot = self.inner.store.snapshot()?;
         let before = state(&*snapshot)?;
         if horizon > snapshot.head() {
@@ -334,6 +336,35 @@ impl super::Reader {
     /// When the store cannot be read.
     pub fn baselines(&self) -> Result<Vec<Baseline>, EngineError> {
         Ok(baselines(self.store_snapshot())?)
+    }
+
+    /// How far the history is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn retained(&self) -> Result<Retained, EngineError> {
+        let read = self.store_snapshot();
+        let state = state(read)?;
+        let oldest = Revision(state.horizon);
+        let recorded_at = if oldest.0 > 0 { Some(view::recorded_at(read, oldest)?) } else { None };
+        Ok(Retained { oldest, recorded_at, unfinished: oldest.0 > 0 && state.sealed_by == 0 })
+    }
+
+    /// What [`Cmdb::compact_history`] up to a revision would drop.
+    ///
+    /// # Errors
+    /// When the revision is not there, or the store cannot be read.
+    pub fn to_drop(&self, horizon: Revision) -> Result<ToDrop, EngineError> {
+        let read = self.store_snapshot();
+        if horizon > read.head() {
+            return Err(view::unknown_yet(horizon, read.head()).into());
+        }
+        let horizon = horizon.max(self::horizon(read)?);
+        if horizon.0 <= 1 {
+            return Ok(ToDrop { horizon, ..ToDrop::default() });
+        }
+        let mut step = Step { horizon, merges: merges(read)?, done: BTreeSet::new() };
+        sweep::preview(read, &mut step)
     }
 
     /// The oldest revision from which every change is kept; 0: the history is whole.

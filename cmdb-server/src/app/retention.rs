@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cmdb_core::engine::{Actor, Baseline, EngineError, When};
+use cmdb_core::engine::{Actor, Baseline, Compacted, EngineError, Reader, Retained, ToDrop, When};
 use cmdb_core::model::time::DAY_US;
-use cmdb_core::model::{Reason, Revision};
+use cmdb_core::model::{Reason, Revision, Timestamp};
 
+use super::changes::Run;
 use super::{App, Error, Person};
 
 /// Who compacts the history.
@@ -17,6 +18,20 @@ pub struct BaselinesAnswer {
     pub baselines: Vec<Baseline>,
     /// From there on every change is kept; 0: the history is whole.
     pub oldest: Revision,
+}
+
+/// How long the history is kept.
+pub struct RetentionAnswer {
+    /// Days for which every change is kept; 0: for good.
+    pub days: u64,
+    /// How far it is kept now.
+    pub retained: Retained,
+    /// The newest revision.
+    pub head: Revision,
+    /// How many baselines there are.
+    pub baselines: u64,
+    /// What the next daily run drops; `None`: nothing.
+    pub due: Option<ToDrop>,
 }
 
 impl App {
@@ -63,18 +78,7 @@ impl App {
     /// # Errors
     /// When the store cannot be read or written, or the writer is busy: the next run goes on.
     pub fn keep_days(self: &Arc<Self>, days: u64) -> Result<(), Error> {
-        let days = i64::try_from(days).unwrap_or(i64::MAX);
-        let oldest = (self.clock)().plus_us(days.saturating_mul(DAY_US).saturating_neg());
-        let reader = self.engine.reader()?;
-        let horizon = match reader.revision_at(When::Time(oldest)) {
-            Ok(revision) => revision,
-            // More is compacted already than is asked for.
-            Err(EngineError::Refused(problem)) if problem.reason == Reason::HistoryCompacted => {
-                reader.oldest_kept()?
-            }
-            Err(error) => return Err(error.into()),
-        };
-        drop(reader);
+        let horizon = horizon_of(&self.engine.reader()?, (self.clock)(), days)?;
         let actor = Actor { name: ACTOR.to_owned(), reason: format!("{days} days are kept") };
         let compacted = self.engine.compact_history(horizon, &actor)?;
         if compacted.revision.is_some() {
@@ -82,5 +86,68 @@ impl App {
             tracing::info!(oldest = compacted.horizon.0, changes, commits, "the history was compacted");
         }
         Ok(())
+    }
+
+    /// How long the history is kept, and what the next daily run drops.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn retention(&self) -> Result<RetentionAnswer, Error> {
+        let (days, now) = (self.limits.history_days, (self.clock)());
+        self.read(move |reader| {
+            let due = match days {
+                0 => None,
+                days => Some(reader.to_drop(horizon_of(reader, now, days)?)?),
+            };
+            Ok(RetentionAnswer {
+                days,
+                retained: reader.retained()?,
+                head: reader.revision(),
+                baselines: reader.baselines()?.len() as u64,
+                due: due.filter(|due| due.changes + due.commits > 0),
+            })
+        })
+        .await
+    }
+
+    /// Compacts the history before a moment, as a person asks; answers when it is done.
+    ///
+    /// # Errors
+    /// When the moment is not to be had, or the store cannot be read or written. What was begun is gone on with by the
+    /// next run.
+    pub async fn compact(
+        self: &Arc<Self>,
+        before: When,
+        person: &Person,
+        reason: &str,
+        run: Run,
+    ) -> Result<(Option<Revision>, ToDrop), Error> {
+        let actor = person.actor(reason)?;
+        let by = actor.name.clone();
+        let horizon = self.read(move |reader| Ok(reader.revision_at(before)?)).await?;
+        if run == Run::Dry {
+            return Ok((None, self.read(move |reader| Ok(reader.to_drop(horizon)?)).await?));
+        }
+        self.room.check()?;
+        let app = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || app.engine.compact_history(horizon, &actor));
+        let compacted = done.await.map_err(|_| Error::Internal)??;
+        let Compacted { horizon, revision, changes, commits } = compacted;
+        tracing::info!(oldest = horizon.0, changes, commits, by, "the history was compacted");
+        Ok((revision, ToDrop { horizon, changes, commits, at_least: false }))
+    }
+}
+
+/// The revision from which everything is kept where so many days are.
+fn horizon_of(reader: &Reader, now: Timestamp, days: u64) -> Result<Revision, Error> {
+    let days = i64::try_from(days).unwrap_or(i64::MAX);
+    let oldest = now.plus_us(days.saturating_mul(DAY_US).saturating_neg());
+    match reader.revision_at(When::Time(oldest)) {
+        Ok(revision) => Ok(revision),
+        // More is compacted already than is asked for.
+        Err(EngineError::Refused(problem)) if problem.reason == Reason::HistoryCompacted => {
+            Ok(reader.oldest_kept()?)
+        }
+        Err(error) => Err(error.into()),
     }
 }

@@ -13,6 +13,7 @@ use super::item::{identification_to, purged_to, relationship_to, status_to};
 use super::value::value_to;
 use crate::app::Names;
 use crate::app::diff::DiffAnswer;
+use crate::app::retention::RetentionAnswer;
 use crate::status::problem_of;
 
 /// A commit with those of its changes that are shown.
@@ -29,6 +30,23 @@ pub fn commit_to(header: &CommitHeader, changes: &[Change], names: &Names) -> v1
 }
 
 /// A moment that is kept for good.
+/// How long the history is kept.
+pub fn retention_to(answer: &RetentionAnswer) -> v1::RetentionResponse {
+    let due = answer.due.unwrap_or_default();
+    v1::RetentionResponse {
+        history_days: answer.days,
+        oldest_revision: answer.retained.oldest.0,
+        oldest_us: answer.retained.recorded_at.map_or(0, |at| at.0),
+        head: answer.head.0,
+        baselines: answer.baselines,
+        unfinished: answer.retained.unfinished,
+        due_revision: due.horizon.0,
+        due_changes: due.changes,
+        due_commits: due.commits,
+        at_least: due.at_least,
+    }
+}
+
 pub fn baseline_to(baseline: &Baseline) -> v1::Baseline {
     v1::Baseline {
         name: baseline.name.clone(),

@@ -8,11 +8,11 @@ use cmdb_proto::v1::commit_service_server::CommitService;
 use tonic::{Request, Response, Status};
 
 use super::{Answer, answer, limit, person, refuse};
-use crate::app::App;
 use crate::app::changes::Run;
 use crate::app::commits::{CHANGES_DEFAULT, CHANGES_MAX, CommitAnswer, WatchAsk};
 use crate::app::diff::{self, DiffAsk};
-use crate::convert::change::{baseline_to, changes_to, commit_to, diff_to};
+use crate::app::{App, Error};
+use crate::convert::change::{baseline_to, changes_to, commit_to, diff_to, retention_to};
 
 pub struct Commits(pub Arc<App>);
 
@@ -86,6 +86,39 @@ impl CommitService for Commits {
     ) -> Result<Response<v1::DeleteBaselineResponse>, Status> {
         self.0.delete_baseline(request.into_inner().name).await.map_err(refuse)?;
         Ok(Response::new(v1::DeleteBaselineResponse {}))
+    }
+
+    async fn retention(
+        &self,
+        _request: Request<v1::RetentionRequest>,
+    ) -> Result<Response<v1::RetentionResponse>, Status> {
+        let answer = self.0.retention().await.map_err(refuse)?;
+        Ok(Response::new(retention_to(&answer)))
+    }
+
+    async fn compact(
+        &self,
+        request: Request<v1::CompactRequest>,
+    ) -> Result<Response<v1::CompactResponse>, Status> {
+        let person = person(request.metadata())?;
+        let ask = request.into_inner();
+        if ask.before.is_empty() {
+            return Err(refuse(Error::OutOfRange {
+                what: "the moment before which history is compacted",
+                expected: "a moment, such as \"90 days ago\"".to_owned(),
+                given: "none".to_owned(),
+            }));
+        }
+        let before = self.0.when(&ask.before).map_err(refuse)?;
+        let done = self.0.compact(before, &person, &ask.reason, Run::dry(ask.dry_run)).await;
+        let (revision, dropped) = done.map_err(refuse)?;
+        Ok(Response::new(v1::CompactResponse {
+            revision: revision.map_or(0, |revision| revision.0),
+            oldest_revision: dropped.horizon.0,
+            changes: dropped.changes,
+            commits: dropped.commits,
+            at_least: dropped.at_least,
+        }))
     }
 
     async fn revert(

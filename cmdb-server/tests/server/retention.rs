@@ -86,3 +86,40 @@ async fn what_was_compacted_is_refused_and_a_follower_is_told_where_to_resume() 
     let history = server.items().history(history).await.unwrap().into_inner();
     assert_eq!(history.commits.iter().map(|commit| commit.revision).collect::<Vec<_>>(), [4]);
 }
+
+#[tokio::test]
+async fn the_history_is_compacted_on_demand_while_the_server_runs() {
+    let server = Server::start().await;
+    for name in ["one", "two", "three", "four"] {
+        server.apply("other", vec![item("web-9", "web_server", name)]).await;
+    }
+    let keep =
+        v1::CreateBaselineRequest { name: "first".to_owned(), as_of: "1".to_owned(), ..Default::default() };
+    server.commits().create_baseline(keep).await.unwrap();
+    let shown = async || server.commits().retention(v1::RetentionRequest {}).await.unwrap().into_inner();
+    let before = shown().await;
+    assert_eq!((before.history_days, before.oldest_revision, before.head, before.baselines), (0, 0, 4, 1));
+    let ask = |before: &str, dry_run| {
+        let reason = "room".to_owned();
+        by("ada", v1::CompactRequest { before: before.to_owned(), reason, dry_run })
+    };
+    let would = server.commits().compact(ask("r3", true)).await.unwrap().into_inner();
+    assert_eq!((would.revision, shown().await), (0, before));
+    let done = server.commits().compact(ask("r3", false)).await.unwrap().into_inner();
+    assert_eq!((done.changes, done.commits, done.oldest_revision), (would.changes, would.commits, 3));
+    assert_eq!((done.revision, done.commits), (5, 1));
+    assert_eq!(shown().await.oldest_revision, 3);
+    let commit = v1::GetCommitRequest { revision: 5, ..Default::default() };
+    let commit = server.commits().get(commit).await.unwrap().into_inner();
+    assert_eq!(commit.actor, "ada");
+    assert!(commit.reason.contains("room"), "{}", commit.reason);
+    let get = async |as_of: &str| {
+        let ask =
+            v1::GetItemRequest { item: "web-9".to_owned(), as_of: as_of.to_owned(), ..Default::default() };
+        server.items().get(ask).await
+    };
+    assert_eq!(get("first").await.unwrap().into_inner().name, "one");
+    assert_eq!(said(&get("2").await.unwrap_err()).1, "HISTORY_COMPACTED");
+    assert_eq!(said(&server.commits().compact(ask("", false)).await.unwrap_err()).1, "OUT_OF_RANGE");
+    assert_eq!(said(&server.commits().compact(ask("r99", false)).await.unwrap_err()).1, "COMMIT_UNKNOWN");
+}

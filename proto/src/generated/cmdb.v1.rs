@@ -3966,6 +3966,66 @@ pub struct DeleteBaselineRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteBaselineResponse {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetentionRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetentionResponse {
+    /// for which every change is kept; 0: for good
+    #[prost(uint64, tag = "1")]
+    pub history_days: u64,
+    /// from there on every change is kept; 0: the history is whole
+    #[prost(uint64, tag = "2")]
+    pub oldest_revision: u64,
+    /// when it was recorded; microseconds since the epoch
+    #[prost(int64, tag = "3")]
+    pub oldest_us: i64,
+    /// the newest revision
+    #[prost(uint64, tag = "4")]
+    pub head: u64,
+    #[prost(uint64, tag = "5")]
+    pub baselines: u64,
+    /// a compaction was cut off; the next one goes on with it
+    #[prost(bool, tag = "6")]
+    pub unfinished: bool,
+    /// the oldest one after the next daily run; 0: none is due
+    #[prost(uint64, tag = "7")]
+    pub due_revision: u64,
+    /// what that run drops
+    #[prost(uint64, tag = "8")]
+    pub due_changes: u64,
+    #[prost(uint64, tag = "9")]
+    pub due_commits: u64,
+    /// it drops more than was counted
+    #[prost(bool, tag = "10")]
+    pub at_least: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompactRequest {
+    /// the moment that is the oldest from then on, as as_of
+    #[prost(string, tag = "1")]
+    pub before: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub dry_run: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompactResponse {
+    /// the commit that says so; 0: a dry run, or nothing was to be dropped
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(uint64, tag = "2")]
+    pub oldest_revision: u64,
+    /// dropped
+    #[prost(uint64, tag = "3")]
+    pub changes: u64,
+    /// heads of commits dropped
+    #[prost(uint64, tag = "4")]
+    pub commits: u64,
+    /// of a dry run: more than was counted
+    #[prost(bool, tag = "5")]
+    pub at_least: bool,
+}
 /// Generated client implementations.
 pub mod commit_service_client {
     #![allow(
@@ -4207,6 +4267,56 @@ pub mod commit_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.CommitService", "DeleteBaseline"));
             self.inner.unary(req, path, codec).await
         }
+        /// How long the history is kept, and what the next compaction drops.
+        pub async fn retention(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetentionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetentionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.CommitService/Retention",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.CommitService", "Retention"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Compacts the history now; answers when it is done.
+        pub async fn compact(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CompactRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompactResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.CommitService/Compact",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.CommitService", "Compact"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4267,6 +4377,19 @@ pub mod commit_service_server {
             tonic::Response<super::DeleteBaselineResponse>,
             tonic::Status,
         >;
+        /// How long the history is kept, and what the next compaction drops.
+        async fn retention(
+            &self,
+            request: tonic::Request<super::RetentionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetentionResponse>,
+            tonic::Status,
+        >;
+        /// Compacts the history now; answers when it is done.
+        async fn compact(
+            &self,
+            request: tonic::Request<super::CompactRequest>,
+        ) -> std::result::Result<tonic::Response<super::CompactResponse>, tonic::Status>;
     }
     /// The one order of all changes.
     #[derive(Debug)]
@@ -4645,6 +4768,96 @@ pub mod commit_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteBaselineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.CommitService/Retention" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetentionSvc<T: CommitService>(pub Arc<T>);
+                    impl<
+                        T: CommitService,
+                    > tonic::server::UnaryService<super::RetentionRequest>
+                    for RetentionSvc<T> {
+                        type Response = super::RetentionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetentionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CommitService>::retention(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetentionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.CommitService/Compact" => {
+                    #[allow(non_camel_case_types)]
+                    struct CompactSvc<T: CommitService>(pub Arc<T>);
+                    impl<
+                        T: CommitService,
+                    > tonic::server::UnaryService<super::CompactRequest>
+                    for CompactSvc<T> {
+                        type Response = super::CompactResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CompactRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CommitService>::compact(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CompactSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

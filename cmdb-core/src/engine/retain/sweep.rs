@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Step, kept, put_state, state};
 use crate::change::{self, Draft};
-use crate::engine::request::EngineError;
+use crate::engine::request::{EngineError, ToDrop};
 use crate::engine::view;
 use crate::model::{ItemId, Revision};
 use crate::store::key::Place;
@@ -249,4 +249,32 @@ fn heads(
         }
     }
     Ok(Swept::Whole)
+}
+
+/// What a run would drop; nothing is written.
+pub(in crate::engine) fn preview(read: &dyn Read, step: &mut Step) -> Result<ToDrop, EngineError> {
+    let mut points = kept(read)?;
+    points.retain(|point| *point < step.horizon);
+    let mut found = ToDrop { horizon: step.horizon, ..ToDrop::default() };
+    let beyond = Place { revision: step.horizon.next(), sequence: 0 };
+    let range = Range { from: Vec::new(), to: Some(beyond.key()), order: Order::Ascending };
+    crate::store::for_each(read, Table::Changes, range, |_, bytes| {
+        let Some(id) = owner(&record::decode(Table::Changes, bytes)?) else { return Ok(()) };
+        if step.done.len() >= DONE_MAX {
+            found.at_least |= !step.done.contains(&id);
+        } else if step.done.insert(id)
+            && let Some(links) = chain(read, id)?
+        {
+            let keep = needed(&links, step, &points);
+            found.changes += links.iter().filter(|link| !keep.contains(&link.place)).count() as u64;
+        }
+        Ok::<(), EngineError>(())
+    })?;
+    let range = Range { from: Vec::new(), to: Some(key::revision(step.horizon)), order: Order::Ascending };
+    crate::store::for_each(read, Table::Commits, range, |row, _| {
+        let kept = row.try_into().is_ok_and(|row| points.contains(&Revision(u64::from_be_bytes(row))));
+        found.commits += u64::from(!kept);
+        Ok::<(), EngineError>(())
+    })?;
+    Ok(found)
 }

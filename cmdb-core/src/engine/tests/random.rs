@@ -186,7 +186,12 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
         }
         20 => {
             let horizon = Revision(u.int_in_range(0..=bench.head().0)?);
-            bench.compact(horizon).expect("compacted");
+            let reader = bench.cmdb.reader().expect("readable");
+            let (would, retained) =
+                (reader.to_drop(horizon).expect("counted"), reader.retained().expect("readable"));
+            let done = bench.compact(horizon).expect("compacted");
+            assert!(!would.at_least && !retained.unfinished);
+            assert_eq!((would.changes, would.commits), (done.changes, done.commits));
             return Ok(Past::Compacted);
         }
         _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
