@@ -1,5 +1,6 @@
 //! What Linux says of this process and of the machine.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,6 +10,13 @@ fn field(file: &str, name: &str) -> Result<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next());
     number.with_context(|| format!("{file} says nothing of {name}"))?.parse().context("a number")
+}
+
+/// A directory for what a bench writes, gone with it. The place is made where it is not there: with another target
+/// directory nobody has made it before.
+pub fn scratch(place: &Path) -> Result<tempfile::TempDir> {
+    let made = std::fs::create_dir_all(place).and_then(|()| tempfile::tempdir_in(place));
+    made.with_context(|| format!("making a directory in {}", place.display()))
 }
 
 /// Bytes that this process has sent towards the disk.

@@ -22,6 +22,7 @@ use cmdb_impact::propagate;
 
 use crate::Options;
 use crate::generator::{self, Random};
+use crate::machine;
 use crate::measure::{Measured, measure};
 
 /// Claims of one applied batch.
@@ -41,8 +42,7 @@ fn say(line: &str) {
 
 /// Runs everything and prints medians.
 pub fn run(options: &Options) -> Result<()> {
-    let directory = tempfile::tempdir_in(&options.directory)
-        .with_context(|| format!("making a directory in {}", options.directory.display()))?;
+    let directory = machine::scratch(&options.directory)?;
     let claims = generator::estate(options.items, options.seed);
     let relationships: usize = claims.iter().map(|claim| claim.relationships.len()).sum();
     say(&format!("estate: {} items, {relationships} relationships, seed {}", claims.len(), options.seed));

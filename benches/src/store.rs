@@ -115,8 +115,7 @@ pub fn die(killed: &Killed) -> Result<()> {
 
 /// Measures everything, prints it, and writes the table.
 pub fn run(options: &Options) -> Result<()> {
-    let directory = tempfile::tempdir_in(&options.directory)
-        .with_context(|| format!("making a directory in {}", options.directory.display()))?;
+    let directory = machine::scratch(&options.directory)?;
     let (size, items) = (options.size, options.size.items());
     let mut figures = Figures::begin("", size.name(), items, items * RELATIONSHIPS_OF_AN_ITEM)?;
     let data = directory.path().join("data");
