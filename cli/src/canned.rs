@@ -621,7 +621,16 @@ pub fn retention() -> RetentionResponse {
         due_changes: 7,
         due_commits: 2,
         at_least: false,
+        set_revision: 40,
+        set_us: NOW_US - 2 * HOUR_US,
+        set_by: "anna".into(),
+        reason: "a quarter is enough".into(),
     }
+}
+
+/// The same, as it was said.
+pub fn set_retention() -> SetRetentionResponse {
+    SetRetentionResponse { revision: 40, history_days_before: 0, retention: Some(retention()) }
 }
 
 pub fn baselines() -> ListBaselinesResponse {

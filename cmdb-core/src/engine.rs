@@ -56,7 +56,7 @@ pub use read::{
     TrialChange, TrialOptions, TrialRefusal, TrialSplit,
 };
 pub use request::*;
-pub use retain::{BASELINE_NAME_BYTES_MAX, BASELINES_MAX};
+pub use retain::{BASELINE_NAME_BYTES_MAX, BASELINES_MAX, HISTORY_DAYS_MAX};
 pub use scenarios::{Added, ApplyScenario, Conflict, Evaluated, ScenarioApplied, Take, check_scenario_name};
 pub use view::When;
 use view::recorded_at;

@@ -82,7 +82,7 @@ pub enum Table {
     Heard = 21,
     /// name → a moment that is kept for good.
     Baselines = 22,
-    /// "state" → how far the history is compacted.
+    /// "state" → how far the history is compacted; "setting" → for how long it is kept.
     Retention = 23,
     /// place of a change that was dropped → where its item's chain goes on; empty: it ends.
     Skips = 24,

@@ -88,8 +88,6 @@ pub struct Limits {
     pub heartbeat_interval_s: u32,
     /// Bytes.
     pub report_bytes_max: usize,
-    /// Days for which every change is kept; 0: for good.
-    pub history_days: u64,
 }
 
 /// What an [`App`] is put together from.

@@ -74,8 +74,6 @@ pub struct Config {
     pub sessions_max: usize,
     /// Largest report and largest batch of claims, in bytes.
     pub report_bytes_max: usize,
-    /// Days for which every change is kept; `None`: for good.
-    pub history_days: Option<u64>,
 }
 
 /// Where a value comes from.
@@ -203,8 +201,6 @@ impl Config {
             heartbeat_interval_s: read(values, "heartbeat_interval_s", |text| number(text, 1, 3_600))?,
             sessions_max: read(values, "sessions_max", |text| number(text, 1, 1_000_000))?,
             report_bytes_max: read(values, "report_bytes_max", |text| number(text, 1 << 20, 1 << 30))?,
-            history_days: read(values, "history_days", |text| number(text, 0, 36_500))
-                .map(|days: u64| (days > 0).then_some(days))?,
         };
         Ok(config)
     }

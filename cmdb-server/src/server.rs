@@ -146,9 +146,7 @@ impl Running {
         let faces = tokio::spawn(faces.serve_with_incoming_shutdown(connections, async move {
             drop(stop.wait_for(|closing| *closing).await);
         }));
-        if let Some(days) = config.history_days {
-            tokio::spawn(tasks::retention(Arc::clone(&app), days, closed.clone()));
-        }
+        tokio::spawn(tasks::retention(Arc::clone(&app), closed.clone()));
         let clock = tokio::spawn(tasks::clock(Arc::clone(&app), closed.clone()));
         let redundancy = tokio::spawn(tasks::redundancy(Arc::clone(&app), closed));
         let guard = tokio::spawn(tasks::guard(store, Arc::clone(&app.trouble)));

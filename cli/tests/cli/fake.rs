@@ -247,6 +247,10 @@ impl CommitService for Services {
         Ok(Response::new(canned::retention()))
     }
 
+    async fn set_retention(&self, _: Request<SetRetentionRequest>) -> Answer<SetRetentionResponse> {
+        Ok(Response::new(canned::set_retention()))
+    }
+
     async fn compact(&self, request: Request<CompactRequest>) -> Answer<CompactResponse> {
         let revision = if request.into_inner().dry_run { 0 } else { canned::REVISION + 1 };
         Ok(Response::new(CompactResponse {

@@ -42,6 +42,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["split", "orders-db"], &["table", "json"]),
     (&["baseline", "list"], &["table", "json"]),
     (&["retention"], &["table", "json"]),
+    (&["retention", "set", "--history", "90d"], &["table", "json"]),
     (&["retention", "compact", "--before", "17", "--dry-run"], &["table", "json"]),
     (&["baseline", "create", "audit-2026", "--as-of", "17"], &["table", "json"]),
     (&["baseline", "delete", "audit-2026"], &["table", "json"]),

@@ -108,6 +108,8 @@ pub struct Draft<'s> {
     pub(super) replaced: BTreeMap<Place, Replaced>,
     /// Over what is left of a compacted history; empty: it says nothing of that.
     pub(super) anchor: Vec<u8>,
+    /// For how many days every change is kept from then on; `None`: it says nothing of that.
+    pub(super) history_days: Option<u64>,
     pub(super) sequence: u32,
     pub(super) changes: Vec<Change>,
     pub(super) overflow: bool,
@@ -133,6 +135,7 @@ impl<'s> Draft<'s> {
             hasher: ChangesHash::new(FORM),
             replaced: BTreeMap::new(),
             anchor: Vec::new(),
+            history_days: None,
             sequence: 0,
             changes: Vec::new(),
             overflow: false,
@@ -736,7 +739,7 @@ impl<'s> Draft<'s> {
     /// When the store fails; then nothing of it is there.
     pub fn seal(mut self, actor: &Actor) -> Result<Sealed, StoreError> {
         self.flush()?;
-        if self.sequence == 0 && self.anchor.is_empty() {
+        if self.sequence == 0 && self.anchor.is_empty() && self.history_days.is_none() {
             debug_assert!(self.replaced.is_empty(), "what replaces rows is a commit");
             let head = self.start.head;
             self.transaction.commit(head)?;
@@ -746,7 +749,7 @@ impl<'s> Draft<'s> {
         let revision = self.start.head.next();
         let mut batch = Batch::default();
         let replaced = self.keep_replaced(&mut batch);
-        let besides = Besides { replaced: &replaced, anchor: &self.anchor };
+        let besides = Besides { replaced: &replaced, anchor: &self.anchor, history_days: self.history_days };
         let changes_hash = self.hasher.finish(&besides);
         let header = CommitHeader {
             revision,
@@ -769,6 +772,11 @@ impl<'s> Draft<'s> {
     /// Makes this a commit that covers what is left of a compacted history, whatever else it changes.
     pub fn anchor(&mut self, digest: Vec<u8>) {
         self.anchor = digest;
+    }
+
+    /// Makes this a commit that says for how many days every change is kept, whatever else it changes; 0: for good.
+    pub fn keep_history(&mut self, days: u64) {
+        self.history_days = Some(days);
     }
 
     pub(super) fn place(&mut self) -> Place {

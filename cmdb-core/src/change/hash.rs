@@ -49,6 +49,8 @@ pub(crate) struct Besides<'a> {
     pub(crate) replaced: &'a [u8],
     /// Over what is left of a history that was compacted.
     pub(crate) anchor: &'a [u8],
+    /// For how many days every change is kept from then on; 0: for good.
+    pub(crate) history_days: Option<u64>,
 }
 
 /// Over the changes of a commit.
@@ -88,6 +90,10 @@ impl ChangesHash {
                     self.hasher.update(&[mark]);
                     self.hasher.update(what);
                 }
+            }
+            if let Some(days) = besides.history_days {
+                self.hasher.update(&[3]);
+                self.hasher.update(&days.to_le_bytes());
             }
         }
         *self.hasher.finalize().as_bytes()

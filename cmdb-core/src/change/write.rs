@@ -173,6 +173,7 @@ pub(crate) fn commit_record(
         form: FORM,
         replaced: besides.replaced.to_vec(),
         anchor: besides.anchor.to_vec(),
+        history_days: besides.history_days,
     }
 }
 

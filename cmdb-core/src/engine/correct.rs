@@ -79,6 +79,11 @@ pub(super) fn revert(
             unknown(message).hint("`cmdb purge ITEM.ATTRIBUTE --lift` lets sources state it again")
         ));
     }
+    if retain::says_how_long(read, revision)? {
+        let message = format!("commit {revision} says for how long the history is kept, and changes no item");
+        return Ok(Err(unknown(message)
+            .hint("`cmdb retention set --history` says otherwise; what was dropped stays dropped")));
+    }
     let range = Range::prefix(revision.0.to_be_bytes().to_vec());
     let rows = read.scan(Table::Changes, &range, REVERT_CHANGES_MAX.min(crate::store::SCAN_ROWS_MAX))?;
     if rows.len() >= crate::store::SCAN_ROWS_MAX {

@@ -288,6 +288,39 @@ pub struct ToDrop {
     pub at_least: bool,
 }
 
+/// For how long every change is to be kept.
+#[derive(Clone, Debug)]
+pub struct KeepHistory {
+    /// Days; 0: for good.
+    pub days: u64,
+    /// Who asks, and why.
+    pub actor: Actor,
+}
+
+/// What became of [`KeepHistory`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeepHistoryOutcome {
+    /// The commit that says so; `None`: it was so already.
+    pub revision: Option<Revision>,
+    /// Days for which it was kept before; 0: for good.
+    pub days_before: u64,
+}
+
+/// For how long every change is kept, and who said so.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HistoryKept {
+    /// Days; 0: for good.
+    pub days: u64,
+    /// The commit that says so; 0: nobody said anything.
+    pub revision: Revision,
+    /// When it was said.
+    pub set_at: Timestamp,
+    /// Who said it.
+    pub set_by: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
 /// How far the history is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Retained {

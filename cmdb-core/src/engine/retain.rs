@@ -17,15 +17,20 @@
 //! Invariant: from the horizon on nothing is dropped, and the chain of hashes begins at the horizon's recorded hash.
 
 mod anchor;
+mod setting;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 
 pub(super) use anchor::{anchor_digest, kept_digest, seal};
+pub use setting::HISTORY_DAYS_MAX;
+pub(super) use setting::{keep_for, says_how_long, setting};
 pub(super) use sweep::{Swept, sweep};
 
-use super::request::{Actor, Baseline, Compacted, EngineError, Retained, ToDrop};
+use super::request::{
+    Actor, Baseline, Compacted, EngineError, HistoryKept, KeepHistory, KeepHistoryOutcome, Retained, ToDrop,
+};
 use super::writer::{Reply, Work};
 use super::{Cmdb, view};
 use crate::change::{self, Draft};
@@ -319,6 +324,11 @@ impl Cmdb {
         self.send(Work::KeepBaseline(KeepBaseline::Delete(name), reply));
     }
 
+    /// Says for how long every change is kept, from then on.
+    pub fn keep_history(&self, ask: KeepHistory, reply: Reply<KeepHistoryOutcome>) {
+        self.send(Work::KeepHistory(ask, reply));
+    }
+
     fn wait<T: Send + 'static>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, EngineError> {
         let (tell, told) = mpsc::channel();
         self.send(work(Box::new(move |answer| {
@@ -336,6 +346,21 @@ impl super::Reader {
     /// When the store cannot be read.
     pub fn baselines(&self) -> Result<Vec<Baseline>, EngineError> {
         Ok(baselines(self.store_snapshot())?)
+    }
+
+    /// For how long the history is kept, and who said so.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn history_kept(&self) -> Result<HistoryKept, EngineError> {
+        let said = setting(self.store_snapshot())?;
+        Ok(HistoryKept {
+            days: said.days,
+            revision: Revision(said.revision),
+            set_at: Timestamp(said.set_at_us),
+            set_by: said.set_by,
+            reason: said.reason,
+        })
     }
 
     /// How far the history is kept.

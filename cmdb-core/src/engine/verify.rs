@@ -38,6 +38,7 @@ pub(super) fn verify(
         verified,
         replaced,
         retention,
+        history_days: None,
         linked: 0,
         incoming: 0,
         arrivals: 0,
@@ -62,6 +63,8 @@ struct Check<'a> {
     replaced: BTreeMap<Revision, ReplacedHash>,
     /// How far the history was compacted.
     retention: RetentionRecord,
+    /// For how long it is kept, by the last commit that says so.
+    history_days: Option<u64>,
     /// Changes that are reached from an item.
     linked: u64,
     /// Incoming ends.
@@ -110,6 +113,7 @@ impl Check<'_> {
                         "commit {revision} does not follow the one before it: the hashes differ"
                     ));
                 }
+                self.history_days = record.history_days.or(self.history_days);
                 previous = self.commit(revision, record)?;
                 expected = revision.next();
                 self.verified.commits += 1;
@@ -125,6 +129,7 @@ impl Check<'_> {
         {
             self.find(format!("rows of the log were replaced in the name of {revision}, which is no commit"));
         }
+        self.setting()?;
         if expected != head.next() {
             self.find(format!("the head is {head}, and the last commit {}", expected.0 - 1));
         }
@@ -157,7 +162,8 @@ impl Check<'_> {
             hash: [0; 32],
         };
         let previous: [u8; 32] = record.previous_hash.as_slice().try_into().unwrap_or([0; 32]);
-        let besides = Besides { replaced: &record.replaced, anchor: &record.anchor };
+        let besides =
+            Besides { replaced: &record.replaced, anchor: &record.anchor, history_days: record.history_days };
         let replaced = self.replaced(revision, &record.replaced) && self.anchored(revision, &record.anchor);
         let mut fits = change::commit_hash(&previous, &header, &hasher.finish(&besides)) == said.hash;
         if !fits {
@@ -207,6 +213,26 @@ impl Check<'_> {
         }
         let hash = self.retention.hash.as_slice().try_into().unwrap_or([0; 32]);
         Ok((horizon.next(), hash))
+    }
+
+    /// For how long the history is kept is what the log says last. Each run that compacts it says so again; while one is
+    /// under way, nobody may.
+    fn setting(&mut self) -> Result<(), EngineError> {
+        let kept = retain::setting(self.snapshot)?;
+        let said = match self.history_days {
+            Some(days) => days == kept.days,
+            None => {
+                let under_way = self.retention.horizon > 0 && self.retention.sealed_by == 0;
+                kept.revision == 0 || (under_way && kept.revision <= self.retention.horizon)
+            }
+        };
+        if !said {
+            self.find(format!(
+                "for how long the history is kept ({} days, 0: for good) is not what the log says",
+                kept.days
+            ));
+        }
+        Ok(())
     }
 
     /// Whether the commit that is to cover the history that is left does.

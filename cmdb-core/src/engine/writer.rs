@@ -8,7 +8,8 @@ use super::inner::Inner;
 use super::redundancy::{self, Wanted};
 use super::request::{
     Actor, Applied, Apply, Compacted, EngineError, Identified, Identify, Import, ImportEvent, ImportOutcome,
-    JudgeGroup, Outcome, Purge, PurgeOutcome, Purging, Report, ReportOutcome, Split,
+    JudgeGroup, KeepHistory, KeepHistoryOutcome, Outcome, Purge, PurgeOutcome, Purging, Report,
+    ReportOutcome, Split,
 };
 use super::retain::{KeepBaseline, Seal, Step, Swept};
 use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
@@ -51,6 +52,7 @@ pub(super) enum Work {
     Propose(Vec<Wanted>, Reply<()>),
     JudgeGroup(JudgeGroup, Reply<Applied>),
     KeepBaseline(KeepBaseline, Reply<()>),
+    KeepHistory(KeepHistory, Reply<KeepHistoryOutcome>),
     /// One step of a compaction of the history; the step comes back.
     Sweep(Step, Reply<(Swept, Step)>),
     /// The end of a compaction; `None`: what it is of has changed since.
@@ -103,6 +105,7 @@ impl Writer {
                 Work::Propose(wanted, reply) => reply(self.propose(&wanted)),
                 Work::JudgeGroup(ask, reply) => reply(self.judge_group(&ask)),
                 Work::KeepBaseline(keep, reply) => reply(self.keep_baseline(&keep)),
+                Work::KeepHistory(ask, reply) => reply(self.keep_history(&ask)),
                 Work::Sweep(step, reply) => reply(self.sweep(step)),
                 Work::Seal(seal, reply) => reply(self.seal_history(&seal)),
                 Work::Import(import, events, reply) => reply(self.import(&import, events)),
@@ -341,6 +344,17 @@ impl Writer {
         Ok(())
     }
 
+    fn keep_history(&mut self, ask: &KeepHistory) -> Result<KeepHistoryOutcome, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let snapshot = inner.store.snapshot()?;
+        let mut draft = self.begin(&inner)?;
+        let (days_before, actor) = retain::keep_for(&mut draft, &*snapshot, ask)?;
+        let sealed = draft.seal(&actor)?;
+        let revision = sealed.header.as_ref().map(|header| header.revision);
+        self.publish(sealed)?;
+        Ok(KeepHistoryOutcome { revision, days_before })
+    }
+
     fn sweep(&mut self, mut step: Step) -> Result<(Swept, Step), EngineError> {
         let inner = Arc::clone(&self.inner);
         let snapshot = inner.store.snapshot()?;
@@ -498,6 +512,7 @@ pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
         Work::Identify(_, reply) => reply(Err(why())),
         Work::Propose(_, reply) => reply(Err(why())),
         Work::KeepBaseline(_, reply) => reply(Err(why())),
+        Work::KeepHistory(_, reply) => reply(Err(why())),
         Work::Sweep(_, reply) => reply(Err(why())),
         Work::Seal(_, reply) => reply(Err(why())),
         Work::Import(_, _, reply) => reply(Err(why())),

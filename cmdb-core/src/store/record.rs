@@ -422,6 +422,9 @@ pub struct CommitRecord {
     /// Over what is left of a history that was compacted; empty: the commit does not say.
     #[prost(bytes = "vec", tag = "10")]
     pub anchor: Vec<u8>,
+    /// For how many days every change is kept from then on; 0: for good; absent: the commit does not say.
+    #[prost(uint64, optional, tag = "11")]
+    pub history_days: Option<u64>,
 }
 
 /// A row of `Baselines`.
@@ -473,6 +476,22 @@ pub struct RetentionRecord {
     /// The next run looks at everything below the horizon again.
     #[prost(bool, tag = "10")]
     pub from_the_start: bool,
+}
+
+/// The row of `Retention` that says for how long.
+#[derive(Clone, PartialEq, Eq, Message)]
+#[expect(missing_docs, reason = "as engine::HistoryKept")]
+pub struct HistoryKeptRecord {
+    #[prost(uint64, tag = "1")]
+    pub days: u64,
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    #[prost(int64, tag = "3")]
+    pub set_at_us: i64,
+    #[prost(string, tag = "4")]
+    pub set_by: String,
+    #[prost(string, tag = "5")]
+    pub reason: String,
 }
 
 /// A row of `Replaced`.

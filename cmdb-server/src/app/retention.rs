@@ -1,8 +1,13 @@
 //! How long the history is kept, and the moments that are kept for good.
+//!
+//! For how long is a setting of the store, made by a commit; the server has no option for it.
 
 use std::sync::Arc;
 
-use cmdb_core::engine::{Actor, Baseline, Compacted, EngineError, Reader, Retained, ToDrop, When};
+use cmdb_core::engine::{
+    Actor, Baseline, Compacted, EngineError, HISTORY_DAYS_MAX, HistoryKept, KeepHistory, KeepHistoryOutcome,
+    Reader, Retained, ToDrop, When,
+};
 use cmdb_core::model::time::DAY_US;
 use cmdb_core::model::{Reason, Revision, Timestamp};
 
@@ -22,8 +27,8 @@ pub struct BaselinesAnswer {
 
 /// How long the history is kept.
 pub struct RetentionAnswer {
-    /// Days for which every change is kept; 0: for good.
-    pub days: u64,
+    /// For how long, and who said so.
+    pub kept: HistoryKept,
     /// How far it is kept now.
     pub retained: Retained,
     /// The newest revision.
@@ -73,12 +78,18 @@ impl App {
         self.ask(|engine, reply| engine.delete_baseline(name, reply)).await
     }
 
-    /// Compacts what is older than so many days. Blocks; not for async threads.
+    /// Compacts what is older than the store is to keep. Blocks; not for async threads.
     ///
     /// # Errors
     /// When the store cannot be read or written, or the writer is busy: the next run goes on.
-    pub fn keep_days(self: &Arc<Self>, days: u64) -> Result<(), Error> {
-        let horizon = horizon_of(&self.engine.reader()?, (self.clock)(), days)?;
+    pub fn keep_history(&self) -> Result<(), Error> {
+        let reader = self.engine.reader()?;
+        let days = reader.history_kept()?.days;
+        if days == 0 {
+            return Ok(());
+        }
+        let horizon = horizon_of(&reader, (self.clock)(), days)?;
+        drop(reader);
         let actor = Actor { name: ACTOR.to_owned(), reason: format!("{days} days are kept") };
         let compacted = self.engine.compact_history(horizon, &actor)?;
         if compacted.revision.is_some() {
@@ -93,19 +104,39 @@ impl App {
     /// # Errors
     /// When the store cannot be read.
     pub async fn retention(&self) -> Result<RetentionAnswer, Error> {
-        let (days, now) = (self.limits.history_days, (self.clock)());
+        let now = (self.clock)();
+        self.read(move |reader| answer(reader, reader.history_kept()?, now)).await
+    }
+
+    /// Says for how long every change is kept, as a person asks; what follows from it, or would.
+    ///
+    /// # Errors
+    /// When it is too long, or the store cannot be read or written.
+    pub async fn set_retention(
+        &self,
+        days: u64,
+        person: &Person,
+        reason: &str,
+        run: Run,
+    ) -> Result<(KeepHistoryOutcome, RetentionAnswer), Error> {
+        let actor = person.actor(reason)?;
+        if run == Run::Real {
+            let ask = KeepHistory { days, actor };
+            let outcome = self.ask(|engine, reply| engine.keep_history(ask, reply)).await?;
+            return Ok((outcome, self.retention().await?));
+        }
+        if days > HISTORY_DAYS_MAX {
+            return Err(Error::OutOfRange {
+                what: "how long the history is kept",
+                expected: format!("1 to {HISTORY_DAYS_MAX} days, or for good"),
+                given: format!("{days} days"),
+            });
+        }
+        let now = (self.clock)();
         self.read(move |reader| {
-            let due = match days {
-                0 => None,
-                days => Some(reader.to_drop(horizon_of(reader, now, days)?)?),
-            };
-            Ok(RetentionAnswer {
-                days,
-                retained: reader.retained()?,
-                head: reader.revision(),
-                baselines: reader.baselines()?.len() as u64,
-                due: due.filter(|due| due.changes + due.commits > 0),
-            })
+            let days_before = reader.history_kept()?.days;
+            let kept = HistoryKept { days, ..HistoryKept::default() };
+            Ok((KeepHistoryOutcome { revision: None, days_before }, answer(reader, kept, now)?))
         })
         .await
     }
@@ -136,6 +167,21 @@ impl App {
         tracing::info!(oldest = horizon.0, changes, commits, by, "the history was compacted");
         Ok((revision, ToDrop { horizon, changes, commits, at_least: false }))
     }
+}
+
+/// What follows where the history is kept for so long.
+fn answer(reader: &Reader, kept: HistoryKept, now: Timestamp) -> Result<RetentionAnswer, Error> {
+    let due = match kept.days {
+        0 => None,
+        days => Some(reader.to_drop(horizon_of(reader, now, days)?)?),
+    };
+    Ok(RetentionAnswer {
+        kept,
+        retained: reader.retained()?,
+        head: reader.revision(),
+        baselines: reader.baselines()?.len() as u64,
+        due: due.filter(|due| due.changes + due.commits > 0),
+    })
 }
 
 /// The revision from which everything is kept where so many days are.

@@ -130,14 +130,6 @@ pub const SETTINGS: &[Setting] = &[
         "67108864",
         "Largest report, and largest batch of claims",
     ),
-    setting(
-        "history_days",
-        "history-days",
-        Kind::Number,
-        "DAYS",
-        "0",
-        "Days for which every change is kept; 0: for good",
-    ),
 ];
 
 /// The setting of that name.

@@ -78,7 +78,6 @@ fn what_is_printed_says_where_it_comes_from_and_gives_the_same_configuration_aga
         heartbeat_interval_s = 30    # default
         sessions_max = 1000          # file FILE:2
         report_bytes_max = 67108864  # default
-        history_days = 0             # default
     "##]]
     .assert_eq(&printed.replace(&path, "FILE"));
 

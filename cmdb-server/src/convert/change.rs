@@ -29,12 +29,11 @@ pub fn commit_to(header: &CommitHeader, changes: &[Change], names: &Names) -> v1
     }
 }
 
-/// A moment that is kept for good.
 /// How long the history is kept.
 pub fn retention_to(answer: &RetentionAnswer) -> v1::RetentionResponse {
     let due = answer.due.unwrap_or_default();
     v1::RetentionResponse {
-        history_days: answer.days,
+        history_days: answer.kept.days,
         oldest_revision: answer.retained.oldest.0,
         oldest_us: answer.retained.recorded_at.map_or(0, |at| at.0),
         head: answer.head.0,
@@ -44,9 +43,14 @@ pub fn retention_to(answer: &RetentionAnswer) -> v1::RetentionResponse {
         due_changes: due.changes,
         due_commits: due.commits,
         at_least: due.at_least,
+        set_revision: answer.kept.revision.0,
+        set_us: answer.kept.set_at.0,
+        set_by: answer.kept.set_by.clone(),
+        reason: answer.kept.reason.clone(),
     }
 }
 
+/// A moment that is kept for good.
 pub fn baseline_to(baseline: &Baseline) -> v1::Baseline {
     v1::Baseline {
         name: baseline.name.clone(),

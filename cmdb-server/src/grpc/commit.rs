@@ -96,6 +96,22 @@ impl CommitService for Commits {
         Ok(Response::new(retention_to(&answer)))
     }
 
+    async fn set_retention(
+        &self,
+        request: Request<v1::SetRetentionRequest>,
+    ) -> Result<Response<v1::SetRetentionResponse>, Status> {
+        let person = person(request.metadata())?;
+        let ask = request.into_inner();
+        let run = Run::dry(ask.dry_run);
+        let answer = self.0.set_retention(ask.history_days, &person, &ask.reason, run).await;
+        let (outcome, retention) = answer.map_err(refuse)?;
+        Ok(Response::new(v1::SetRetentionResponse {
+            revision: outcome.revision.map_or(0, |revision| revision.0),
+            history_days_before: outcome.days_before,
+            retention: Some(retention_to(&retention)),
+        }))
+    }
+
     async fn compact(
         &self,
         request: Request<v1::CompactRequest>,

@@ -101,7 +101,6 @@ pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<(
         scan_interval_s: config.scan_interval_s,
         heartbeat_interval_s: config.heartbeat_interval_s,
         report_bytes_max: config.report_bytes_max,
-        history_days: config.history_days.unwrap_or(0),
     };
     let staging = Staging::open(&config.data)?;
     let sessions = Sessions::new(config.sessions_max);

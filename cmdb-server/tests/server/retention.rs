@@ -123,3 +123,30 @@ async fn the_history_is_compacted_on_demand_while_the_server_runs() {
     assert_eq!(said(&server.commits().compact(ask("", false)).await.unwrap_err()).1, "OUT_OF_RANGE");
     assert_eq!(said(&server.commits().compact(ask("r99", false)).await.unwrap_err()).1, "COMMIT_UNKNOWN");
 }
+
+#[tokio::test]
+async fn how_long_the_history_is_kept_is_said_by_somebody_and_outlives_the_server() {
+    let server = Server::start().await;
+    server.shop().await;
+    let set = |history_days, dry_run| {
+        let reason = "a quarter is enough".to_owned();
+        by("ada", v1::SetRetentionRequest { history_days, reason, dry_run })
+    };
+    let would = server.commits().set_retention(set(90, true)).await.unwrap().into_inner();
+    assert_eq!((would.revision, would.retention.map(|kept| kept.history_days)), (0, Some(90)));
+    let done = server.commits().set_retention(set(90, false)).await.unwrap().into_inner();
+    assert_eq!((done.revision, done.history_days_before), (2, 0));
+    let far = server.commits().set_retention(set(99_999, false)).await.unwrap_err();
+    assert_eq!(said(&far).0, Code::ResourceExhausted);
+    let commit = v1::GetCommitRequest { revision: 2, ..Default::default() };
+    let commit = server.commits().get(commit).await.unwrap().into_inner();
+    assert_eq!((commit.actor.as_str(), commit.changes_total), ("ada", 0));
+    assert!(commit.reason.starts_with("a quarter is enough; every change is kept for 90 days"), "{commit:?}");
+
+    let server = server.restart().await;
+    let kept = server.commits().retention(v1::RetentionRequest {}).await.unwrap().into_inner();
+    assert_eq!((kept.history_days, kept.set_revision, kept.set_by.as_str()), (90, 2, "ada"));
+    assert_eq!(kept.reason, "a quarter is enough");
+    let again = server.commits().set_retention(set(90, false)).await.unwrap().into_inner();
+    assert_eq!((again.revision, again.retention), (0, Some(kept)));
+}

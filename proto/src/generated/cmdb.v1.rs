@@ -3968,7 +3968,7 @@ pub struct DeleteBaselineRequest {
 pub struct DeleteBaselineResponse {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RetentionRequest {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RetentionResponse {
     /// for which every change is kept; 0: for good
     #[prost(uint64, tag = "1")]
@@ -3998,6 +3998,38 @@ pub struct RetentionResponse {
     /// it drops more than was counted
     #[prost(bool, tag = "10")]
     pub at_least: bool,
+    /// the commit that says history_days; 0: nobody did
+    #[prost(uint64, tag = "11")]
+    pub set_revision: u64,
+    /// microseconds since the epoch
+    #[prost(int64, tag = "12")]
+    pub set_us: i64,
+    #[prost(string, tag = "13")]
+    pub set_by: ::prost::alloc::string::String,
+    #[prost(string, tag = "14")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRetentionRequest {
+    /// 0: for good
+    #[prost(uint64, tag = "1")]
+    pub history_days: u64,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub dry_run: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRetentionResponse {
+    /// the commit that says so; 0: a dry run, or it was so already
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// 0: for good
+    #[prost(uint64, tag = "2")]
+    pub history_days_before: u64,
+    /// from then on
+    #[prost(message, optional, tag = "3")]
+    pub retention: ::core::option::Option<RetentionResponse>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CompactRequest {
@@ -4292,6 +4324,31 @@ pub mod commit_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.CommitService", "Retention"));
             self.inner.unary(req, path, codec).await
         }
+        /// Says for how long every change is kept, from then on: a commit like any other.
+        pub async fn set_retention(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetRetentionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetRetentionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.CommitService/SetRetention",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.CommitService", "SetRetention"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Compacts the history now; answers when it is done.
         pub async fn compact(
             &mut self,
@@ -4383,6 +4440,14 @@ pub mod commit_service_server {
             request: tonic::Request<super::RetentionRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RetentionResponse>,
+            tonic::Status,
+        >;
+        /// Says for how long every change is kept, from then on: a commit like any other.
+        async fn set_retention(
+            &self,
+            request: tonic::Request<super::SetRetentionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetRetentionResponse>,
             tonic::Status,
         >;
         /// Compacts the history now; answers when it is done.
@@ -4813,6 +4878,51 @@ pub mod commit_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RetentionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.CommitService/SetRetention" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetRetentionSvc<T: CommitService>(pub Arc<T>);
+                    impl<
+                        T: CommitService,
+                    > tonic::server::UnaryService<super::SetRetentionRequest>
+                    for SetRetentionSvc<T> {
+                        type Response = super::SetRetentionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetRetentionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CommitService>::set_retention(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetRetentionSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

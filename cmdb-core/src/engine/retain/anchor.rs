@@ -63,6 +63,11 @@ pub(in crate::engine) fn seal(
     state.sealed_by = draft.revision().0;
     state.digest = seal.digest.to_vec();
     draft.anchor(anchor_digest(&state).to_vec());
+    // The commit that said so may be dropped: what stands is said again.
+    let kept = super::setting(read)?;
+    if kept.revision > 0 {
+        draft.keep_history(kept.days);
+    }
     put_state(draft, &state);
     Ok(Some(Compacted {
         horizon: seal.horizon,

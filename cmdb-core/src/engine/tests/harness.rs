@@ -8,8 +8,8 @@ use std::sync::mpsc;
 use crate::claim::{Claim, ItemClaim, Reference, RelationshipClaim, UnitKind};
 use crate::engine::{
     Actor, Applied, Apply, ClaimChoice, Cmdb, Compacted, EngineError, Entry, Identified, Identify, Import,
-    ImportEvent, ImportOutcome, JudgeGroup, Options, Outcome, Purge, PurgeOutcome, Purging, Reply, Report,
-    ReportOutcome, Section, SourceName, Split, StagedFile, Verdict,
+    ImportEvent, ImportOutcome, JudgeGroup, KeepHistory, KeepHistoryOutcome, Options, Outcome, Purge,
+    PurgeOutcome, Purging, Reply, Report, ReportOutcome, Section, SourceName, Split, StagedFile, Verdict,
 };
 use crate::import::Format;
 use crate::model::schema::Schema;
@@ -235,6 +235,12 @@ impl Bench {
     /// Compacts the history before a revision.
     pub(super) fn compact(&self, horizon: Revision) -> Result<Compacted, EngineError> {
         self.cmdb.compact_history(horizon, &actor())
+    }
+
+    /// Says for how many days the history is kept.
+    pub(super) fn keep_history(&self, days: u64) -> Result<KeepHistoryOutcome, EngineError> {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        wait(|reply| self.cmdb.keep_history(KeepHistory { days, actor: actor() }, reply))
     }
 
     pub(super) fn baseline(&self, name: &str, revision: Revision) -> Result<(), EngineError> {

@@ -100,7 +100,7 @@ pub(super) enum Past {
 }
 
 pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
-    match u.int_in_range(0..=22)? {
+    match u.int_in_range(0..=23)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
             let mut claims = Vec::new();
@@ -193,6 +193,11 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
             assert!(!would.at_least && !retained.unfinished);
             assert_eq!((would.changes, would.commits), (done.changes, done.commits));
             return Ok(Past::Compacted);
+        }
+        21 => {
+            let days = u.int_in_range(0..=2)?;
+            bench.keep_history(days).expect("taken");
+            assert_eq!(bench.cmdb.reader().expect("readable").history_kept().expect("readable").days, days);
         }
         _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::harness::*;
-use crate::engine::{EngineError, Purging, When};
+use crate::engine::{EngineError, HISTORY_DAYS_MAX, HistoryKept, Purging, When};
 use crate::model::schema::Schema;
 use crate::model::{Problem, Reason, Revision, SourceKind};
 use crate::scenario::Scenario;
@@ -230,4 +230,86 @@ fn a_run_that_was_cut_off_is_taken_up_again() {
     assert_eq!(bench.compact(Revision(2)).expect("compacted").horizon, Revision(7));
     assert_eq!((exported(&bench, 3), exported(&bench, 9)), (three, nine));
     bench.check();
+}
+
+#[test]
+fn how_long_the_history_is_kept_is_a_commit_of_the_one_who_says_so() {
+    let bench = bench();
+    told(&bench);
+    let kept = |bench: &Bench| bench.cmdb.reader().expect("readable").history_kept().expect("readable");
+    assert_eq!(kept(&bench), HistoryKept::default());
+    let set = bench.keep_history(90).expect("taken");
+    assert_eq!((set.revision, set.days_before), (Some(Revision(11)), 0));
+    // What is so already is said once.
+    let again = bench.keep_history(90).expect("taken");
+    assert_eq!((again.revision, again.days_before, bench.head()), (None, 90, Revision(11)));
+    let said = kept(&bench);
+    assert_eq!((said.days, said.revision, said.set_by.as_str()), (90, Revision(11), "test"));
+    let header = |bench: &Bench, revision| {
+        let reader = bench.cmdb.reader().expect("readable");
+        reader.commit(Revision(revision), 10).expect("readable").expect("there").0
+    };
+    assert_eq!(header(&bench, 11).actor.reason, "because; every change is kept for 90 days, before for good");
+    let undone = refused(bench.revert(Revision(11)));
+    assert!(undone.hint.contains("cmdb retention set"), "{undone:?}");
+    let far = refused(bench.keep_history(HISTORY_DAYS_MAX + 1));
+    assert_eq!((far.reason, far.given.as_str()), (Reason::LimitExceeded, "36501 days"));
+    // It outlives the commit that said so, and is as well proven as before.
+    bench.check();
+    bench.report("agent-1", vec![section("one", &[item("web", "server", &[])])]);
+    bench.compact(Revision(12)).expect("compacted");
+    bench.check();
+    let bench = bench.reopen();
+    assert_eq!(kept(&bench), said);
+    bench.keep_history(0).expect("taken");
+    assert_eq!((kept(&bench).days, bench.head()), (0, Revision(14)));
+    assert_eq!(header(&bench, 14).actor.reason, "because; every change is kept for good, before for 90 days");
+    bench.check();
+}
+
+#[test]
+fn how_long_the_history_is_kept_cannot_be_altered_unseen() {
+    let store = Arc::new(RedbStore::on_disk(Disk::default()).expect("a new store"));
+    let bench = bench_on(store.clone(), Schema::built_in());
+    told(&bench);
+    bench.keep_history(90).expect("taken");
+    let findings = || bench.cmdb.verify(&mut |_| {}).expect("readable").findings;
+    let alter = |table, row: &[u8], bytes: Option<Vec<u8>>| {
+        let snapshot = store.snapshot().expect("readable");
+        let before = snapshot.get(table, row).expect("readable");
+        let epoch = snapshot.get(Table::Meta, b"epoch").expect("readable").expect("there");
+        let epoch = u64::from_be_bytes(epoch.try_into().expect("a number"));
+        let mut batch = Batch::default();
+        batch.writes.push((table, row.to_vec(), bytes));
+        crate::store::commit(&*store, snapshot.head(), epoch, &batch, snapshot.head()).expect("written");
+        before
+    };
+    let commit = |days: Option<u64>| {
+        let bytes = store.snapshot().expect("readable").get(Table::Commits, &key_of(11)).expect("readable");
+        let mut commit: CommitRecord = record::decode(Table::Commits, &bytes.expect("there")).expect("whole");
+        commit.history_days = days;
+        record::encode(1, &commit)
+    };
+    for compacted in [false, true] {
+        if compacted {
+            bench.compact(Revision(9)).expect("compacted");
+        }
+        assert_eq!(findings(), 0);
+        let other = record::HistoryKeptRecord { days: 1, revision: 11, ..Default::default() };
+        for other in [Some(record::encode(1, &other)), None] {
+            let before = alter(Table::Retention, b"setting", other);
+            assert!(findings() > 0);
+            alter(Table::Retention, b"setting", before);
+        }
+        for days in [Some(1), None] {
+            let before = alter(Table::Commits, &key_of(11), Some(commit(days)));
+            assert!(findings() > 0);
+            alter(Table::Commits, &key_of(11), before);
+        }
+    }
+    assert_eq!(findings(), 0);
+}
+
+fn key_of(revision: u64) -> Vec<u8> {
+    crate::store::key::revision(Revision(revision))
 }

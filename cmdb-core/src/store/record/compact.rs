@@ -28,8 +28,8 @@ pub(in crate::store) use keys::{join_key, split_key};
 use prost::Message;
 
 use super::{
-    BaselineRecord, CommitRecord, MatchRecord, ReplacedRecord, RetentionRecord, ScenarioRecord, SchemaRecord,
-    ScopeRecord, SourceRecord,
+    BaselineRecord, CommitRecord, HistoryKeptRecord, MatchRecord, ReplacedRecord, RetentionRecord,
+    ScenarioRecord, SchemaRecord, ScopeRecord, SourceRecord,
 };
 
 /// What a row may hold.
@@ -75,6 +75,7 @@ macro_rules! plain {
 plain!(
     BaselineRecord,
     CommitRecord,
+    HistoryKeptRecord,
     MatchRecord,
     ReplacedRecord,
     RetentionRecord,
