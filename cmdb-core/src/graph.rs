@@ -19,11 +19,14 @@
 
 mod assemble;
 mod base;
+mod compact;
 mod edit;
 mod fold;
 mod gate;
+mod gates;
 mod image;
 mod label;
+mod numbers;
 mod paged;
 mod parts;
 mod row;
@@ -41,6 +44,7 @@ pub use visit::{AllNeeds, Need, Needs, Neighbours, Visited};
 
 use crate::model::{ItemId, Require, Revision, Status};
 use base::Base;
+use gate::OverlayGate;
 use label::{Labels, Names};
 use paged::Paged;
 use parts::Parts;
@@ -173,7 +177,7 @@ struct Overlay {
     items: Paged<Node>,
     dependents: Paged<Arc<[Packed]>>,
     dependencies: Paged<Arc<Row>>,
-    gates: Paged<Arc<Gate>>,
+    gates: Paged<Arc<OverlayGate>>,
     gates_of: Paged<Arc<[u32]>>,
     /// Relationships that wait because an end is retired or not known yet, under both of their ends. Not part of the
     /// base: folding carries them over.
@@ -240,7 +244,7 @@ impl Graph {
     /// The same snapshot with an empty overlay. Indexes of items stay; those of groups do not.
     #[must_use]
     pub fn folded(&self) -> Graph {
-        Parts::of(self).assemble(self.0.revision)
+        compact::folded(self)
     }
 
     fn overlay_limit(&self) -> usize {
@@ -357,22 +361,22 @@ impl Graph {
     #[must_use]
     pub fn slack(&self, gate: GateIndex) -> Slack {
         match self.0.overlay.gates.get(gate.0 as usize) {
-            Some(gate) => Slack::of(gate),
-            None => self.0.base.slacks[gate.0 as usize],
+            Some(gate) => Slack::of(gate.gate()),
+            None => self.0.base.gates.slacks[gate.0 as usize],
         }
     }
 
     /// A group of an item.
     #[must_use]
-    pub fn gate(&self, gate: GateIndex) -> &Gate {
+    pub fn gate(&self, gate: GateIndex) -> Gate<'_> {
         match self.0.overlay.gates.get(gate.0 as usize) {
-            Some(gate) => gate,
-            None => &self.0.base.gates[gate.0 as usize],
+            Some(gate) => gate.gate(),
+            None => self.0.base.gate(gate.0),
         }
     }
 
     /// The groups of an item: those declared on it and those that its relationships name.
-    pub fn gates(&self, dependent: Index) -> impl Iterator<Item = (GateIndex, &Gate)> {
+    pub fn gates(&self, dependent: Index) -> impl Iterator<Item = (GateIndex, Gate<'_>)> {
         self.gate_list(dependent).iter().map(|gate| (GateIndex(*gate), self.gate(GateIndex(*gate))))
     }
 
@@ -413,7 +417,10 @@ impl Graph {
     /// The label of a relationship that its provider sees, which stood there so often before.
     fn label_of(&self, link: Link, provider: Index, before: usize) -> u32 {
         let carries = match link.role() {
-            Role::Member(gate) => return self.gate(gate).edges_of(provider)[before].label,
+            Role::Member(gate) => {
+                let edge = self.gate(gate).edges_of(provider).nth(before);
+                return edge.expect("both directions hold the same relationships").label;
+            }
             Role::Hard => Carries::Hard,
             Role::Weak => Carries::Weak,
         };
@@ -424,7 +431,7 @@ impl Graph {
     fn gate_list(&self, dependent: Index) -> &[u32] {
         match self.0.overlay.gates_of.get(dependent.0 as usize) {
             Some(gates) => gates,
-            None => self.0.base.gates_of(dependent.0),
+            None => self.0.base.gates.of(dependent.0),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Followed from item to item it always leads to a seed, in cycles too: only what failed in an earlier round counts
 //! as a cause of a failure. Knows no names; a face makes sentences of it.
 
-use cmdb_core::graph::{Edge, Gate, GateIndex, Graph, Index, TypeIndex};
+use cmdb_core::graph::{Edge, GateIndex, Graph, Index, TypeIndex};
 use rustc_hash::FxHashMap;
 
 use crate::propagate::{Affected, Impact, State, lost};
@@ -175,7 +175,7 @@ impl<'a> Explainer<'a> {
 
     /// A group after everything that fails has failed.
     fn group(&self, number: GateIndex, state: State) -> Group {
-        let gate: &Gate = self.graph.gate(number);
+        let gate = self.graph.gate(number);
         let (_, units) = lost(gate, |provider| match state {
             State::AtRisk => self.rounds.contains_key(&provider),
             State::Failed | State::Degraded => self.is_down(provider),

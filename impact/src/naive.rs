@@ -81,7 +81,7 @@ fn members(graph: &Graph, item: Index) -> BTreeMap<GateIndex, BTreeSet<Index>> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "small graphs")]
-fn holds(gate: &Gate, members: &BTreeSet<Index>, down: &BTreeSet<Index>) -> bool {
+fn holds(gate: Gate<'_>, members: &BTreeSet<Index>, down: &BTreeSet<Index>) -> bool {
     let weight = |side: bool| -> f64 {
         let counted = gate.members().filter(|member| down.contains(&member.provider) == side);
         counted.map(|member| member.weight).sum()

@@ -27,8 +27,8 @@ use crate::store::record::{self, CommitRecord};
 use crate::store::{Snapshot, StoreError, Table, key};
 
 const MAGIC: &[u8; 12] = b"cmdb graph 1";
-/// To be raised when a graph is made differently of the same facts.
-const MADE: u32 = 1;
+/// To be raised when a graph is made differently of the same facts, or lies differently in the image.
+const MADE: u32 = 2;
 const CHECKSUM_BYTES: usize = 32;
 /// A new image is written when so many changes came since the last, and more than a share of the items.
 const BEHIND_MIN: u64 = 10_000;

@@ -93,6 +93,8 @@ impl Inner {
             (self.folder.apply(&before.graph, revision, deltas), tally)
         };
         self.moment.store(Arc::new(Moment { snapshot, graph, recorded_at, sources, tally }));
+        drop(before);
+        self.folder.let_go();
         self.follow_image(changes);
         for listener in self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             listener(revision);

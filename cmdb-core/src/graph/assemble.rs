@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::base::{Base, Dependencies, Dependents};
-use super::gate::{Declaration, Gate, GateEdge};
+use super::gate::Declaration;
+use super::gates::{Declarations, Gates, Said};
 use super::label::Names;
 use super::paged::Paged;
 use super::parts::{EdgeKey, Held, Parts, ends};
 use super::row::{Entry, Link};
-use super::{Graph, Index, Overlay, Snapshot, Waiting, dense, place};
+use super::{Graph, Overlay, Snapshot, Waiting, dense, place};
 use crate::model::{Revision, Status};
 
-/// In [`Gates::of_edge`]: it is a member of none.
+/// In [`Groups::of_edge`]: it is a member of none.
 const NO_GATE: u32 = u32::MAX;
 
 impl Parts {
@@ -28,13 +29,14 @@ impl Parts {
         let (live, waiting): (Vec<_>, Vec<_>) =
             last.partition(|(key, _)| alive(key.dependent) && alive(key.provider));
 
-        let gates = self.gates(&live);
-        let (dependents, dependencies) = self.rows(&live, &gates.of_edge);
         let overlay = Overlay { waiting: self.waiting(&waiting), ..Overlay::default() };
+        let groups = self.groups(&live);
+        let (dependents, dependencies) = self.rows(&live, &groups.of_edge);
+        let gates = Gates::new(&groups.said, &dependencies, self.group_names, groups.declarations);
         let items = self.nodes.iter().filter(|node| node.status != Status::Retired).count();
         let indexes = place(self.nodes.len());
-        let gate_count = place(gates.list.len());
-        let base = Arc::new(Base::new(self.nodes, dependents, dependencies, gates.list));
+        let gate_count = place(gates.len());
+        let base = Arc::new(Base::new(self.nodes, dependents, dependencies, gates));
         let (labels, classes) = (self.labels, self.classes);
         Graph(Arc::new(Snapshot {
             revision,
@@ -50,9 +52,10 @@ impl Parts {
     }
 
     /// Every group that is declared or that a live relationship names.
-    fn gates(&self, live: &[(EdgeKey, Held)]) -> Gates {
+    fn groups(&self, live: &[(EdgeKey, Held)]) -> Groups {
         let ranks = ranks(&self.group_names);
-        let mut gates = Gates { list: Vec::new(), of_edge: vec![NO_GATE; live.len()] };
+        let of_edge = vec![NO_GATE; live.len()];
+        let mut gates = Groups { said: Vec::new(), declarations: Declarations::default(), of_edge };
         let mut declared = self.groups.iter().peekable();
         let mut said = Vec::new();
         let mut place = 0;
@@ -61,55 +64,27 @@ impl Parts {
             // Items that declare groups and depend on nothing yet.
             while let Some((owner, groups)) = declared.next_if(|(owner, _)| **owner < dependent) {
                 declarations(groups, &ranks, &mut said);
-                self.close(*owner, &mut said, &mut gates);
+                gates.close(*owner, &mut said);
             }
             if let Some((_, groups)) = declared.next_if(|(owner, _)| **owner == dependent) {
                 declarations(groups, &ranks, &mut said);
             }
-            for (key, held) in run {
+            for (_, held) in run {
                 if let Some(group) = held.group {
-                    let weight = self.weights.get(held.weight);
-                    let edge = GateEdge::new(key.provider, held.label, weight);
-                    said.push(Said {
-                        rank: ranks[group as usize],
-                        group,
-                        content: Content::Member(place, edge),
-                    });
+                    said.push(Word { rank: ranks[group as usize], group, content: Content::Member(place) });
                 }
                 place += 1;
             }
-            self.close(dependent, &mut said, &mut gates);
+            gates.close(dependent, &mut said);
         }
         for (owner, groups) in declared {
             declarations(groups, &ranks, &mut said);
-            self.close(*owner, &mut said, &mut gates);
+            gates.close(*owner, &mut said);
         }
         gates
     }
 
-    /// Makes the groups of one item of all that is said about them.
-    fn close(&self, dependent: u32, said: &mut Vec<Said>, gates: &mut Gates) {
-        // Stable, so that of several declarations the last one counts.
-        said.sort_by_key(|said| said.rank);
-        for run in said.chunk_by(|one, other| one.rank == other.rank) {
-            let mut declaration = None;
-            let mut edges = Vec::with_capacity(run.len());
-            for said in run {
-                match said.content {
-                    Content::Declared(last) => declaration = Some(last),
-                    Content::Member(place, edge) => {
-                        gates.of_edge[place] = dense(gates.list.len());
-                        edges.push(edge);
-                    }
-                }
-            }
-            let name = Arc::clone(&self.group_names.list()[run[0].group as usize]);
-            gates.list.push(Arc::new(Gate::new(Index(dependent), name, declaration, edges)));
-        }
-        said.clear();
-    }
-
-    fn rows(&self, live: &[(EdgeKey, Held)], gates: &[u32]) -> (Dependents, Dependencies) {
+    fn rows(&mut self, live: &[(EdgeKey, Held)], gates: &[u32]) -> (Dependents, Dependencies) {
         let link = |other: u32, held: &Held, gate: u32| {
             let carries = self.labels.get(held.label).carries;
             Link::new(other, carries, (gate != NO_GATE).then_some(gate))
@@ -121,21 +96,21 @@ impl Parts {
             .map(|((key, held), gate)| (key.provider, link(key.dependent, held, *gate).of_dependent()));
         let dependents = Dependents::scatter(items, arcs);
         let mut dependencies = Dependencies::with_capacity(items, live.len());
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<(Entry, u32)> = Vec::new();
         let mut place = 0;
         for run in live.chunk_by(|one, other| one.0.dependent == other.0.dependent) {
             entries.clear();
-            entries.extend(run.iter().zip(&gates[place..]).map(|((key, held), gate)| Entry {
-                link: link(key.provider, held, *gate),
-                label: held.label,
+            entries.extend(run.iter().zip(&gates[place..]).map(|((key, held), gate)| {
+                (Entry { link: link(key.provider, held, *gate), label: held.label }, held.weight)
             }));
             if !entries.is_sorted() {
                 entries.sort_unstable();
             }
-            dependencies.add(run[0].0.dependent, &entries);
+            dependencies.row(run[0].0.dependent, &entries);
             place += run.len();
         }
-        (dependents, dependencies.finish(items, self.labels.len()))
+        let weights = std::mem::take(&mut self.weights);
+        (dependents, dependencies.finish(items, self.labels.len(), weights))
     }
 
     fn waiting(&self, edges: &[(EdgeKey, Held)]) -> Paged<Arc<[Waiting]>> {
@@ -173,7 +148,7 @@ fn ranks(names: &Names) -> Vec<u32> {
 
 /// What is said about one group of the item at hand: that it is declared so, or that the relationship at a place of the
 /// list is a member of it.
-struct Said {
+struct Word {
     rank: u32,
     group: u32,
     content: Content,
@@ -181,19 +156,43 @@ struct Said {
 
 enum Content {
     Declared(Declaration),
-    Member(usize, GateEdge),
+    Member(usize),
 }
 
-fn declarations(groups: &[(u32, Declaration)], ranks: &[u32], said: &mut Vec<Said>) {
-    said.extend(groups.iter().map(|(group, declaration)| Said {
+fn declarations(groups: &[(u32, Declaration)], ranks: &[u32], said: &mut Vec<Word>) {
+    said.extend(groups.iter().map(|(group, declaration)| Word {
         rank: ranks[*group as usize],
         group: *group,
         content: Content::Declared(*declaration),
     }));
 }
 
-struct Gates {
-    list: Vec<Arc<Gate>>,
+struct Groups {
+    said: Vec<Said>,
+    declarations: Declarations,
     /// The group of each live relationship.
     of_edge: Vec<u32>,
+}
+
+impl Groups {
+    /// Makes the groups of one item of all that is said about them.
+    fn close(&mut self, dependent: u32, said: &mut Vec<Word>) {
+        // Stable, so that of several declarations the last one counts.
+        said.sort_by_key(|word| word.rank);
+        for run in said.chunk_by(|one, other| one.rank == other.rank) {
+            let (mut declaration, mut arcs) = (None, 0);
+            for word in run {
+                match word.content {
+                    Content::Declared(last) => declaration = Some(last),
+                    Content::Member(place) => {
+                        self.of_edge[place] = dense(self.said.len());
+                        arcs += 1;
+                    }
+                }
+            }
+            let declaration = self.declarations.intern(declaration);
+            self.said.push(Said { dependent, name: run[0].group, declaration, arcs });
+        }
+        said.clear();
+    }
 }

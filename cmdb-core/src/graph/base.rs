@@ -4,10 +4,13 @@
 //! that joined later lies beyond the offsets and has no row here. Types and groups are kept once, with the dependent;
 //! who reads them from the provider's side looks them up there.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-use super::gate::{Gate, Slack};
-use super::row::{Entry, Kept, Packed, RowView};
+use super::gate::{Gate, GateEdge};
+use super::gates::Gates;
+use super::numbers::Numbers;
+use super::parts::Weights;
+use super::row::{Entry, Kept, Packed, RowView, Run};
 use super::{Footprint, Node, dense};
 
 /// In `index_of`: no item of that id.
@@ -43,6 +46,19 @@ impl Dependents {
         Dependents { offsets, arcs: sorted }
     }
 
+    /// Of rows that are in order.
+    pub fn of_rows(offsets: Vec<u32>, arcs: Vec<Packed>) -> Dependents {
+        Dependents { offsets, arcs }
+    }
+
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    pub fn arcs(&self) -> &[Packed] {
+        &self.arcs
+    }
+
     #[inline]
     pub fn row(&self, owner: u32) -> &[Packed] {
         match self.offsets.get(owner as usize + 1) {
@@ -56,11 +72,14 @@ impl Dependents {
     }
 }
 
-/// Who needs whom, with the labels.
+/// Who needs whom, with the labels and weights.
 pub(super) struct Dependencies {
     offsets: Vec<u32>,
     arcs: Vec<Packed>,
     labels: Numbers,
+    weights: Numbers,
+    /// What the numbers of weights mean.
+    weighed: Weights,
 }
 
 impl Dependencies {
@@ -68,11 +87,73 @@ impl Dependencies {
     pub fn with_capacity(owners: usize, arcs: usize) -> DependenciesDraft {
         let mut offsets = Vec::with_capacity(owners + 1);
         offsets.push(0);
-        DependenciesDraft { offsets, arcs: Vec::with_capacity(arcs), labels: Vec::with_capacity(arcs) }
+        let room = || Vec::with_capacity(arcs);
+        DependenciesDraft { offsets, arcs: Vec::with_capacity(arcs), labels: room(), weights: room() }
+    }
+
+    /// Of rows that are in order.
+    pub fn of_rows(
+        offsets: Vec<u32>,
+        arcs: Vec<Packed>,
+        labels: Numbers,
+        weights: Numbers,
+        weighed: Weights,
+    ) -> Dependencies {
+        Dependencies { offsets, arcs, labels, weights, weighed }
+    }
+
+    pub fn owners(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    pub fn arcs(&self) -> &[Packed] {
+        &self.arcs
+    }
+
+    pub fn labels(&self) -> &Numbers {
+        &self.labels
+    }
+
+    pub fn weights(&self) -> &Numbers {
+        &self.weights
+    }
+
+    pub fn weighed(&self) -> &Weights {
+        &self.weighed
     }
 
     pub fn label(&self, place: usize) -> u32 {
         self.labels.get(place)
+    }
+
+    pub fn weight(&self, place: usize) -> u32 {
+        self.weights.get(place)
+    }
+
+    pub fn provider(&self, place: usize) -> u32 {
+        self.arcs[place].place()
+    }
+
+    pub fn gate_edge(&self, place: usize) -> GateEdge {
+        let weight = self.weighed.get(self.weight(place));
+        GateEdge::new(self.provider(place), self.label(place), weight)
+    }
+
+    /// The places of a row; none for an item that joined after the base was built.
+    pub fn places(&self, owner: u32) -> Option<Range<usize>> {
+        let end = self.offsets.get(owner as usize + 1)?;
+        Some(self.offsets[owner as usize] as usize..*end as usize)
+    }
+
+    /// Where the members of groups begin in a row.
+    pub fn first_member(&self, owner: u32) -> usize {
+        let places = self.places(owner).expect("rows of the base");
+        let hard = self.arcs[places.clone()].iter().take_while(|arc| arc.run() == Run::Hard);
+        places.start + hard.count()
     }
 
     fn bytes(&self) -> usize {
@@ -84,55 +165,38 @@ pub(super) struct DependenciesDraft {
     offsets: Vec<u32>,
     arcs: Vec<Packed>,
     labels: Vec<u32>,
+    weights: Vec<u32>,
 }
 
 impl DependenciesDraft {
+    /// The row of the next owner is as far as it was added.
+    pub fn close(&mut self) {
+        self.offsets.push(dense(self.arcs.len()));
+    }
+
+    pub fn add(&mut self, arc: Packed, label: u32, weight: u32) {
+        self.arcs.push(arc);
+        self.labels.push(label);
+        self.weights.push(weight);
+    }
+
     /// Everything up to this owner that was not added has no relationships.
-    pub fn add(&mut self, owner: u32, entries: &[Entry]) {
+    pub fn row(&mut self, owner: u32, entries: &[(Entry, u32)]) {
         debug_assert!(entries.is_sorted());
         self.offsets.resize(owner as usize + 1, dense(self.arcs.len()));
-        self.arcs.extend(entries.iter().map(|entry| entry.link.of_provider()));
-        self.labels.extend(entries.iter().map(|entry| entry.label));
+        for (entry, weight) in entries {
+            self.add(entry.link.of_provider(), entry.label, *weight);
+        }
     }
 
-    pub fn finish(mut self, owners: usize, labels: usize) -> Dependencies {
+    pub fn finish(mut self, owners: usize, labels: usize, weighed: Weights) -> Dependencies {
         self.offsets.resize(owners + 1, dense(self.arcs.len()));
-        Dependencies { offsets: self.offsets, arcs: self.arcs, labels: Numbers::of(self.labels, labels) }
-    }
-}
-
-/// Numbers below a bound, in as few bytes as it takes.
-enum Numbers {
-    Bytes(Vec<u8>),
-    Shorts(Vec<u16>),
-    Words(Vec<u32>),
-}
-
-impl Numbers {
-    fn of(list: Vec<u32>, bound: usize) -> Numbers {
-        let fits = "below the bound";
-        if bound <= 1 << 8 {
-            Numbers::Bytes(list.into_iter().map(|number| u8::try_from(number).expect(fits)).collect())
-        } else if bound <= 1 << 16 {
-            Numbers::Shorts(list.into_iter().map(|number| u16::try_from(number).expect(fits)).collect())
-        } else {
-            Numbers::Words(list)
-        }
-    }
-
-    fn get(&self, place: usize) -> u32 {
-        match self {
-            Numbers::Bytes(list) => u32::from(list[place]),
-            Numbers::Shorts(list) => u32::from(list[place]),
-            Numbers::Words(list) => list[place],
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Numbers::Bytes(list) => size_of_val(list.as_slice()),
-            Numbers::Shorts(list) => size_of_val(list.as_slice()),
-            Numbers::Words(list) => size_of_val(list.as_slice()),
+        Dependencies {
+            offsets: self.offsets,
+            arcs: self.arcs,
+            labels: Numbers::of(self.labels, labels),
+            weights: Numbers::of(self.weights, weighed.list().len()),
+            weighed,
         }
     }
 }
@@ -144,75 +208,43 @@ pub(super) struct Base {
     pub dependents: Dependents,
     pub dependencies: Dependencies,
     /// By dependent.
-    pub gates: Vec<Arc<Gate>>,
-    /// What a walk needs of each of them.
-    pub slacks: Vec<Slack>,
-    gate_offsets: Vec<u32>,
-    gate_numbers: Vec<u32>,
+    pub gates: Gates,
 }
 
 impl Base {
-    pub fn new(
-        nodes: Vec<Node>,
-        dependents: Dependents,
-        dependencies: Dependencies,
-        gates: Vec<Arc<Gate>>,
-    ) -> Base {
+    pub fn new(nodes: Vec<Node>, dependents: Dependents, dependencies: Dependencies, gates: Gates) -> Base {
         let ids = nodes.iter().map(|node| node.id.0 + 1).max().unwrap_or(0);
         let mut index_of = vec![ABSENT; usize::try_from(ids).expect("ids are given in order")];
         for (index, node) in nodes.iter().enumerate() {
             index_of[usize::try_from(node.id.0).expect("below the largest")] = dense(index);
         }
-        let mut gate_offsets = vec![0u32; nodes.len() + 1];
-        for gate in &gates {
-            gate_offsets[gate.dependent().0 as usize + 1] += 1;
-        }
-        add_up(&mut gate_offsets);
-        let gate_numbers = (0..dense(gates.len())).collect();
-        let slacks = gates.iter().map(|gate| Slack::of(gate)).collect();
-        Base { nodes, index_of, dependents, dependencies, gates, slacks, gate_offsets, gate_numbers }
+        Base { nodes, index_of, dependents, dependencies, gates }
     }
 
     pub fn footprint(&self) -> Footprint {
-        let gates: usize = self.gates.iter().map(|gate| size_of::<Arc<Gate>>() + gate.bytes()).sum();
         Footprint {
-            topology: self.dependents.bytes()
-                + self.dependencies.bytes()
-                + size_of_val(self.slacks.as_slice())
-                + size_of_val(self.gate_offsets.as_slice()),
+            topology: self.dependents.bytes() + self.dependencies.bytes() + self.gates.bytes_walked(),
             rest: size_of_val(self.nodes.as_slice())
                 + size_of_val(self.index_of.as_slice())
-                + gates
-                + size_of_val(self.gate_numbers.as_slice()),
+                + self.dependencies.weights.bytes()
+                + self.gates.bytes_rest(),
         }
     }
 
     pub fn dependency_row(&self, owner: u32) -> RowView<'_> {
-        let place = owner as usize;
-        let rows = &self.dependencies;
-        let Some(end) = rows.offsets.get(place + 1) else { return RowView::EMPTY };
-        let first = rows.offsets[place] as usize;
-        let arcs = &rows.arcs[first..*end as usize];
-        RowView { arcs, kept: Kept::Base { base: self, first, gate: self.gate_offsets[place] } }
+        let Some(places) = self.dependencies.places(owner) else { return RowView::EMPTY };
+        let first = places.start;
+        let arcs = &self.dependencies.arcs[places];
+        RowView { arcs, kept: Kept::Base { base: self, first, gate: self.gates.first_of(owner) } }
     }
 
-    pub fn gates_of(&self, dependent: u32) -> &[u32] {
-        let place = dependent as usize;
-        if place + 1 >= self.gate_offsets.len() {
-            return &[];
-        }
-        &self.gate_numbers[self.gate_offsets[place] as usize..self.gate_offsets[place + 1] as usize]
-    }
-
-    /// How many relationships of the dependent's row are in a group.
-    pub fn arcs_of_gate(&self, gate: u32) -> usize {
-        let gate = gate as usize;
-        self.slacks[gate].arcs().unwrap_or_else(|| self.gates[gate].edges().len())
+    pub fn gate(&self, gate: u32) -> Gate<'_> {
+        self.gates.get(gate, &self.dependencies)
     }
 }
 
 /// Makes offsets of counts.
-fn add_up(offsets: &mut [u32]) {
+pub(super) fn add_up(offsets: &mut [u32]) {
     let mut sum = 0;
     for offset in offsets {
         sum += *offset;

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::base::ABSENT;
-use super::gate::{Declaration, Gate, GateEdge, Units};
+use super::gate::{Declaration, GateEdge, GateEdges, OverlayGate, Units};
 use super::label::{Labels, Names};
-use super::parts::{EdgeKey, ends, grouped, share, stands, weight_of};
+use super::parts::{EdgeKey, ends, grouped, share, stands};
 use super::row::{Entry, Link, Packed, Row, RowView};
 use super::{Carries, Delta, Graph, GroupState, Index, Node, Snapshot, Waiting};
 use crate::model::{ItemId, Revision, Status};
@@ -231,7 +231,7 @@ fn live(graph: &Graph, dependent: u32, provider: u32, link: Link, number: u32) -
     let held = Held {
         label: number,
         group: gate.map(|gate| Arc::clone(gate.name_arc())),
-        weight: gate.map_or(Units::of(1.0), |gate| weight_of(gate, provider, number)),
+        weight: gate.map_or(Units::of(1.0), |gate| gate.weight_of(provider, number)),
     };
     let from_is_dependent = label.from_is_dependent;
     (EdgeKey { dependent, provider, kind: label.kind, from_is_dependent }, held)
@@ -272,7 +272,7 @@ fn between(graph: &Graph, dependent: u32, provider: u32) -> impl Iterator<Item =
     let grouped = gate_list(graph, dependent).iter().flat_map(move |number| {
         let link = Link::new(provider, Carries::Hard, Some(*number));
         let edges = graph.gate(super::GateIndex(*number)).edges_of(Index(provider));
-        edges.iter().map(move |edge| Entry { link, label: edge.label })
+        edges.map(move |edge| Entry { link, label: edge.label })
     });
     ungrouped.chain(grouped)
 }
@@ -425,14 +425,14 @@ fn merge_gates(
     let mut dropped: BTreeSet<u32> = BTreeSet::new();
     for (number, draft) in drafts {
         let (dependent, name, declaration, edges) = match new.get(&number) {
-            Some((dependent, name)) => (*dependent, Arc::clone(name), None, [].as_slice()),
+            Some((dependent, name)) => (*dependent, Arc::clone(name), None, GateEdges::Overlay(&[])),
             None => {
                 let gate = from.gate(super::GateIndex(number));
                 (gate.dependent().0, Arc::clone(gate.name_arc()), gate.declaration(), gate.edges())
             }
         };
         let declaration = draft.declaration.unwrap_or(declaration);
-        let edges = draft.edges.over(edges.iter().copied(), |edge| *edge);
+        let edges = draft.edges.over(edges.iter(), |edge| *edge);
         let needed = declaration.is_some() || !edges.is_empty();
         if new.contains_key(&number) && needed {
             added.entry(dependent).or_default().push(number);
@@ -442,7 +442,7 @@ fn merge_gates(
             dropped.insert(number);
             relisted.insert(dependent);
         }
-        let gate = Gate::new(Index(dependent), name, declaration, edges);
+        let gate = OverlayGate::new(Index(dependent), name, declaration, edges);
         next.overlay.gates.set(number as usize, Arc::new(gate));
     }
     for dependent in relisted {
@@ -455,8 +455,8 @@ fn merge_gates(
 
 fn gate_name(next: &Snapshot, number: u32) -> &str {
     match next.overlay.gates.get(number as usize) {
-        Some(gate) => gate.name(),
-        None => next.base.gates[number as usize].name(),
+        Some(gate) => gate.gate().name(),
+        None => next.base.gate(number).name(),
     }
 }
 

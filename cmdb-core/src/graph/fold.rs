@@ -6,9 +6,10 @@
 //! folder       └─ folds ──────────┴─ catches up ─┘
 //! ```
 //!
-//! A fold takes as long as a rebuild, so a thread of its own does it from the snapshot at hand. What is committed
+//! A fold copies the whole base, so a thread of its own does it from the snapshot at hand. What is committed
 //! meanwhile is laid over the old graph, so that it is visible at once, and handed to the thread, which lays it over
-//! the folded one. When that has caught up, the next commit goes on from there. Invariant: what `apply` returns equals
+//! the folded one. When that has caught up, the next commit goes on from there. The old base is let go on a thread too:
+//! giving back what a million items took is more than a commit may cost. Invariant: what `apply` returns equals
 //! what [`Graph::apply`] would, whether and whenever a fold ends; one fold runs at a time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,10 +22,16 @@ const LEFT_FOR_THE_WRITER: usize = 64;
 /// The overlay may grow to so many times its limit while a fold is under way; then the writer waits for its end.
 const OVERLAY_TIMES_MAX: usize = 4;
 
+/// So many graphs that readers still hold are kept in sight, to be let go of by a thread of ours; of more, whoever
+/// holds one last lets go of it.
+const LEFT_MAX: usize = 4;
+
 /// Applies commits one after the other, and folds on a thread of its own.
 #[derive(Default)]
 pub struct Folder {
     folding: Mutex<Option<Folding>>,
+    /// The last graph on each base that was left for a folded one.
+    left: Mutex<Vec<Graph>>,
     /// Entries at which folding begins, where that is not left to the graph.
     limit: Option<usize>,
 }
@@ -66,7 +73,11 @@ impl Folder {
         let full = graph.0.overlay.entries() > OVERLAY_TIMES_MAX * self.limit_of(graph);
         if let Some(under_way) = folding.take() {
             match under_way.taken(full) {
-                Ok(folded) => return edit::apply(&folded.unwrap_or_else(|| graph.clone()), revision, deltas),
+                Ok(Some(folded)) => {
+                    self.leave(graph);
+                    return edit::apply(&folded, revision, deltas);
+                }
+                Ok(None) => return edit::apply(graph, revision, deltas),
                 Err(under_way) => *folding = Some(under_way),
             }
         }
@@ -81,12 +92,34 @@ impl Folder {
         next
     }
 
+    /// To be called when a commit is visible: has a thread let go of what nobody holds any more.
+    pub fn let_go(&self) {
+        let mut left = lock(&self.left);
+        let gone: Vec<Graph> = left.extract_if(.., |graph| Arc::strong_count(&graph.0) == 1).collect();
+        if !gone.is_empty() {
+            // Where no thread is to be had, it is done here.
+            let _ = std::thread::Builder::new().name("let go".to_owned()).spawn(move || drop(gone));
+        }
+    }
+
+    fn leave(&self, graph: &Graph) {
+        let mut left = lock(&self.left);
+        left.truncate(LEFT_MAX - 1);
+        left.push(graph.clone());
+    }
+
     fn limit_of(&self, graph: &Graph) -> usize {
         self.limit.unwrap_or_else(|| graph.overlay_limit())
     }
 
     fn folding(&self) -> MutexGuard<'_, Option<Folding>> {
-        self.folding.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.folding)
+    }
+
+    /// How many graphs are kept in sight.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> usize {
+        lock(&self.left).len()
     }
 
     /// Until the fold that is under way has caught up.
@@ -148,6 +181,6 @@ fn over(graph: Graph, commits: Vec<(Revision, Vec<Delta>)>) -> Graph {
     commits.into_iter().fold(graph, |graph, (revision, deltas)| edit::apply(&graph, revision, deltas))
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

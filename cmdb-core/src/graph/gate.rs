@@ -2,10 +2,12 @@
 //!
 //! A member is an item: several relationships of one item in one group are one member, whose weight is the largest
 //! of theirs. Sums are made in whole units, never in floating point, so that no order of failures changes an answer.
-//! Invariant: `total` follows from the members and the requirement.
+//! Invariant: a [`Sum`] follows from the members and the requirement.
 
+use std::fmt;
 use std::sync::Arc;
 
+use super::base::Dependencies;
 use super::label::Thousandths;
 use super::row::PLACES_MAX;
 use super::{GroupState, Index};
@@ -57,7 +59,7 @@ pub(super) struct GateEdge {
 
 impl GateEdge {
     pub fn new(provider: u32, label: u32, weight: Units) -> GateEdge {
-        // Only an image of an older version can hold more than fits.
+        // Only an image that was tampered with can hold more than fits.
         GateEdge { provider, label, weight: u64::try_from(weight.0).unwrap_or(u64::MAX) }
     }
 
@@ -80,7 +82,7 @@ const INFERRED: u32 = 1 << 30;
 const WEIGHED: u32 = 1 << 31;
 
 impl Slack {
-    pub(super) fn of(gate: &Gate) -> Slack {
+    pub(super) fn of(gate: Gate<'_>) -> Slack {
         let counted = !matches!(gate.require(), Require::Capacity(_));
         let spare = u16::try_from(gate.spare().0).ok().filter(|_| counted);
         let mut dependent = gate.dependent.0;
@@ -139,104 +141,220 @@ impl Declaration {
     }
 }
 
-/// A group of relationships on one dependent, of which it needs some.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Gate {
+/// What the members of a group add up to.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Sum {
+    members: u32,
+    total: Units,
+}
+
+impl Sum {
+    /// Of relationships in order of their providers.
+    pub fn of(declaration: Option<Declaration>, edges: impl Iterator<Item = GateEdge>) -> Sum {
+        let (mut members, mut total, mut last) = (0, 0, None);
+        let mut heaviest = 0;
+        for edge in edges {
+            if last.replace(edge.provider) != Some(edge.provider) {
+                members += 1;
+                total += std::mem::take(&mut heaviest);
+            }
+            heaviest = heaviest.max(edge.weight().0);
+        }
+        let total = match require(declaration) {
+            Require::Capacity(_) => Units(total + heaviest),
+            _ => Units(u128::from(members)),
+        };
+        Sum { members, total }
+    }
+}
+
+fn require(declaration: Option<Declaration>) -> Require {
+    declaration.map_or(Require::All, |declaration| declaration.require)
+}
+
+/// A group that was touched since the base was built.
+pub(super) struct OverlayGate {
     dependent: Index,
     name: Arc<str>,
     declaration: Option<Declaration>,
     /// By provider.
     edges: Box<[GateEdge]>,
-    members: u32,
-    total: Units,
+    sum: Sum,
 }
 
-impl Gate {
-    pub(super) fn new(
+impl OverlayGate {
+    pub fn new(
         dependent: Index,
         name: Arc<str>,
         declaration: Option<Declaration>,
         mut edges: Vec<GateEdge>,
-    ) -> Gate {
+    ) -> OverlayGate {
         edges.sort_unstable();
-        let mut gate = Gate {
-            dependent,
-            name,
-            declaration,
-            edges: edges.into_boxed_slice(),
-            members: 0,
-            total: Units(0),
-        };
-        gate.members = super::dense(gate.by_provider().count());
-        gate.total = match gate.require() {
-            Require::Capacity(_) => Units(gate.by_provider().map(|edges| heaviest(edges).0).sum()),
-            _ => Units(u128::from(gate.members)),
-        };
-        gate
+        let sum = Sum::of(declaration, edges.iter().copied());
+        OverlayGate { dependent, name, declaration, edges: edges.into_boxed_slice(), sum }
+    }
+
+    pub fn gate(&self) -> Gate<'_> {
+        let edges = GateEdges::Overlay(&self.edges);
+        Gate {
+            dependent: self.dependent,
+            name: &self.name,
+            declaration: self.declaration,
+            edges,
+            sum: self.sum,
+        }
+    }
+}
+
+/// The relationships of a group, wherever they are kept; by provider, and then by label.
+#[derive(Clone, Copy)]
+pub(super) enum GateEdges<'g> {
+    Overlay(&'g [GateEdge]),
+    /// So many from a place on.
+    Base(&'g Dependencies, usize, usize),
+}
+
+impl<'g> GateEdges<'g> {
+    pub fn len(self) -> usize {
+        match self {
+            GateEdges::Overlay(edges) => edges.len(),
+            GateEdges::Base(_, _, length) => length,
+        }
+    }
+
+    fn get(self, place: usize) -> GateEdge {
+        match self {
+            GateEdges::Overlay(edges) => edges[place],
+            GateEdges::Base(rows, first, _) => rows.gate_edge(first + place),
+        }
+    }
+
+    fn provider(self, place: usize) -> u32 {
+        match self {
+            GateEdges::Overlay(edges) => edges[place].provider,
+            GateEdges::Base(rows, first, _) => rows.provider(first + place),
+        }
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = GateEdge> + use<'g> {
+        (0..self.len()).map(move |place| self.get(place))
+    }
+
+    /// The relationships with one member, by label.
+    fn with(self, provider: Index) -> impl Iterator<Item = GateEdge> + use<'g> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.provider(middle) < provider.0 { low = middle + 1 } else { high = middle }
+        }
+        (low..self.len())
+            .map(move |place| self.get(place))
+            .take_while(move |edge| edge.provider == provider.0)
+    }
+}
+
+/// A group of relationships on one dependent, of which it needs some: as it stands in one snapshot.
+#[derive(Clone, Copy)]
+pub struct Gate<'g> {
+    dependent: Index,
+    name: &'g Arc<str>,
+    declaration: Option<Declaration>,
+    edges: GateEdges<'g>,
+    sum: Sum,
+}
+
+impl fmt::Debug for Gate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("dependent", &self.dependent)
+            .field("name", &self.name)
+            .field("declaration", &self.declaration)
+            .field("members", &self.members().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl<'g> Gate<'g> {
+    pub(super) fn of_base(
+        dependent: Index,
+        name: &'g Arc<str>,
+        declaration: Option<Declaration>,
+        edges: GateEdges<'g>,
+        sum: Option<Sum>,
+    ) -> Gate<'g> {
+        let sum = sum.unwrap_or_else(|| Sum::of(declaration, edges.iter()));
+        Gate { dependent, name, declaration, edges, sum }
     }
 
     /// The item that needs the group.
     #[must_use]
-    pub fn dependent(&self) -> Index {
+    pub fn dependent(self) -> Index {
         self.dependent
     }
 
     /// The group's name on its dependent.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn name(self) -> &'g str {
+        self.name
     }
 
     /// How many members are needed.
     #[must_use]
-    pub fn require(&self) -> Require {
-        self.declaration.map_or(Require::All, |declaration| declaration.require)
+    pub fn require(self) -> Require {
+        require(self.declaration)
     }
 
     /// Somebody declared it; otherwise relationships name it, and all of them are needed.
     #[must_use]
-    pub fn declared(&self) -> bool {
+    pub fn declared(self) -> bool {
         self.declaration.is_some()
     }
 
     /// It was concluded from evidence and nobody confirmed it.
     #[must_use]
-    pub fn inferred(&self) -> bool {
+    pub fn inferred(self) -> bool {
         self.declaration.is_some_and(|declaration| declaration.inferred)
     }
 
     /// How sure it is, 0 to 1.
     #[must_use]
-    pub fn confidence(&self) -> f64 {
+    pub fn confidence(self) -> f64 {
         self.declaration.map_or(1.0, |declaration| declaration.confidence.share())
     }
 
     /// Its members, by place.
-    pub fn members(&self) -> impl Iterator<Item = Member> {
-        self.by_provider()
-            .map(|edges| Member { provider: Index(edges[0].provider), weight: heaviest(edges).amount() })
+    pub fn members(self) -> impl Iterator<Item = Member> + use<'g> {
+        let mut edges = self.edges.iter().peekable();
+        std::iter::from_fn(move || {
+            let first = edges.next()?;
+            let mut weight = first.weight();
+            while let Some(edge) = edges.next_if(|edge| edge.provider == first.provider) {
+                weight = weight.max(edge.weight());
+            }
+            Some(Member { provider: Index(first.provider), weight: weight.amount() })
+        })
     }
 
     /// How many members it has.
     #[must_use]
-    pub fn member_count(&self) -> usize {
-        self.members as usize
+    pub fn member_count(self) -> usize {
+        self.sum.members as usize
     }
 
     /// How much can be lost before the group fails its dependent: it fails when more than this is lost. In members,
     /// or in weight where a capacity is required.
     #[must_use]
-    pub fn spare(&self) -> Units {
-        Units(self.total.0.saturating_sub(self.needed_units().0))
+    pub fn spare(self) -> Units {
+        Units(self.sum.total.0.saturating_sub(self.needed_units().0))
     }
 
     /// What is lost with one of its members.
     #[must_use]
-    pub fn loss(&self, member: Index) -> Units {
+    pub fn loss(self, member: Index) -> Units {
         match self.require() {
-            Require::Capacity(_) => heaviest(self.edges_of(member)),
+            Require::Capacity(_) => self.edges_of(member).map(GateEdge::weight).max().unwrap_or_default(),
             _ => {
-                debug_assert!(!self.edges_of(member).is_empty(), "only members are asked for");
+                debug_assert!(self.edges_of(member).next().is_some(), "only members are asked for");
                 Units(1)
             }
         }
@@ -244,52 +362,51 @@ impl Gate {
 
     /// What is up after a loss, as people count it: members, or weight.
     #[must_use]
-    pub fn up(&self, lost: Units) -> f64 {
-        self.shown(Units(self.total.0.saturating_sub(lost.0)))
+    pub fn up(self, lost: Units) -> f64 {
+        self.shown(Units(self.sum.total.0.saturating_sub(lost.0)))
     }
 
     /// What must be up, as people count it: members, or weight.
     #[must_use]
-    pub fn needed(&self) -> f64 {
+    pub fn needed(self) -> f64 {
         self.shown(self.needed_units())
     }
 
     /// Everything it has, as people count it: members, or weight.
     #[must_use]
-    pub fn total(&self) -> f64 {
-        self.shown(self.total)
+    pub fn total(self) -> f64 {
+        self.shown(self.sum.total)
     }
 
-    pub(super) fn declaration(&self) -> Option<Declaration> {
+    pub(super) fn declaration(self) -> Option<Declaration> {
         self.declaration
     }
 
-    pub(super) fn name_arc(&self) -> &Arc<str> {
-        &self.name
+    pub(super) fn name_arc(self) -> &'g Arc<str> {
+        self.name
     }
 
-    /// Memory that it takes with its members, names aside: they are shared.
-    pub(super) fn bytes(&self) -> usize {
-        size_of::<Gate>() + size_of_val(&*self.edges)
+    pub(super) fn edges(self) -> GateEdges<'g> {
+        self.edges
     }
 
-    pub(super) fn edges(&self) -> &[GateEdge] {
-        &self.edges
+    pub(super) fn sum(self) -> Sum {
+        self.sum
     }
 
     /// The relationships with one member, by label.
-    pub(super) fn edges_of(&self, provider: Index) -> &[GateEdge] {
-        let start = self.edges.partition_point(|edge| edge.provider < provider.0);
-        let edges = &self.edges[start..];
-        &edges[..edges.partition_point(|edge| edge.provider == provider.0)]
+    pub(super) fn edges_of(self, provider: Index) -> impl Iterator<Item = GateEdge> + use<'g> {
+        self.edges.with(provider)
     }
 
-    fn by_provider(&self) -> impl Iterator<Item = &[GateEdge]> {
-        self.edges.chunk_by(|one, other| one.provider == other.provider)
+    /// The weight of one relationship.
+    pub(super) fn weight_of(self, provider: u32, label: u32) -> Units {
+        let mut edges = self.edges_of(Index(provider));
+        edges.find(|edge| edge.label == label).map_or(Units::default(), GateEdge::weight)
     }
 
-    fn needed_units(&self) -> Units {
-        let members = u128::from(self.members);
+    fn needed_units(self) -> Units {
+        let members = u128::from(self.sum.members);
         match self.require() {
             Require::All => Units(members),
             Require::Any => Units(members.min(1)),
@@ -301,14 +418,10 @@ impl Gate {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "for people; answers are made of units")]
-    fn shown(&self, units: Units) -> f64 {
+    fn shown(self, units: Units) -> f64 {
         match self.require() {
             Require::Capacity(_) => units.amount(),
             _ => units.0 as f64,
         }
     }
-}
-
-fn heaviest(edges: &[GateEdge]) -> Units {
-    edges.iter().map(|edge| edge.weight()).max().unwrap_or_default()
 }

@@ -41,6 +41,11 @@ impl Names {
         number
     }
 
+    /// The number of a name, which is added when it is new.
+    pub fn number_of(&mut self, name: &Arc<str>) -> u32 {
+        self.number(name).unwrap_or_else(|| self.add(name))
+    }
+
     /// The number of a name, which is added to a copy when it is new.
     pub fn intern(names: &mut Arc<Names>, name: &Arc<str>) -> u32 {
         names.number(name).unwrap_or_else(|| Arc::make_mut(names).add(name))

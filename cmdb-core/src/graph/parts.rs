@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::base::ABSENT;
-use super::gate::{Declaration, Gate, Units};
+use super::gate::{Declaration, Units};
 use super::label::{Labels, Names};
 use super::row::Entry;
 use super::{Carries, Delta, EdgeState, Graph, Index, Node, TypeIndex, dense};
@@ -41,18 +41,13 @@ pub(super) struct Held {
 }
 
 /// Weights, each kept once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Weights {
     list: Vec<Units>,
     numbers: FxHashMap<Units, u32>,
 }
 
 impl Weights {
-    pub fn of(list: Vec<Units>) -> Weights {
-        let numbers = list.iter().zip(0..).map(|(weight, number)| (*weight, number)).collect();
-        Weights { list, numbers }
-    }
-
     pub fn list(&self) -> &[Units] {
         &self.list
     }
@@ -61,7 +56,7 @@ impl Weights {
         self.list[number as usize]
     }
 
-    fn intern(&mut self, weight: Units) -> u32 {
+    pub fn intern(&mut self, weight: Units) -> u32 {
         *self.numbers.entry(weight).or_insert_with(|| {
             self.list.push(weight);
             dense(self.list.len() - 1)
@@ -119,7 +114,7 @@ impl Parts {
         for Entry { link, label } in graph.dependency_row(dependent).entries() {
             let provider = link.other().0;
             let gate = link.gate().map(|number| (number, graph.gate(number)));
-            let weight = gate.map_or(Units::of(1.0), |(_, gate)| weight_of(gate, provider, label));
+            let weight = gate.map_or(Units::of(1.0), |(_, gate)| gate.weight_of(provider, label));
             let group = gate.map(|(number, gate)| match last {
                 Some((known, group)) if known == number => group,
                 _ => Names::intern(&mut self.group_names, gate.name_arc()),
@@ -217,10 +212,4 @@ pub(super) fn grouped(state: &EdgeState) -> Option<&Arc<str>> {
 /// What a relationship counts for in its group; outside of any it counts for nothing that could differ.
 pub(super) fn share(state: &EdgeState) -> Units {
     Units::of(grouped(state).map_or(1.0, |_| state.weight))
-}
-
-/// The weight of one relationship in its group.
-pub(super) fn weight_of(gate: &Gate, provider: u32, label: u32) -> Units {
-    let place = gate.edges().binary_search_by_key(&(provider, label), |edge| (edge.provider, edge.label));
-    place.map_or_else(|_| Units::default(), |place| gate.edges()[place].weight())
 }

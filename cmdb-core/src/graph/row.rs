@@ -99,6 +99,14 @@ impl Link {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Packed(u32);
 
+/// A part of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Run {
+    Hard,
+    Member,
+    Weak,
+}
+
 /// Places below this fit beside a role.
 pub(super) const PLACES_MAX: u32 = 1 << 30;
 const MEMBER_ROLE: u32 = 1 << 30;
@@ -117,14 +125,37 @@ impl Packed {
         Packed(place | WEAK_ROLE)
     }
 
+    /// As it is kept in an image; what is no role is no packed arc.
+    pub fn of_word(word: u32) -> Option<Packed> {
+        (word < 3 << 30).then_some(Packed(word))
+    }
+
+    pub fn word(self) -> u32 {
+        self.0
+    }
+
     #[inline]
-    fn place(self) -> u32 {
+    pub fn place(self) -> u32 {
         self.0 & (PLACES_MAX - 1)
     }
 
     #[inline]
     fn role(self) -> u32 {
         self.0 & !(PLACES_MAX - 1)
+    }
+
+    /// In which part of its row it stands.
+    pub fn run(self) -> Run {
+        match self.role() {
+            0 => Run::Hard,
+            MEMBER_ROLE => Run::Member,
+            _ => Run::Weak,
+        }
+    }
+
+    /// The group of a member, as its provider keeps it.
+    pub fn gate(self) -> Option<GateIndex> {
+        (self.role() == MEMBER_ROLE).then_some(GateIndex(self.place()))
     }
 }
 
@@ -302,7 +333,7 @@ impl Providers<'_> {
             Kept::Overlay(row) => row.gates[self.place],
             Kept::Base { base, .. } => {
                 while self.left == 0 {
-                    self.left = base.arcs_of_gate(self.next_gate);
+                    self.left = base.gates.arcs(self.next_gate);
                     self.next_gate += 1;
                 }
                 self.left -= 1;

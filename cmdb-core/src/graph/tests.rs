@@ -88,7 +88,7 @@ type Said = (bool, Require, bool, String);
 
 /// Everything that can be read of a snapshot, in a form that does not depend on indexes.
 #[derive(PartialEq, Debug)]
-struct Shown {
+pub(super) struct Shown {
     items: BTreeMap<u64, (String, Status)>,
     /// From the dependents' rows and from the dependencies' rows.
     edges: (BTreeSet<String>, BTreeSet<String>),
@@ -96,7 +96,7 @@ struct Shown {
     alive: usize,
 }
 
-fn shown(graph: &Graph) -> Shown {
+pub(super) fn shown(graph: &Graph) -> Shown {
     let mut items = BTreeMap::new();
     let mut edges = (BTreeSet::new(), BTreeSet::new());
     let mut gates = BTreeMap::new();
@@ -154,7 +154,7 @@ fn item(u: &mut Unstructured<'_>) -> Result<ItemId> {
     Ok(ItemId(*u.choose(&[1, 2, 3, 4, 5, 6, 300])?))
 }
 
-fn delta(u: &mut Unstructured<'_>) -> Result<Delta> {
+pub(super) fn delta(u: &mut Unstructured<'_>) -> Result<Delta> {
     let groups = [None, Some("db"), Some("web")];
     Ok(match u.int_in_range(0..=9)? {
         0..=2 => Delta::Item {
@@ -297,9 +297,28 @@ fn a_fold_is_taken_by_the_commit_after_it() {
         graph = folder.apply(&graph, Revision(id), vec![server(id), edge(id, id / 2 + 1, hard(None))]);
         folder.wait();
         folds += usize::from(graph.0.overlay.entries() < before);
+        folder.let_go();
+        assert_eq!(folder.left(), 0, "nobody holds the graph before");
         assert!(graph.0.overlay.entries() <= 4 * 3 + 8, "the overlay stays small");
     }
     assert!(folds > 5, "folded {folds} times");
+}
+
+#[test]
+fn a_graph_that_is_held_is_not_let_go_of() {
+    let folder = Folder::with_limit(0);
+    let (mut graph, mut held) = (Graph::empty(), Vec::new());
+    for id in 1..=20 {
+        held.push((graph.clone(), shown(&graph)));
+        graph = folder.apply(&graph, Revision(id), vec![server(id), edge(id, id / 2 + 1, hard(None))]);
+        folder.wait();
+        folder.let_go();
+    }
+    assert!((1..=4).contains(&folder.left()), "so many are kept in sight");
+    assert!(held.iter().all(|(graph, before)| shown(graph) == *before));
+    held.clear();
+    folder.let_go();
+    assert_eq!(folder.left(), 0);
 }
 
 fn server(id: u64) -> Delta {

@@ -299,7 +299,7 @@ fn touch(memory: &mut Memory, item: Index, round: u32) {
 }
 
 /// How many members of a group are down, and what is lost with them.
-pub(crate) fn lost(gate: &Gate, down: impl Fn(Index) -> bool) -> (usize, Units) {
+pub(crate) fn lost(gate: Gate<'_>, down: impl Fn(Index) -> bool) -> (usize, Units) {
     let mut members = 0;
     let mut units = Units(0);
     for member in gate.members().filter(|member| down(member.provider)) {

@@ -145,7 +145,7 @@ impl Reader {
         by_name.into_iter().filter_map(|(name, said)| self.shown(item.id, name, &said, gate(name))).collect()
     }
 
-    fn shown(&self, item: ItemId, name: &str, said: &[&Group], gate: Option<&Gate>) -> Option<GroupShown> {
+    fn shown(&self, item: ItemId, name: &str, said: &[&Group], gate: Option<Gate<'_>>) -> Option<GroupShown> {
         let effective = self.effective_group(said)?;
         let guesses: Vec<&Group> = said.iter().copied().filter(|group| group.inferred).collect();
         let concluded = self.effective_group(&guesses);

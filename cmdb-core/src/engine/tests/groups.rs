@@ -104,7 +104,7 @@ fn lines(bench: &Bench) -> Vec<String> {
 fn gates(bench: &Bench) -> Vec<String> {
     let graph = bench.cmdb.graph();
     let client = graph.index(bench.find("shop").id).expect("in the graph");
-    let gate = |gate: &crate::graph::Gate| {
+    let gate = |gate: crate::graph::Gate<'_>| {
         let guess = if gate.inferred() { " guess" } else { "" };
         format!("{} {} of {}{guess}", gate.name(), gate.require(), gate.member_count())
     };

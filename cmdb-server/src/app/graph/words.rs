@@ -92,21 +92,21 @@ pub fn unconfirmed(group: &AssumedGroup) -> String {
     )
 }
 
-fn up(gate: &Gate, group: Group) -> String {
+fn up(gate: Gate<'_>, group: Group) -> String {
     match gate.require() {
         Require::Capacity(_) => format!("capacity {} of {} is up", number(group.up), number(group.total)),
         _ => format!("{} of {} members {} up", number(group.up), number(group.total), are(group.up)),
     }
 }
 
-fn amount(gate: &Gate, needed: f64) -> String {
+fn amount(gate: Gate<'_>, needed: f64) -> String {
     match gate.require() {
         Require::Capacity(_) => format!("{} is", number(needed)),
         _ => format!("{} {}", number(needed), are(needed)),
     }
 }
 
-fn left(gate: &Gate, group: Group) -> String {
+fn left(gate: Gate<'_>, group: Group) -> String {
     let spare = group.up - group.needed;
     match gate.require() {
         _ if spare <= 0.0 => "no redundancy is left".to_owned(),
