@@ -29,11 +29,12 @@ pub(crate) use draft::edge_record;
 pub use draft::{CHANGES_KEPT_MAX, Draft, Sealed, Start, Waiting};
 pub use erase::VERSIONS_MAX;
 pub(crate) use hash::{
-    Besides, ChangesHash, ReplacedHash, all_replaced, changes_before, commit_hash, digest_before,
+    ChangesHash, ReplacedHash, all_replaced, besides, changes_before, commit_hash, digest_before, head_of,
+    head_replaced,
 };
 pub(crate) use index::index_rows;
 pub use index::{claim_identifiers, item_identifiers};
-pub(crate) use write::{commit_header, place_of, read_change, read_version};
+pub(crate) use write::{commit_header, place_of, purged_in, read_change, read_version};
 
 use crate::model::{Item, Relationship, Revision, Timestamp};
 

@@ -502,15 +502,20 @@ impl ItemService for Services {
 
     async fn purge(&self, request: Request<PurgeRequest>) -> Answer<PurgeResponse> {
         let request = request.into_inner();
+        let revision = if request.dry_run { 0 } else { canned::REVISION + 1 };
+        if request.commit > 0 {
+            return Ok(Response::new(PurgeResponse { revision, versions: 1, ..Default::default() }));
+        }
         let item = find(&request.item)?;
         Ok(Response::new(PurgeResponse {
-            revision: if request.dry_run { 0 } else { canned::REVISION + 1 },
+            revision,
             changes: vec![canned::purged_change(&request.attribute, request.lift)],
             versions: 3,
             items: vec![item.id.clone()],
             item: item.id,
             scenarios: vec!["what-if".into()],
             remains: vec!["1 references ask for an item by this".into()],
+            waiting: 1,
         }))
     }
 

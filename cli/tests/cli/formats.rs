@@ -47,6 +47,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["baseline", "create", "audit-2026", "--as-of", "17"], &["table", "json"]),
     (&["baseline", "delete", "audit-2026"], &["table", "json"]),
     (&["purge", "orders-db.labels", "--reason", "a password"], &["table", "json"]),
+    (&["purge", "--commit", "42", "--reason", "a password"], &["table", "json"]),
     (&["duplicates"], &["table", "json"]),
     (&["explain", "orders-db"], &["table", "json"]),
     (&["rules", "test", RULES], &["table", "json"]),

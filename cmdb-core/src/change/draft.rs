@@ -739,8 +739,8 @@ impl<'s> Draft<'s> {
     /// When the store fails; then nothing of it is there.
     pub fn seal(mut self, actor: &Actor) -> Result<Sealed, StoreError> {
         self.flush()?;
-        if self.sequence == 0 && self.anchor.is_empty() && self.history_days.is_none() {
-            debug_assert!(self.replaced.is_empty(), "what replaces rows is a commit");
+        let says_more = !self.anchor.is_empty() || self.history_days.is_some() || !self.replaced.is_empty();
+        if self.sequence == 0 && !says_more {
             let head = self.start.head;
             self.transaction.commit(head)?;
             let next = self.start;
@@ -751,18 +751,12 @@ impl<'s> Draft<'s> {
         let replaced = self.keep_replaced(&mut batch);
         let besides = Besides { replaced: &replaced, anchor: &self.anchor, history_days: self.history_days };
         let changes_hash = self.hasher.finish(&besides);
-        let header = CommitHeader {
-            revision,
-            recorded_at: self.start.now,
-            actor: actor.clone(),
-            changes: u64::from(self.sequence),
-            hash: [0; 32],
-        };
-        let hash = super::hash::commit_hash(&self.start.previous_hash, &header, &changes_hash);
-        let header = CommitHeader { hash, ..header };
-        let schema = self.start.schema_number;
-        let row = super::write::commit_record(&header, &self.start.previous_hash, schema, &besides);
-        batch.put(Table::Commits, key::revision(revision), record::encode(self.start.schema_number, &row));
+        let mut head =
+            super::write::commit_record(actor, u64::from(self.sequence), &self.start, revision, &besides);
+        let hash = super::hash::commit_hash(revision, &head, &changes_hash);
+        head.hash = hash.to_vec();
+        batch.put(Table::Commits, key::revision(revision), record::encode(self.start.schema_number, &head));
+        let header = super::commit_header(revision, head)?;
         self.transaction.write(&batch)?;
         self.transaction.commit(revision)?;
         let next = Start { head: revision, previous_hash: hash, ..self.start };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::chain::linked;
 use super::draft::Draft;
-use super::hash::{self, Besides, ChangesHash, FORM, Replaced, ReplacedHash};
+use super::hash::{self, Besides, ChangesHash, FORM, Replaced, ReplacedHash, besides};
 use crate::model::{Item, ItemId, Revision};
 use crate::store::key::Place;
 use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord, RetentionRecord};
@@ -64,6 +64,48 @@ impl Draft<'_> {
         Ok(Some(erased))
     }
 
+    /// Takes the reason out of the head of a commit; the reason. `None`: it has none, or there is no such commit.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn erase_reason(&mut self, revision: Revision) -> Result<Option<String>, StoreError> {
+        let row = key::revision(revision);
+        let Some(bytes) = self.transaction.get(Table::Commits, &row)? else { return Ok(None) };
+        let mut head: CommitRecord = record::decode(Table::Commits, &bytes)?;
+        let reason = std::mem::take(&mut head.reason);
+        if reason.is_empty() {
+            return Ok(None);
+        }
+        let salt = std::mem::take(&mut head.reason_salt);
+        match head.form {
+            0 | 1 => head.changes_hash = self.changes_written(revision, &head)?.to_vec(),
+            _ => head.reason_digest = hash::reason_digest(&salt, &reason).to_vec(),
+        }
+        head.reason_purged = self.revision().0;
+        let after = record::encode(self.start.schema_number, &head);
+        let replaced = Replaced { before: hash::row_digest(&bytes), after: hash::row_digest(&after) };
+        self.replaced.insert(hash::head_of(revision), replaced);
+        let mut batch = Batch::default();
+        batch.put(Table::Commits, row, after);
+        self.transaction.write(&batch)?;
+        Ok(Some(reason))
+    }
+
+    /// The hash over the changes of a commit as they were written.
+    fn changes_written(&self, revision: Revision, head: &CommitRecord) -> Result<hash::Digest, StoreError> {
+        let besides = besides(head);
+        if let Some(before) = hash::changes_before(&*self.transaction, revision, head.form, &besides)? {
+            return Ok(before);
+        }
+        let mut hasher = ChangesHash::new(head.form);
+        let range = Range::prefix(key::revision(revision));
+        store::for_each(&*self.transaction, Table::Changes, range, |_, bytes| {
+            hasher.row(bytes);
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(hasher.finish(&besides))
+    }
+
     fn newest(&self, id: ItemId) -> Result<Option<(Place, ChangeRecord)>, StoreError> {
         let Some(head) = self.transaction.get(Table::Items, &key::item(id))? else { return Ok(None) };
         let head: HeadRecord = record::decode(Table::Items, &head)?;
@@ -89,9 +131,10 @@ impl Draft<'_> {
     }
 
     fn horizon(&self) -> Result<Revision, StoreError> {
-        let rows = self.transaction.scan(Table::Retention, &Range::all(), 1)?;
-        let Some((_, bytes)) = rows.first() else { return Ok(Revision(0)) };
-        Ok(Revision(record::decode::<RetentionRecord>(Table::Retention, bytes)?.horizon))
+        let Some(bytes) = self.transaction.get(Table::Retention, key::RETENTION_STATE)? else {
+            return Ok(Revision(0));
+        };
+        Ok(Revision(record::decode::<RetentionRecord>(Table::Retention, &bytes)?.horizon))
     }
 
     fn form_of(&self, revision: Revision) -> Result<u32, StoreError> {

@@ -4,27 +4,29 @@
 //! commit = H(commit before · head of the commit · changes)
 //! form 0: changes = H(length · row · length · row …)
 //! form 1: changes = H(H(row) · H(row) … · what the commit put in place of older rows · the anchor it sets)
+//! form 2: the same, and of the reason in the head H(salt · reason)
 //! ```
 //!
-//! In form 1 each row carries a salt, so that its digest confirms nobody's guess of what it holds. So a row can be
+//! From form 1 on each row carries a salt, so that its digest confirms nobody's guess of what it holds. So a row can be
 //! erased and its digest kept: a purge puts another row in its place and hashes both digests into its own commit.
 //! Commits of form 0 were written before there were purges; of one that is purged, the digest of all its rows is kept.
+//! From form 2 on a reason is erased in the same way. Of an older commit whose reason was erased the hash cannot be worked
+//! out any more: it is taken on the word of the commit that erased it, which covers both digests of the whole head.
 //!
-//! Invariant: every commit that is written has form 1; both are read.
+//! Invariant: every commit that is written has form 2; all are read.
 
 use std::collections::BTreeMap;
 
-use super::CommitHeader;
 use crate::model::Revision;
 use crate::store::key::Place;
-use crate::store::record::{self, ReplacedRecord};
+use crate::store::record::{self, CommitRecord, ReplacedRecord};
 use crate::store::{self, Range, Read, StoreError, Table, key};
 
 /// A BLAKE3 digest.
 pub(crate) type Digest = [u8; 32];
 
 /// The form of the commits that are written.
-pub(crate) const FORM: u32 = 1;
+pub(crate) const FORM: u32 = 2;
 
 /// How much chance a row is given, in bytes.
 const SALT_BYTES: usize = 16;
@@ -42,6 +44,22 @@ pub(crate) fn row_digest(row: &[u8]) -> Digest {
     *blake3::hash(row).as_bytes()
 }
 
+/// What the hash of a commit covers of its reason.
+pub(crate) fn reason_part(head: &CommitRecord) -> Vec<u8> {
+    match (head.form, head.reason_digest.as_slice()) {
+        (0 | 1, _) => [&(head.reason.len() as u64).to_le_bytes(), head.reason.as_bytes()].concat(),
+        (_, []) => reason_digest(&head.reason_salt, &head.reason).to_vec(),
+        (_, digest) => digest.to_vec(),
+    }
+}
+
+pub(super) fn reason_digest(salt: &[u8], reason: &str) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key("cmdb reason of a commit");
+    hasher.update(salt);
+    hasher.update(reason.as_bytes());
+    *hasher.finalize().as_bytes()
+}
+
 /// What a commit says beside its changes; empty: nothing.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Besides<'a> {
@@ -53,7 +71,13 @@ pub(crate) struct Besides<'a> {
     pub(crate) history_days: Option<u64>,
 }
 
+/// What the head of a commit says beside its changes.
+pub(crate) fn besides(head: &CommitRecord) -> Besides<'_> {
+    Besides { replaced: &head.replaced, anchor: &head.anchor, history_days: head.history_days }
+}
+
 /// Over the changes of a commit.
+#[derive(Clone)]
 pub(crate) struct ChangesHash {
     form: u32,
     hasher: blake3::Hasher,
@@ -101,16 +125,15 @@ impl ChangesHash {
 }
 
 /// The hash of a commit: of the one before, of its own head, and of all its changes.
-pub(crate) fn commit_hash(previous: &Digest, header: &CommitHeader, changes: &Digest) -> Digest {
+pub(crate) fn commit_hash(revision: Revision, head: &CommitRecord, changes: &Digest) -> Digest {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(previous);
-    hasher.update(&header.revision.0.to_le_bytes());
-    hasher.update(&header.recorded_at.0.to_le_bytes());
-    for text in [&header.actor.name, &header.actor.reason] {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
-    hasher.update(&header.changes.to_le_bytes());
+    hasher.update(&head.previous_hash);
+    hasher.update(&revision.0.to_le_bytes());
+    hasher.update(&head.recorded_at_us.to_le_bytes());
+    hasher.update(&(head.actor.len() as u64).to_le_bytes());
+    hasher.update(head.actor.as_bytes());
+    hasher.update(&reason_part(head));
+    hasher.update(&head.changes.to_le_bytes());
     hasher.update(changes);
     *hasher.finalize().as_bytes()
 }
@@ -143,6 +166,21 @@ impl Replaced {
 /// Stands for all rows of a commit of form 0.
 pub(crate) fn whole(revision: Revision) -> Place {
     Place { revision, sequence: u32::MAX }
+}
+
+/// Stands for the head of a commit.
+pub(crate) fn head_of(revision: Revision) -> Place {
+    Place { revision, sequence: u32::MAX - 1 }
+}
+
+/// Whether the head of a commit is what the commits say that put it there; `None`: nobody put another in its place.
+pub(crate) fn head_replaced(
+    read: &dyn Read,
+    revision: Revision,
+    bytes: &[u8],
+) -> Result<Option<bool>, StoreError> {
+    let steps = replaced_at(read, head_of(revision))?;
+    Ok((!steps.is_empty()).then(|| original(&steps, row_digest(bytes)).is_some()))
 }
 
 /// Over what one commit put in place of older rows, in the order of the places.

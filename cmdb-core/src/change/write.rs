@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::adjacency::{self, Edits};
-use super::draft::{Draft, EdgeName, EdgeSlot, Slot};
+use super::draft::{Draft, EdgeName, EdgeSlot, Slot, Start};
 use super::hash::{self, Besides, FORM};
 use super::{Actor, Change, CommitHeader};
 use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
@@ -156,25 +156,37 @@ pub(crate) fn place_record(place: Place) -> PlaceRecord {
     PlaceRecord { revision: place.revision.0, sequence: place.sequence }
 }
 
+/// The head of a commit, but for its own hash.
 pub(crate) fn commit_record(
-    header: &CommitHeader,
-    previous_hash: &[u8; 32],
-    schema: u32,
+    actor: &Actor,
+    changes: u64,
+    start: &Start,
+    revision: Revision,
     besides: &Besides<'_>,
 ) -> CommitRecord {
+    let salt = match actor.reason.as_str() {
+        "" => Vec::new(),
+        _ => hash::salt(&start.secret, hash::head_of(revision), b"reason"),
+    };
     CommitRecord {
-        recorded_at_us: header.recorded_at.0,
-        actor: header.actor.name.clone(),
-        reason: header.actor.reason.clone(),
-        changes: header.changes,
-        schema,
-        previous_hash: previous_hash.to_vec(),
-        hash: header.hash.to_vec(),
+        recorded_at_us: start.now.0,
+        actor: actor.name.clone(),
+        reason: actor.reason.clone(),
+        changes,
+        schema: start.schema_number,
+        previous_hash: start.previous_hash.to_vec(),
         form: FORM,
         replaced: besides.replaced.to_vec(),
         anchor: besides.anchor.to_vec(),
         history_days: besides.history_days,
+        reason_salt: salt,
+        ..CommitRecord::default()
     }
+}
+
+/// What stands in place of words that were erased.
+pub(crate) fn purged_in(revision: Revision) -> String {
+    format!("(purged in revision {revision})")
 }
 
 /// A commit's head from its record.
@@ -183,10 +195,14 @@ pub(crate) fn commit_header(revision: Revision, row: CommitRecord) -> Result<Com
         table: Table::Commits.name(),
         detail: format!("the hash of revision {revision} has {} bytes", row.hash.len()),
     })?;
+    let reason = match row.reason_purged {
+        0 => row.reason,
+        by => purged_in(Revision(by)),
+    };
     Ok(CommitHeader {
         revision,
         recorded_at: Timestamp(row.recorded_at_us),
-        actor: Actor { name: row.actor, reason: row.reason },
+        actor: Actor { name: row.actor, reason },
         changes: row.changes,
         hash,
     })

@@ -13,13 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::correct;
 use super::ingest;
-use super::request::{Actor, Applied, PurgeOutcome};
+use super::request::{Actor, Applied, Purge, PurgeOutcome, Purgeable, Purging};
 use crate::change::{self, Draft, VERSIONS_MAX};
 use crate::model::item::{ItemClaimState, Purged};
 use crate::model::{Item, ItemId, Problem, Reason, SourceId, SourceKind};
 use crate::scenario::{Edit, SCENARIOS_MAX, Subject, scenario_from, scenario_record};
 use crate::store::record::{self, HeadRecord};
 use crate::store::{Read, StoreError, Table, key};
+
+mod reason;
+mod waiting;
 
 /// The most items merged into one whose values are erased with it.
 const MERGED_MAX: usize = 10_000;
@@ -46,8 +49,34 @@ struct Found {
     versions: usize,
 }
 
+/// Does what is asked; what it did, and which sources are to say what they say again.
+pub(super) fn purge(
+    draft: &mut Draft<'_>,
+    read: &dyn Read,
+    ask: &Purge,
+) -> Result<Result<(PurgeOutcome, BTreeSet<SourceId>), Problem>, StoreError> {
+    let outcome = match (&ask.subject, ask.what) {
+        (Purgeable::Attribute { item, attribute }, Purging::Erase) => {
+            erase(draft, read, *item, attribute, &ask.actor)?
+        }
+        (Purgeable::Attribute { item, attribute }, Purging::Lift) => {
+            return Ok(lift(draft, *item, attribute)?.map(|asked| (PurgeOutcome::default(), asked)));
+        }
+        (Purgeable::Waiting { source, key, attribute }, Purging::Erase) => {
+            waiting::erase_of(draft, source, key, attribute)?
+        }
+        (Purgeable::Reason(revision), Purging::Erase) => reason::erase(draft, read, *revision, &ask.actor)?,
+        (Purgeable::Waiting { .. } | Purgeable::Reason(_), Purging::Lift) => {
+            let message = "only the attribute of an item can be stated again after a purge";
+            Err(Problem::new(Reason::AttributeUnusable, message, "lift")
+                .hint("what waits and what is a reason is not held back: nothing is to be lifted"))
+        }
+    };
+    Ok(outcome.map(|outcome| (outcome, BTreeSet::new())))
+}
+
 /// Erases every value of an attribute.
-pub(super) fn erase(
+fn erase(
     draft: &mut Draft<'_>,
     read: &dyn Read,
     id: ItemId,
@@ -84,7 +113,8 @@ pub(super) fn erase(
     }
     draft.settle_erased()?;
     outcome.scenarios = erase_scenarios(draft, &found.family, attribute)?;
-    if outcome.versions == 0 && outcome.scenarios.is_empty() {
+    outcome.waiting = waiting::erase_with(draft, attribute, &found)?;
+    if outcome.versions == 0 && outcome.scenarios.is_empty() && outcome.waiting == 0 {
         let message = format!("nobody ever said anything of {attribute} of {id}, or it was erased before");
         return Ok(Err(Problem::new(Reason::AttributeUnusable, message, format!("{id}.{attribute}"))
             .hint(format!("`cmdb show {id} --sources` lists its attributes"))));
@@ -260,7 +290,7 @@ fn remains(
 }
 
 /// Lets sources state the attribute again; they are asked for what they say now.
-pub(super) fn lift(
+fn lift(
     draft: &mut Draft<'_>,
     id: ItemId,
     attribute: &str,

@@ -257,7 +257,8 @@ impl Reader {
     }
 
     /// The number of a source.
-    pub(super) fn source_named(&self, name: &str) -> Option<SourceId> {
+    #[must_use]
+    pub fn source_named(&self, name: &str) -> Option<SourceId> {
         self.moment.sources.named(name).map(|source| source.id)
     }
 

@@ -167,13 +167,34 @@ pub struct ClaimChoice {
     pub item: ItemId,
 }
 
-/// An attribute whose values are to be erased.
+/// What can be erased.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Purgeable {
+    /// Every value of an attribute of an item.
+    Attribute {
+        /// The item.
+        item: ItemId,
+        /// The attribute.
+        attribute: String,
+    },
+    /// An attribute of a claim that waits, and has no item yet.
+    Waiting {
+        /// Whose claim.
+        source: String,
+        /// Its key.
+        key: String,
+        /// The attribute.
+        attribute: String,
+    },
+    /// The reason of a commit.
+    Reason(Revision),
+}
+
+/// Something that is to be erased.
 #[derive(Clone, Debug)]
 pub struct Purge {
-    /// Of which item.
-    pub item: ItemId,
-    /// The attribute.
-    pub attribute: String,
+    /// What it is.
+    pub subject: Purgeable,
     /// What is asked.
     pub what: Purging,
     /// Who asks; the reason stays in place of the value.
@@ -204,6 +225,8 @@ pub struct PurgeOutcome {
     pub items: Vec<ItemId>,
     /// Scenarios that held a value.
     pub scenarios: Vec<String>,
+    /// Claims that wait and held a value.
+    pub waiting: u64,
     /// What still names the value, in words.
     pub remains: Vec<String>,
 }

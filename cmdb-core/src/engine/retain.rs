@@ -25,7 +25,7 @@ use std::sync::mpsc;
 
 pub(super) use anchor::{anchor_digest, kept_digest, seal};
 pub use setting::HISTORY_DAYS_MAX;
-pub(super) use setting::{keep_for, says_how_long, setting};
+pub(super) use setting::{erase_reason, keep_for, says_how_long, setting};
 pub(super) use sweep::{Swept, sweep};
 
 use super::request::{
@@ -45,18 +45,16 @@ pub const BASELINE_NAME_BYTES_MAX: usize = 64;
 /// The most baselines that a refusal names.
 const NAMED_MAX: usize = 10;
 
-const STATE: &[u8] = b"state";
-
 /// How far the history is compacted; as good as nothing where it never was.
 pub(super) fn state(read: &dyn Read) -> Result<RetentionRecord, StoreError> {
-    match read.get(Table::Retention, STATE)? {
+    match read.get(Table::Retention, key::RETENTION_STATE)? {
         Some(bytes) => record::decode(Table::Retention, &bytes),
         None => Ok(RetentionRecord::default()),
     }
 }
 
 pub(super) fn put_state(draft: &mut Draft<'_>, state: &RetentionRecord) {
-    draft.put_record(Table::Retention, STATE.to_vec(), state);
+    draft.put_record(Table::Retention, key::RETENTION_STATE.to_vec(), state);
 }
 
 /// The oldest revision from which everything is kept.
@@ -188,7 +186,7 @@ pub(super) fn keep_baseline(
 
 /// A moment is kept no more: the next run drops what only it kept.
 pub(super) fn look_again(draft: &mut Draft<'_>) -> Result<(), StoreError> {
-    if let Some(bytes) = draft.row(Table::Retention, STATE)? {
+    if let Some(bytes) = draft.row(Table::Retention, key::RETENTION_STATE)? {
         let state: RetentionRecord = record::decode(Table::Retention, &bytes)?;
         put_state(draft, &RetentionRecord { from_the_start: true, ..state });
     }

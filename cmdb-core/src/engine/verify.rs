@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::request::{EngineError, Verified, VerifyEvent};
 use super::retain;
 use super::sources::SourceNames;
-use crate::change::{self, Actor, Besides, ChangesHash, CommitHeader, ReplacedHash};
+use crate::change::{self, ChangesHash, ReplacedHash};
 use crate::model::schema::Schema;
 use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
 use crate::reconcile;
@@ -114,7 +114,7 @@ impl Check<'_> {
                     ));
                 }
                 self.history_days = record.history_days.or(self.history_days);
-                previous = self.commit(revision, record)?;
+                previous = self.commit(revision, record, bytes)?;
                 expected = revision.next();
                 self.verified.commits += 1;
                 self.progress("commits", revision.0, head.0);
@@ -137,7 +137,12 @@ impl Check<'_> {
     }
 
     /// One commit: its count of changes and its hash, which is returned.
-    fn commit(&mut self, revision: Revision, record: CommitRecord) -> Result<[u8; 32], EngineError> {
+    fn commit(
+        &mut self,
+        revision: Revision,
+        record: CommitRecord,
+        bytes: &[u8],
+    ) -> Result<[u8; 32], EngineError> {
         let form = record.form;
         let mut hasher = ChangesHash::new(form);
         let mut sequence = 0u32;
@@ -154,27 +159,39 @@ impl Check<'_> {
             self.find(format!("commit {revision} says {} changes, and {sequence} are there", said.changes));
         }
         self.verified.changes += u64::from(sequence);
-        let header = CommitHeader {
-            revision,
-            recorded_at: Timestamp(record.recorded_at_us),
-            actor: Actor { name: record.actor.clone(), reason: record.reason.clone() },
-            changes: record.changes,
-            hash: [0; 32],
-        };
-        let previous: [u8; 32] = record.previous_hash.as_slice().try_into().unwrap_or([0; 32]);
-        let besides =
-            Besides { replaced: &record.replaced, anchor: &record.anchor, history_days: record.history_days };
         let replaced = self.replaced(revision, &record.replaced) && self.anchored(revision, &record.anchor);
-        let mut fits = change::commit_hash(&previous, &header, &hasher.finish(&besides)) == said.hash;
-        if !fits {
-            // It fits as it was before a purge, or not at all.
-            let before = change::changes_before(self.snapshot, revision, form, &besides)?;
-            fits = before.is_some_and(|before| change::commit_hash(&previous, &header, &before) == said.hash);
-        }
+        let fits = self.fits(revision, &record, bytes, &hasher)?;
         if !(fits && replaced) {
             self.find(format!("commit {revision} was altered: its hash does not fit its changes"));
         }
         Ok(said.hash)
+    }
+
+    /// Whether a commit is what its hash covers, but for what commits say that they put in place of it.
+    fn fits(
+        &self,
+        revision: Revision,
+        head: &CommitRecord,
+        bytes: &[u8],
+        hasher: &ChangesHash,
+    ) -> Result<bool, EngineError> {
+        let besides = change::besides(head);
+        // A head without its reason is there because a commit put it there, or somebody altered it.
+        let is_taken = match change::head_replaced(self.snapshot, revision, bytes)? {
+            Some(good) => good && head.reason_purged > 0,
+            None => head.reason_purged == 0,
+        };
+        let covers = |changes: &[u8; 32]| match (head.form, head.reason_purged) {
+            // What the hash covered of the reason is nowhere any more; what it covered of the changes is in the head.
+            (0 | 1, 1..) => head.changes_hash == changes,
+            _ => head.hash == change::commit_hash(revision, head, changes),
+        };
+        if is_taken && covers(&hasher.clone().finish(&besides)) {
+            return Ok(true);
+        }
+        // It fits as it was before a purge, or not at all.
+        let before = change::changes_before(self.snapshot, revision, head.form, &besides)?;
+        Ok(is_taken && before.is_some_and(|before| covers(&before)))
     }
 
     /// Where the chain begins: with the first commit, or after the horizon of a history that was compacted. There the

@@ -8,8 +8,7 @@ use super::inner::Inner;
 use super::redundancy::{self, Wanted};
 use super::request::{
     Actor, Applied, Apply, Compacted, EngineError, Identified, Identify, Import, ImportEvent, ImportOutcome,
-    JudgeGroup, KeepHistory, KeepHistoryOutcome, Outcome, Purge, PurgeOutcome, Purging, Report,
-    ReportOutcome, Split,
+    JudgeGroup, KeepHistory, KeepHistoryOutcome, Outcome, Purge, PurgeOutcome, Report, ReportOutcome, Split,
 };
 use super::retain::{KeepBaseline, Seal, Step, Swept};
 use super::scenarios::{ApplyScenario, Keep, ScenarioApplied};
@@ -296,13 +295,7 @@ impl Writer {
         let inner = Arc::clone(&self.inner);
         let snapshot = inner.store.snapshot()?;
         let mut draft = self.begin(&inner)?;
-        let (outcome, asked) = match ask.what {
-            Purging::Erase => {
-                let outcome = purge::erase(&mut draft, &*snapshot, ask.item, &ask.attribute, &ask.actor)??;
-                (outcome, Default::default())
-            }
-            Purging::Lift => (PurgeOutcome::default(), purge::lift(&mut draft, ask.item, &ask.attribute)??),
-        };
+        let (outcome, asked) = purge::purge(&mut draft, &*snapshot, ask)??;
         // The value is to be found there.
         drop(snapshot);
         let applied = self.finish(draft, &ask.actor, ask.dry_run)?;

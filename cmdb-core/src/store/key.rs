@@ -114,6 +114,11 @@ pub fn split_arrival(key: &[u8]) -> Option<(ItemId, Place)> {
     Some((ItemId(u64::from_be_bytes(*to)), Place::from_key(place)?))
 }
 
+/// The row of `Retention` that says how far the history is compacted.
+pub const RETENTION_STATE: &[u8] = b"state";
+/// The row of `Retention` that says for how long it is kept.
+pub const RETENTION_SETTING: &[u8] = b"setting";
+
 /// The key of what a commit put in place of a row of the log, in `Replaced`.
 #[must_use]
 pub fn replaced(place: Place, by: Revision) -> Vec<u8> {

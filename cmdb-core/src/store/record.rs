@@ -413,7 +413,8 @@ pub struct CommitRecord {
     pub previous_hash: Vec<u8>,
     #[prost(bytes = "vec", tag = "7")]
     pub hash: Vec<u8>,
-    /// How the changes were hashed: 0: their bytes in a row; 1: the digests of the salted rows.
+    /// How the changes were hashed: 0: their bytes in a row; 1: the digests of the salted rows; 2: as 1, and the digest of
+    /// the salted reason.
     #[prost(uint32, tag = "8")]
     pub form: u32,
     /// Over what the commit put in place of rows of the log; empty: it did not.
@@ -425,6 +426,18 @@ pub struct CommitRecord {
     /// For how many days every change is kept from then on; 0: for good; absent: the commit does not say.
     #[prost(uint64, optional, tag = "11")]
     pub history_days: Option<u64>,
+    /// Chance, so that the digest of the reason confirms nobody's guess; none where there is no reason.
+    #[prost(bytes = "vec", tag = "12")]
+    pub reason_salt: Vec<u8>,
+    /// Of a reason that was erased, from form 2 on.
+    #[prost(bytes = "vec", tag = "13")]
+    pub reason_digest: Vec<u8>,
+    /// The commit that erased the reason; 0: none did.
+    #[prost(uint64, tag = "14")]
+    pub reason_purged: u64,
+    /// Over the changes as they were written, of a commit below form 2 whose reason was erased.
+    #[prost(bytes = "vec", tag = "15")]
+    pub changes_hash: Vec<u8>,
 }
 
 /// A row of `Baselines`.

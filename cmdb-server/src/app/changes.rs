@@ -1,8 +1,11 @@
 //! Changes by people and programs: batches of claims, retirements, reverts.
 
 use cmdb_core::claim::Claim;
-use cmdb_core::engine::{Actor, Applied, Apply, Decision, Outcome, Purge, PurgeOutcome, Purging, SourceName};
-use cmdb_core::model::{ItemId, Problem, Revision, Timestamp};
+use cmdb_core::engine::{
+    Actor, Applied, Apply, Decision, EngineError, Outcome, Purge, PurgeOutcome, Purgeable, Purging, Reader,
+    SourceName,
+};
+use cmdb_core::model::{ItemId, Problem, Reason, Revision, Timestamp};
 
 use super::names::Mentioned;
 use super::{App, Error, Names, Person};
@@ -60,10 +63,23 @@ pub struct ChangeAnswer {
     pub names: Names,
 }
 
+/// What is to be erased, as it was asked.
+pub enum PurgeAsked {
+    /// An attribute of ITEM.
+    Attribute {
+        /// ITEM, or `source:key` of a claim that waits.
+        item: String,
+        /// The attribute.
+        attribute: String,
+    },
+    /// The reason of a commit.
+    Reason(Revision),
+}
+
 /// What became of a purge.
 pub struct PurgeAnswer {
-    /// The item.
-    pub item: ItemId,
+    /// The item, where it is an attribute of one.
+    pub item: Option<ItemId>,
     /// What the engine did.
     pub outcome: PurgeOutcome,
     /// What is mentioned.
@@ -129,14 +145,17 @@ impl App {
     /// When there is no such item, or nothing to erase.
     pub async fn purge(
         &self,
-        text: String,
-        attribute: String,
+        asked: PurgeAsked,
         what: Purging,
         actor: Actor,
         run: Run,
     ) -> Result<PurgeAnswer, Error> {
-        let item = self.read(move |reader| Ok(reader.resolve(&text)?)).await?;
-        let ask = Purge { item, attribute, what, actor, dry_run: run == Run::Dry };
+        let subject = self.read(move |reader| subject(reader, asked)).await?;
+        let item = match &subject {
+            Purgeable::Attribute { item, .. } => Some(*item),
+            Purgeable::Waiting { .. } | Purgeable::Reason(_) => None,
+        };
+        let ask = Purge { subject, what, actor, dry_run: run == Run::Dry };
         let outcome = self.ask(|engine, reply| engine.purge(ask, reply)).await?;
         self.read(move |reader| {
             let mut mentioned = Mentioned::default();
@@ -175,6 +194,24 @@ impl App {
             Ok(ChangeAnswer { names: mentioned.names(reader)?, applied })
         })
         .await
+    }
+}
+
+/// What it is. What no item is called may be a claim that waits for one.
+fn subject(reader: &Reader, asked: PurgeAsked) -> Result<Purgeable, Error> {
+    let (item, attribute) = match asked {
+        PurgeAsked::Attribute { item, attribute } => (item, attribute),
+        PurgeAsked::Reason(revision) => return Ok(Purgeable::Reason(revision)),
+    };
+    let waiting = item.split_once(':').map(|(source, key)| (source.to_owned(), key.to_owned()));
+    match (reader.resolve(&item), waiting) {
+        (Ok(item), _) => Ok(Purgeable::Attribute { item, attribute }),
+        (Err(EngineError::Refused(problem)), Some((source, key)))
+            if problem.reason == Reason::ItemNotFound && reader.source_named(&source).is_some() =>
+        {
+            Ok(Purgeable::Waiting { source, key, attribute })
+        }
+        (Err(error), _) => Err(error.into()),
     }
 }
 

@@ -9,7 +9,7 @@ use cmdb_proto::v1::item_service_server::ItemService;
 use tonic::{Request, Response, Status};
 
 use super::{limit, person, refuse};
-use crate::app::changes::{Batch, CLAIMS_MAX, Malformed, PurgeAnswer, Run};
+use crate::app::changes::{Batch, CLAIMS_MAX, Malformed, PurgeAnswer, PurgeAsked, Run};
 use crate::app::commits::{HISTORY_DEFAULT, HISTORY_MAX};
 use crate::app::items::{Claims, PAGE_DEFAULT, PAGE_MAX, RELATIONSHIPS_DEFAULT, RELATIONSHIPS_MAX};
 use crate::app::{App, Error, import_source};
@@ -116,16 +116,21 @@ impl ItemService for Items {
         let ask = request.into_inner();
         let what = if ask.lift { Purging::Lift } else { Purging::Erase };
         let actor = person.actor(&ask.reason).map_err(refuse)?;
-        let answer = self.0.purge(ask.item, ask.attribute, what, actor, Run::dry(ask.dry_run)).await;
+        let asked = match ask.commit {
+            0 => PurgeAsked::Attribute { item: ask.item, attribute: ask.attribute },
+            commit => PurgeAsked::Reason(Revision(commit)),
+        };
+        let answer = self.0.purge(asked, what, actor, Run::dry(ask.dry_run)).await;
         let PurgeAnswer { item, outcome, names } = answer.map_err(refuse)?;
         Ok(Response::new(v1::PurgeResponse {
             revision: outcome.revision.map_or(0, |revision| revision.0),
             changes: changes_to(&outcome.changes, &names),
             versions: outcome.versions,
-            item: item.to_string(),
+            item: item.map_or_else(String::new, |item| item.to_string()),
             items: outcome.items.iter().map(ToString::to_string).collect(),
             scenarios: outcome.scenarios,
             remains: outcome.remains,
+            waiting: outcome.waiting,
         }))
     }
 

@@ -21,6 +21,7 @@ async fn what_is_purged_is_shown_as_purged_everywhere() {
         lift,
         dry_run,
         reason: reason.to_owned(),
+        commit: 0,
     };
     let refused = server.items().purge(by("ada", ask(false, false, ""))).await.unwrap_err();
     assert_eq!(said(&refused).0, Code::InvalidArgument);
@@ -65,4 +66,54 @@ async fn what_is_purged_is_shown_as_purged_everywhere() {
     assert!(revert.message().contains("cannot be undone"), "{revert:?}");
     let lifted = server.items().purge(by("ada", ask(true, false, ""))).await.unwrap().into_inner();
     assert_eq!(lifted.changes[0].notes, ["connection may be stated again"]);
+}
+
+#[tokio::test]
+async fn the_reason_of_a_commit_is_purged_and_says_so() {
+    let server = Server::start().await;
+    let ask = v1::ApplyRequest {
+        claims: vec![item("db-1", "database_instance", "Orders")],
+        reason: SECRET.to_owned(),
+        ..Default::default()
+    };
+    let revision = server.items().apply(by("ada", ask)).await.unwrap().into_inner().revision;
+    let purge = |commit, lift, reason: &str| {
+        let reason = reason.to_owned();
+        by("ada", v1::PurgeRequest { commit, lift, reason, ..Default::default() })
+    };
+    for (commit, lift, reason) in [(revision, false, ""), (revision, true, "x"), (99, false, "x")] {
+        server.items().purge(purge(commit, lift, reason)).await.unwrap_err();
+    }
+    let done = server.items().purge(purge(revision, false, "a slip")).await.unwrap().into_inner();
+    assert_eq!((done.revision, done.item.as_str(), done.changes.len()), (revision + 1, "", 0));
+    let commit = v1::GetCommitRequest { revision, ..Default::default() };
+    let commit = server.commits().get(commit).await.unwrap().into_inner();
+    assert_eq!(
+        (commit.actor.as_str(), commit.reason),
+        ("ada", format!("(purged in revision {})", done.revision))
+    );
+    let server = server.restart().await;
+    let mut verified = server.admin().verify(v1::VerifyRequest {}).await.unwrap().into_inner();
+    while let Some(event) = verified.message().await.unwrap() {
+        if let Some(v1::verify_event::Event::Result(result)) = event.event {
+            assert_eq!(result.findings, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_what_no_item_is_called_the_one_who_asks_is_told() {
+    let server = Server::start().await;
+    server.shop().await;
+    for (item, code) in
+        [("shop:nothing", Code::NotFound), ("nobody:db", Code::NotFound), ("nothing", Code::NotFound)]
+    {
+        let ask = v1::PurgeRequest {
+            item: item.to_owned(),
+            attribute: "connection".to_owned(),
+            reason: "a password".to_owned(),
+            ..Default::default()
+        };
+        assert_eq!(said(&server.items().purge(by("ada", ask)).await.unwrap_err()).0, code, "{item}");
+    }
 }

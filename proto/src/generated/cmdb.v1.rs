@@ -2930,6 +2930,9 @@ pub struct PurgeRequest {
     /// required to erase; stays in place of the value
     #[prost(string, tag = "5")]
     pub reason: ::prost::alloc::string::String,
+    /// the reason of this commit is erased; item and attribute are empty then
+    #[prost(uint64, tag = "6")]
+    pub commit: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PurgeResponse {
@@ -2954,6 +2957,9 @@ pub struct PurgeResponse {
     /// what still names the value, in words
     #[prost(string, repeated, tag = "7")]
     pub remains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// claims that wait, that held a value
+    #[prost(uint64, tag = "8")]
+    pub waiting: u64,
 }
 /// What is left of a value that was erased.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -188,7 +188,7 @@ pub(in crate::engine) fn count_waiting(draft: &Draft<'_>, ids: &[u64]) -> Result
     Ok(waiting)
 }
 
-pub(super) fn load(draft: &Draft<'_>, id: u64) -> Result<Option<MatchRecord>, StoreError> {
+pub(in crate::engine) fn load(draft: &Draft<'_>, id: u64) -> Result<Option<MatchRecord>, StoreError> {
     let found = draft.row(Table::Matches, &id.to_be_bytes())?;
     found.map(|bytes| record::decode(Table::Matches, &bytes)).transpose()
 }

@@ -27,10 +27,15 @@ pub(in crate::engine) fn kept_digest(
     let range = Range { from: Vec::new(), to: Some(key::revision(horizon.next())), order: Order::Ascending };
     store::for_each(read, Table::Commits, range, |row, bytes| {
         hasher.update(row);
-        hasher.update(blake3::hash(bytes).as_bytes());
+        let head = change::head_of(revision_of(row));
+        hasher.update(&change::digest_before(read, head, bytes, sealed_by)?);
         Ok::<(), StoreError>(())
     })?;
     Ok(*hasher.finalize().as_bytes())
+}
+
+fn revision_of(row: &[u8]) -> Revision {
+    row.try_into().map_or(Revision(0), |row| Revision(u64::from_be_bytes(row)))
 }
 
 /// What the commit that seals it covers.
@@ -53,8 +58,7 @@ pub(in crate::engine) fn seal(
     let range = Range { from: key::revision(seal.at.next()), ..Range::all() };
     let mut purged = false;
     store::for_each(read, Table::Commits, range, |row, _| {
-        let revision = row.try_into().map_or(Revision(0), |row| Revision(u64::from_be_bytes(row)));
-        purged |= crate::engine::purge::is_purge(read, revision)?;
+        purged |= crate::engine::purge::is_purge(read, revision_of(row))?;
         Ok::<(), StoreError>(())
     })?;
     if purged || state.horizon != seal.horizon.0 {

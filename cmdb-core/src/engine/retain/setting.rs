@@ -1,7 +1,7 @@
 //! For how long every change is kept: a setting of the store. Commits make it, like everything else that people decide:
 //! each says who, when and why, and its hash covers the days. Whoever compacts the history reads it.
 
-use crate::change::Draft;
+use crate::change::{self, Draft};
 use crate::engine::request::{Actor, EngineError, KeepHistory};
 use crate::model::{Problem, Reason, Revision};
 use crate::store::record::{self, CommitRecord, HistoryKeptRecord};
@@ -10,11 +10,9 @@ use crate::store::{Read, StoreError, Table, key};
 /// The longest time, in days, that is not for good.
 pub const HISTORY_DAYS_MAX: u64 = 36_500;
 
-const SETTING: &[u8] = b"setting";
-
 /// What was said last; as good as nothing where nobody said anything.
 pub(in crate::engine) fn setting(read: &dyn Read) -> Result<HistoryKeptRecord, StoreError> {
-    match read.get(Table::Retention, SETTING)? {
+    match read.get(Table::Retention, key::RETENTION_SETTING)? {
         Some(bytes) => record::decode(Table::Retention, &bytes),
         None => Ok(HistoryKeptRecord::default()),
     }
@@ -48,9 +46,23 @@ pub(in crate::engine) fn keep_for(
         set_by: ask.actor.name.clone(),
         reason: ask.actor.reason.clone(),
     };
-    draft.put_record(Table::Retention, SETTING.to_vec(), &what);
+    draft.put_record(Table::Retention, key::RETENTION_SETTING.to_vec(), &what);
     draft.keep_history(ask.days);
     Ok((before, Actor { name: ask.actor.name.clone(), reason }))
+}
+
+/// Takes the reason out of what was said last, where it was said in that commit.
+pub(in crate::engine) fn erase_reason(
+    draft: &mut Draft<'_>,
+    read: &dyn Read,
+    revision: Revision,
+) -> Result<(), StoreError> {
+    let said = setting(read)?;
+    if said.revision == revision.0 {
+        let what = HistoryKeptRecord { reason: change::purged_in(draft.revision()), ..said };
+        draft.put_record(Table::Retention, key::RETENTION_SETTING.to_vec(), &what);
+    }
+    Ok(())
 }
 
 /// Whether a commit says for how long, and nothing of what is left of a compacted history.

@@ -9,7 +9,8 @@ use crate::claim::{Claim, ItemClaim, Reference, RelationshipClaim, UnitKind};
 use crate::engine::{
     Actor, Applied, Apply, ClaimChoice, Cmdb, Compacted, EngineError, Entry, Identified, Identify, Import,
     ImportEvent, ImportOutcome, JudgeGroup, KeepHistory, KeepHistoryOutcome, Options, Outcome, Purge,
-    PurgeOutcome, Purging, Reply, Report, ReportOutcome, Section, SourceName, Split, StagedFile, Verdict,
+    PurgeOutcome, Purgeable, Purging, Reply, Report, ReportOutcome, Section, SourceName, Split, StagedFile,
+    Verdict,
 };
 use crate::import::Format;
 use crate::model::schema::Schema;
@@ -228,8 +229,45 @@ impl Bench {
         dry_run: bool,
     ) -> Result<PurgeOutcome, EngineError> {
         self.clock.fetch_add(1, Ordering::SeqCst);
-        let ask = Purge { item, attribute: attribute.to_owned(), what, actor: actor(), dry_run };
+        let subject = Purgeable::Attribute { item, attribute: attribute.to_owned() };
+        let ask = Purge { subject, what, actor: actor(), dry_run };
         wait(|reply| self.cmdb.purge(ask, reply))
+    }
+
+    pub(super) fn apply_by(&self, actor: Actor, source: SourceName, claims: Vec<Claim>) -> Applied {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        let ask = Apply { source, actor, claims, merge: true, dry_run: false, observed_at: None };
+        wait(|reply| self.cmdb.apply(ask, reply)).expect("taken")
+    }
+
+    pub(super) fn purge_by(&self, actor: Actor, subject: Purgeable) -> Result<PurgeOutcome, EngineError> {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        let ask = Purge { subject, what: Purging::Erase, actor, dry_run: false };
+        wait(|reply| self.cmdb.purge(ask, reply))
+    }
+
+    pub(super) fn judge_by(
+        &self,
+        actor: Actor,
+        who: &str,
+        item: ItemId,
+        group: &str,
+        verdict: Verdict,
+    ) -> Applied {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        let group = group.to_owned();
+        let ask = JudgeGroup { item, group, verdict, source: person(who), actor, dry_run: false };
+        wait(|reply| self.cmdb.judge_group(ask, reply)).expect("taken")
+    }
+
+    pub(super) fn keep_history_by(&self, actor: Actor, days: u64) -> KeepHistoryOutcome {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        wait(|reply| self.cmdb.keep_history(KeepHistory { days, actor }, reply)).expect("taken")
+    }
+
+    /// Erases something that is no attribute of an item.
+    pub(super) fn purge_other(&self, subject: Purgeable) -> Result<PurgeOutcome, EngineError> {
+        self.purge_by(Actor { reason: "a slip".to_owned(), ..actor() }, subject)
     }
 
     /// Compacts the history before a revision.

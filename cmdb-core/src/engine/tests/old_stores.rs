@@ -171,6 +171,7 @@ fn a_store_of_every_format_opens_and_answers_as_it_did() {
 #[test]
 fn what_an_old_store_holds_can_be_purged_and_proven() {
     use crate::engine::Purging;
+    use crate::store::{key, record};
 
     let packed = std::fs::read(fixture("format-1.redb.zz")).expect("a fixture");
     let store = std::sync::Arc::new(RedbStore::on_disk(Disk::holding(unpack(&packed))).expect("it opens"));
@@ -184,6 +185,17 @@ fn what_an_old_store_holds_can_be_purged_and_proven() {
     let reader = bench.cmdb.reader_at(When::Revision(Revision(1))).expect("to be had");
     let then = reader.item(item.id).expect("readable").expect("there");
     assert!(then.purged.contains_key("serial_number") && then.attribute("serial_number").is_none());
+    // The reason of a commit of the old form, whose hash covers it in the open: what it covers of the rest is kept.
+    let mut reasons = 0;
+    for revision in 1..=bench.head().0 {
+        let purged = bench.purge_other(crate::engine::Purgeable::Reason(Revision(revision))).is_ok();
+        let row = store.snapshot().expect("readable").get(Table::Commits, &key::revision(Revision(revision)));
+        let bytes = row.expect("readable").expect("there");
+        let commit: record::CommitRecord = record::decode(Table::Commits, &bytes).expect("whole");
+        reasons += usize::from(purged && commit.form == 0);
+        bench.check();
+    }
+    assert!(reasons > 0);
     // Another row of a commit that was purged is still covered.
     let snapshot = store.snapshot().expect("readable");
     let rows = snapshot.scan(Table::Changes, &crate::store::Range::all(), 2).expect("readable");

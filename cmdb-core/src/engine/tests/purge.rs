@@ -2,9 +2,9 @@
 
 use super::harness::*;
 use crate::claim::{Match, Reference};
-use crate::engine::{Applied, EngineError, PurgeOutcome, Purging, When};
+use crate::engine::{Actor, Applied, EngineError, PurgeOutcome, Purgeable, Purging, Verdict, When};
 use crate::model::schema::Schema;
-use crate::model::{Reason, Revision, SourceKind};
+use crate::model::{Problem, Reason, Revision, SourceKind};
 use crate::scenario::{Edit, Scenario, Subject};
 use crate::store::disk::Disk;
 use crate::store::key::Place;
@@ -336,4 +336,197 @@ fn equal_values_leave_different_digests() {
         .collect();
     assert_eq!(salts.len(), 2);
     assert!(salts.iter().all(|salt| salt.len() == 16));
+}
+
+fn refused<T>(answer: Result<T, EngineError>) -> Problem {
+    match answer {
+        Err(EngineError::Refused(problem)) => problem,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it is to be refused"),
+    }
+}
+
+/// The tables with a row that holds the secret.
+fn holding(store: &RedbStore) -> Vec<&'static str> {
+    let snapshot = store.snapshot().expect("readable");
+    let holds = |bytes: &[u8]| bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+    let tables = Table::ALL.into_iter().filter(|table| {
+        let rows = snapshot.scan(*table, &crate::store::Range::all(), 10_000).expect("readable");
+        rows.iter().any(|(row, bytes)| holds(row) || holds(bytes))
+    });
+    tables.map(Table::name).collect()
+}
+
+/// Somebody pins a value, purges another, judges a group and says how long the history is kept, with the secret for a reason
+/// each time.
+fn told_why(bench: &Bench) -> Vec<Revision> {
+    told(bench);
+    let mut revisions = Vec::new();
+    let why = || Actor { name: "ann".to_owned(), reason: SECRET.to_owned() };
+    let id = bench.find("web").id;
+    let mut pinned = item(&id.to_string(), "", &[("description", text("five"))]);
+    let said = pinned.item.as_mut().expect("an item");
+    said.name.clear();
+    said.pins
+        .insert("description".to_owned(), crate::claim::PinClaim { until: None, reason: SECRET.to_owned() });
+    revisions.push(bench.apply_by(why(), person("ann"), vec![pinned]).revision.expect("new"));
+    let subject = Purgeable::Attribute { item: id, attribute: "uuid".to_owned() };
+    revisions.push(bench.purge_by(why(), subject).expect("purged").revision.expect("new"));
+    let mut client = item("app", "application", &[]);
+    client.redundancies.push(crate::claim::RedundancyClaim {
+        item: Reference::This,
+        group: "g".to_owned(),
+        require: "any".parse().expect("a requirement"),
+        inferred: true,
+        confidence: 0.5,
+        evidence: String::new(),
+        rejected: false,
+    });
+    for member in ["app-2", "app-3"] {
+        client = related(client, "depends_on", key(member), true);
+    }
+    client.relationships.iter_mut().for_each(|said| said.group = "g".to_owned());
+    let members = ["app-2", "app-3"].map(|member| item(member, "application", &[]));
+    bench.report("agent-2", vec![section("two", &[&members[..], &[client]].concat())]);
+    let app = bench.find("app").id;
+    revisions.push(bench.judge_by(why(), "ann", app, "g", Verdict::Reject).revision.expect("new"));
+    revisions.push(bench.keep_history_by(why(), 90).revision.expect("new"));
+    revisions
+}
+
+#[test]
+fn a_purged_reason_is_in_no_row_and_the_chain_proves_the_rest() {
+    let (bench, store) = on_disk();
+    let revisions = told_why(&bench);
+    // The value is another matter: only the reasons are purged here.
+    for attribute in ["serial_number", "host_name"] {
+        purge(&bench, "web", attribute).expect("purged");
+    }
+    assert_eq!(holding(&store), ["commits", "changes", "retention"]);
+    bench.check();
+    for (place, revision) in revisions.iter().enumerate() {
+        let outcome = bench.purge_other(Purgeable::Reason(*revision)).expect("purged");
+        let by = outcome.revision.expect("a commit");
+        let reader = bench.cmdb.reader().expect("readable");
+        let (header, _) = reader.commit(*revision, 10).expect("readable").expect("there");
+        assert_eq!(header.actor.reason, format!("(purged in revision {by})"));
+        assert_eq!(header.actor.name, "ann");
+        bench.check();
+        assert!(place < 3 || holding(&store).is_empty(), "{:?}", holding(&store));
+        assert!(!everything(&bench).contains(SECRET) || place < 3);
+    }
+    let again = refused(bench.purge_other(Purgeable::Reason(revisions[0])));
+    assert!(again.message.contains("erased before"), "{again}");
+    assert!(refused(bench.revert(bench.head())).message.contains("cannot be undone"));
+    // Whoever puts another head there, or takes out a reason himself, is found out.
+    let snapshot = store.snapshot().expect("readable");
+    for (row, bytes) in snapshot.scan(Table::Commits, &crate::store::Range::all(), 100).expect("readable") {
+        let commit: CommitRecord = record::decode(Table::Commits, &bytes).expect("whole");
+        let mut others = vec![CommitRecord { actor: "eve".to_owned(), ..commit.clone() }];
+        if commit.reason_purged > 0 {
+            others.push(CommitRecord { reason: "well".to_owned(), ..commit.clone() });
+            others.push(CommitRecord { reason_purged: commit.reason_purged + 1, ..commit.clone() });
+            others.push(CommitRecord { reason_purged: 0, ..commit.clone() });
+        } else if !commit.reason.is_empty() {
+            let mut hasher = blake3::Hasher::new_derive_key("cmdb reason of a commit");
+            hasher.update(&commit.reason_salt).update(commit.reason.as_bytes());
+            others.push(CommitRecord {
+                reason: String::new(),
+                reason_salt: Vec::new(),
+                reason_digest: hasher.finalize().as_bytes().to_vec(),
+                reason_purged: 3,
+                ..commit.clone()
+            });
+        }
+        for other in others {
+            let before = tamper(&store, Table::Commits, &row, record::encode(1, &other));
+            assert!(findings(&bench) > 0, "{row:?} {other:?}");
+            tamper(&store, Table::Commits, &row, before);
+        }
+    }
+    bench.check();
+    // What is compacted around it is as well proven as before.
+    bench.baseline("kept", revisions[0]).expect("kept");
+    bench.compact(bench.head()).expect("compacted");
+    bench.check();
+}
+
+#[test]
+fn a_reason_that_is_kept_below_the_horizon_is_erased_there_as_well() {
+    let (bench, store) = on_disk();
+    let revisions = told_why(&bench);
+    for (name, revision) in [("one", revisions[0]), ("two", revisions[2])] {
+        bench.baseline(name, revision).expect("kept");
+    }
+    bench.compact(revisions[3]).expect("compacted");
+    for revision in [revisions[0], revisions[2]] {
+        bench.purge_other(Purgeable::Reason(revision)).expect("purged");
+        bench.check();
+    }
+    let gone = refused(bench.purge_other(Purgeable::Reason(revisions[1])));
+    assert!(gone.message.contains("there is no commit"), "{gone}");
+    for attribute in ["serial_number", "host_name"] {
+        purge(&bench, "web", attribute).expect("purged");
+    }
+    // The commit at the horizon says how long the history is kept, and why.
+    bench.purge_other(Purgeable::Reason(revisions[3])).expect("purged");
+    assert_eq!(holding(&store), Vec::<&str>::new());
+    bench.check();
+    bench.compact(bench.head()).expect("compacted");
+    bench.check();
+}
+
+#[test]
+fn the_reason_of_a_purge_must_not_repeat_what_is_erased() {
+    let bench = bench();
+    let revisions = told_why(&bench);
+    let why = Actor { name: "ann".to_owned(), reason: format!("it was {SECRET}") };
+    let problem = refused(bench.purge_by(why, Purgeable::Reason(revisions[0])));
+    assert!(problem.message.contains("repeats"), "{problem}");
+    for revision in [0, 99] {
+        let problem = refused(bench.purge_other(Purgeable::Reason(Revision(revision))));
+        assert_eq!(problem.reason, Reason::CommitUnknown);
+    }
+}
+
+#[test]
+fn what_waits_holds_a_purged_value_no_more() {
+    let (bench, store) = on_disk();
+    let secret = |key: &str, host: &str| {
+        within(
+            item(
+                key,
+                "database_instance",
+                &[("connection", text(SECRET)), ("port", crate::model::Value::Integer(1))],
+            ),
+            host,
+        )
+    };
+    // One waits under a key that an item of another report has; one for a host that nobody knows.
+    bench.report("agent-1", vec![section("one", &[item("os", "server", &[]), secret("db", "os")])]);
+    bench.report("agent-2", vec![section("one", &[secret("db", "nowhere")])]);
+    assert!(holding(&store).contains(&"matches"));
+    let id = bench.find("db").id;
+    let outcome = bench.purge(id, "connection", Purging::Erase, false).expect("purged");
+    assert_eq!(outcome.waiting, 1);
+    assert_eq!(holding(&store), Vec::<&str>::new());
+    bench.check();
+    // Of what has no item yet, by source and key.
+    bench.report("agent-3", vec![section("one", &[secret("db", "nowhere")])]);
+    assert_eq!(holding(&store), ["matches"]);
+    let of = |key: &str, attribute: &str| Purgeable::Waiting {
+        source: "agent-3".to_owned(),
+        key: key.to_owned(),
+        attribute: attribute.to_owned(),
+    };
+    assert_eq!(refused(bench.purge_other(of("db", "version"))).reason, Reason::ItemNotFound);
+    assert_eq!(refused(bench.purge_other(of("other", "connection"))).reason, Reason::ItemNotFound);
+    let outcome = bench.purge_other(of("db", "connection")).expect("purged");
+    assert_eq!((outcome.waiting, outcome.revision, outcome.remains.len()), (1, None, 1));
+    assert_eq!(holding(&store), Vec::<&str>::new());
+    // It is placed without the value when its host comes.
+    bench.report("agent-3", vec![section("zero", &[item("nowhere", "server", &[])])]);
+    let placed = bench.find("agent-3:db");
+    assert!(placed.attribute("port").is_some() && placed.attribute("connection").is_none());
+    bench.check();
 }

@@ -5,7 +5,7 @@ use arbtest::arbitrary::{Result, Unstructured};
 use super::harness::*;
 use super::inventory;
 use crate::claim::{Claim, PinClaim, RedundancyClaim, Reference};
-use crate::engine::{Purging, Verdict, When};
+use crate::engine::{Purgeable, Purging, Verdict, When};
 use crate::model::{ItemId, Require, Revision, SourceKind, Timestamp, Value};
 
 const KINDS: [&str; 5] = ["depends_on", "runs_on", "member_of", "contains", "connects_to"];
@@ -100,7 +100,7 @@ pub(super) enum Past {
 }
 
 pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
-    match u.int_in_range(0..=23)? {
+    match u.int_in_range(0..=24)? {
         0..=3 => {
             let source = *u.choose(&["agent-1", "agent-2"])?;
             let mut claims = Vec::new();
@@ -198,6 +198,13 @@ pub(super) fn step(u: &mut Unstructured<'_>, bench: &Bench) -> Result<Past> {
             let days = u.int_in_range(0..=2)?;
             bench.keep_history(days).expect("taken");
             assert_eq!(bench.cmdb.reader().expect("readable").history_kept().expect("readable").days, days);
+        }
+        22 => {
+            // No such commit, or one without a reason: refused.
+            let revision = Revision(u.int_in_range(0..=bench.head().0)?);
+            if bench.purge_other(Purgeable::Reason(revision)).is_ok() {
+                return Ok(Past::Erased);
+            }
         }
         _ => bench.pass(i64::from(u.int_in_range(0..=60u8)?) * DAY_US),
     }
@@ -304,8 +311,7 @@ fn only_purged(before: &Picture, after: &Picture) {
     assert_eq!(before.lines.len(), after.lines.len());
     for (before, after) in before.lines.iter().zip(&after.lines) {
         let id = |line: &str| line.split_once(',').map(|(id, _)| id.to_owned());
-        let erased =
-            after.starts_with("{\"item\"") && after.contains("\"purged\"") && id(before) == id(after);
+        let erased = after.starts_with("{\"item\"") && after.contains("purged") && id(before) == id(after);
         assert!(before == after || erased, "{before}\n{after}");
     }
 }
