@@ -4,7 +4,7 @@
 //! that visits the same items can be much faster. It ignores redundancy and weak relationships. Each question is put
 //! to it and to us in turn, and ratios are of CPU time, so that what else the machine does weighs on both alike.
 
-mod estate;
+pub mod estate;
 mod raw;
 
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use cmdb_impact::{Condensed, Counter, Options as ImpactOptions, impact};
 use serde_json::{Map, Value, json};
 
 use crate::generator::Random;
-use crate::measure::{cpu, thread_cpu};
+use crate::measure::{cpu, shown, thread_cpu};
 use crate::table::{Figure, Figures};
 use estate::{Estate, Redundancy};
 use raw::{Petgraph, Raw};
@@ -33,7 +33,7 @@ const STARTS: usize = 3;
 
 /// How large the estate is.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Size {
+pub enum Size {
     /// 10,000 items, 40,000 relationships
     S,
     /// 1,000,000 items, 4,000,000 relationships
@@ -43,7 +43,7 @@ enum Size {
 }
 
 impl Size {
-    fn items(self) -> u64 {
+    pub fn items(self) -> u64 {
         match self {
             Size::S => 10_000,
             Size::M => 1_000_000,
@@ -51,7 +51,7 @@ impl Size {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Size::S => "S",
             Size::M => "M",
@@ -62,7 +62,7 @@ impl Size {
 
 /// What is printed.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
+pub enum Output {
     /// The table, which is written into the page as well
     Table,
     /// One flat object, and no table anywhere
@@ -97,7 +97,8 @@ pub fn run(options: &Options) -> Result<()> {
     bench.json.insert("items".to_owned(), made.items().into());
     bench.json.insert("relationships".to_owned(), made.needs.len().into());
     let graph = bench.load(&made)?;
-    bench.seeds = seeds(&made, &graph, options.seed);
+    let index = |id| graph.index(id).expect("the estate is in the graph");
+    bench.seeds = made.questions(options.seed, QUESTIONS).into_iter().map(index).collect();
     let raw = bench.impact(&graph)?;
     bench.equal_reach(&made)?;
     bench.petgraph(&graph, &raw)?;
@@ -112,17 +113,6 @@ pub fn run(options: &Options) -> Result<()> {
             Ok(())
         }
     }
-}
-
-/// The same number of each layer.
-fn seeds(made: &Estate, graph: &Graph, seed: u64) -> Vec<Index> {
-    let mut random = Random::new(seed ^ 0x5eed);
-    let layers = made.by_layer();
-    let ids = (0..QUESTIONS).map(|question| {
-        let layer = &layers[question % layers.len()];
-        layer[usize::try_from(random.below(layer.len() as u64)).expect("an index of a list")]
-    });
-    ids.map(|id| graph.index(id).expect("the estate is in the graph")).collect()
 }
 
 /// How long each of several questions took.
@@ -172,17 +162,6 @@ impl Times {
             shown(self.within(1.0)),
             shown(Duration::from_secs_f64(mean))
         )
-    }
-}
-
-fn shown(time: Duration) -> String {
-    let microseconds = micros(time);
-    if microseconds < 1_000.0 {
-        format!("{microseconds:.1} µs")
-    } else if microseconds < 1e6 {
-        format!("{:.2} ms", microseconds / 1e3)
-    } else {
-        format!("{:.2} s", microseconds / 1e6)
     }
 }
 

@@ -29,6 +29,11 @@ pub fn resident_peak() -> Result<u64> {
     Ok(field("/proc/self/status", "VmHWM")? << 10)
 }
 
+/// The memory that this process has now, in KiB.
+pub fn resident() -> Result<i64> {
+    i64::try_from(field("/proc/self/status", "VmRSS")?).context("memory that can be counted")
+}
+
 /// CPU time that another process has used, all its threads together.
 pub fn cpu_of(process: u32) -> Result<Duration> {
     let mut nanoseconds = 0;

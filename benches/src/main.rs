@@ -1,5 +1,6 @@
 //! Benchmarks of the engine on a generated estate. They print; nothing asserts on a time.
 
+mod compare;
 mod generator;
 mod graph;
 mod machine;
@@ -31,6 +32,11 @@ enum Command {
     Store(store::Options),
     /// The live graph and the answers beside the raw limit and petgraph, written into docs/performance.md
     Graph(graph::Options),
+    /// What users would pick, asked the same on the same estate, written into docs/performance.md
+    Compare(compare::Options),
+    /// Our side of `compare`
+    #[command(hide = true)]
+    Ours(compare::Ours),
     /// Opens a store and dies; what `store` opens afterwards
     #[command(hide = true)]
     Killed(store::Killed),
@@ -64,6 +70,8 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Micro(options)) => micro::run(&options),
         Some(Command::Store(options)) => store::run(&options),
         Some(Command::Graph(options)) => graph::run(&options),
+        Some(Command::Compare(options)) => compare::run(&options),
+        Some(Command::Ours(ours)) => ours.serve(),
         Some(Command::Killed(killed)) => store::die(&killed),
         Some(Command::Serve(serve)) => store::serve(&serve),
         None => micro::run(&Options::default()),

@@ -75,7 +75,8 @@ fn median(times: impl Iterator<Item = Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-fn shown(time: Duration) -> String {
+/// `12.3 µs`, `4.56 ms`, `7.89 s`.
+pub fn shown(time: Duration) -> String {
     let microseconds = time.as_secs_f64() * 1e6;
     if microseconds < 1_000.0 {
         format!("{microseconds:.1} µs")

@@ -71,12 +71,17 @@ impl Figures {
 
     /// Puts the table into the page, in place of the one of the same size.
     pub fn write(&self, page: &Path) -> Result<()> {
-        let text = std::fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
-        let (begin, end) = (format!("<!-- {} -->\n", self.place), format!("<!-- end {} -->\n", self.place));
-        let missing = || format!("{} has no place for {}", page.display(), self.place);
-        let (before, rest) = text.split_once(&begin).with_context(missing)?;
-        let (_, after) = rest.split_once(&end).with_context(missing)?;
-        let table = format!("{before}{begin}{}{}\n{end}{after}", self.heading, self.lines.join("\n"));
-        std::fs::write(page, table).with_context(|| format!("writing {}", page.display()))
+        replace(page, &self.place, &format!("{}{}", self.heading, self.lines.join("\n")))
     }
+}
+
+/// Puts the text between the marks of the place, and leaves the rest of the page as it is.
+pub fn replace(page: &Path, place: &str, text: &str) -> Result<()> {
+    let known = std::fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
+    let (begin, end) = (format!("<!-- {place} -->\n"), format!("<!-- end {place} -->\n"));
+    let missing = || format!("{} has no place for {place}", page.display());
+    let (before, rest) = known.split_once(&begin).with_context(missing)?;
+    let (_, after) = rest.split_once(&end).with_context(missing)?;
+    let written = format!("{before}{begin}{text}\n{end}{after}");
+    std::fs::write(page, written).with_context(|| format!("writing {}", page.display()))
 }

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod demo;
 mod dist;
+mod install;
 mod process;
 mod regenerate;
 mod test;
@@ -33,7 +34,7 @@ enum Command {
     Test(test::Options),
     /// Formatting, lints, dependencies and the import rules of the design
     Check(check::Options),
-    /// Measure commits, unchanged reports and impact answers in release mode
+    /// Measure in release mode: the graph and its answers, others beside it, the store, the agent
     Bench(bench::Options),
     /// Generate the Rust code of the wire contract from proto/
     Regenerate,

@@ -19,11 +19,20 @@ const POLL: Duration = Duration::from_millis(20);
 /// Bytes of a log that an error message quotes.
 const LOG_TAIL_BYTES: usize = 4_000;
 
-/// The cargo that runs us.
+/// The cargo that runs us, told nothing of us: a dependency whose build script looks at the variables that cargo sets for
+/// a program it runs would be built anew, and all that needs it, whenever it is built through us and then without us.
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_our_package(name)) {
+        command.env_remove(name);
+    }
     command
+}
+
+fn is_of_our_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start))
 }
 
 /// Where cargo puts what it builds.
@@ -207,6 +216,16 @@ pub fn wait_until(longest: Duration, mut condition: impl FnMut() -> Result<bool>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cargo_is_not_told_which_package_runs_it() {
+        // Cargo runs this test, so they are set here.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let command = cargo(Path::new("."));
+        let removed = |name: &str| command.get_envs().any(|(known, value)| known == name && value.is_none());
+        assert!(removed("CARGO_MANIFEST_DIR") && removed("CARGO_PKG_NAME"));
+        assert!(!is_of_our_package(OsStr::new("CARGO_TARGET_DIR")));
+    }
 
     #[test]
     fn the_reason_of_a_failure_is_one_line() {

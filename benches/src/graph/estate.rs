@@ -79,6 +79,12 @@ pub struct Need {
     group: Option<u8>,
 }
 
+impl Need {
+    fn is_weak(self) -> bool {
+        KINDS[usize::from(self.kind)] == "connects_to"
+    }
+}
+
 /// An estate.
 pub struct Estate {
     /// The layer of each item.
@@ -123,6 +129,23 @@ impl Estate {
         layers
     }
 
+    /// What is asked about: the same number of each layer.
+    pub fn questions(&self, seed: u64, count: usize) -> Vec<ItemId> {
+        let mut random = Random::new(seed ^ 0x5eed);
+        let layers = self.by_layer();
+        let ids = (0..count).map(|question| {
+            let layer = &layers[question % layers.len()];
+            layer[usize::try_from(random.below(layer.len() as u64)).expect("an index of a list")]
+        });
+        ids.collect()
+    }
+
+    /// Whose failure takes whom down, redundancy ignored: provider and dependent, as often as there are relationships.
+    pub fn hard_pairs(&self) -> Vec<(ItemId, ItemId)> {
+        let hard = self.needs.iter().filter(|need| !need.is_weak());
+        hard.map(|need| (self.id(need.provider), self.id(need.dependent))).collect()
+    }
+
     /// What makes the live graph of it.
     pub fn deltas(&self, redundancy: Redundancy) -> Vec<Delta> {
         let classes = LAYERS.map(|(class, _)| Arc::<str>::from(class));
@@ -138,7 +161,6 @@ impl Estate {
             status: Status::Active,
         }));
         deltas.extend(self.needs.iter().map(|need| {
-            let weak = KINDS[usize::from(need.kind)] == "connects_to";
             let group = need.group.filter(|_| redundancy == Redundancy::Declared);
             Delta::Edge {
                 dependent: self.id(need.dependent),
@@ -146,7 +168,7 @@ impl Estate {
                 kind: Arc::clone(&kinds[usize::from(need.kind)]),
                 from_is_dependent: true,
                 after: Some(EdgeState {
-                    carries: if weak { Carries::Weak } else { Carries::Hard },
+                    carries: if need.is_weak() { Carries::Weak } else { Carries::Hard },
                     group: group.map(|group| Arc::clone(&groups[usize::from(group)])),
                     weight: 1.0,
                     inferred: false,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::agent::{Row, children, cpu_ms_of, median, memory, one_run};
+use crate::install;
 use crate::process::{self, Guarded};
 
 /// A tool that looks once and leaves: package and command.
@@ -42,11 +43,8 @@ fn installed(package: &str, command: &str) -> Result<()> {
     if is_there() {
         return Ok(());
     }
-    ensure!(rustix::process::geteuid().is_root(), "not installed, and only the superuser can install it");
     process::say(format!("installing {package}"));
-    let mut install = Command::new("apt-get");
-    install.env("DEBIAN_FRONTEND", "noninteractive");
-    process::read(install.args(["install", "-y", "-q", "--no-install-recommends", package]))?;
+    install::apt(package).map_err(anyhow::Error::msg)?;
     ensure!(is_there(), "the package has no command {command}");
     Ok(())
 }

@@ -7,11 +7,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process;
+use crate::{install, process};
 
 const PYTHON_PACKAGES: [&str; 3] = ["grpcio", "grpcio-reflection", "protobuf"];
-/// Seconds that the package registry gets to answer.
-const REGISTRY_TIMEOUT_S: &str = "30";
 
 /// Whether missing tools may be installed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +48,8 @@ impl Tools {
 
 /// Looks for every tool, installs what is missing where that is allowed.
 pub fn find(root: &Path, setup: Setup) -> Tools {
-    let postgres = postgres();
+    // Not installed when absent: Redis is smaller.
+    let postgres = install::postgresql();
     // One real server of somebody else is enough; a second is tested where it happens to be.
     let redis = redis(if postgres.is_ok() { Setup::UsePresent } else { setup });
     Tools(vec![
@@ -69,34 +68,14 @@ fn python(root: &Path, setup: Setup) -> Result<PathBuf, String> {
     if setup == Setup::UsePresent {
         return Err(format!("nothing is set up in {}", venv.display()));
     }
-    if !make_venv(&venv) {
-        // Debian splits the module off; a machine may also have no Python at all.
-        apt_install("python3-venv")?;
-        if !make_venv(&venv) {
-            return Err("`python3 -m venv` fails".to_owned());
-        }
-    }
-    let mut install = Command::new(&python);
-    install.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--only-binary",
-        ":all:",
-    ]);
-    install.args(["--retries", "1", "--timeout", REGISTRY_TIMEOUT_S]).args(PYTHON_PACKAGES);
-    process::read(&mut install).map_err(|error| process::in_one_line(&error))?;
+    let python = install::venv(&venv)?;
+    process::read(install::pip(&python).args(PYTHON_PACKAGES))
+        .map_err(|error| process::in_one_line(&error))?;
     if imports_grpc(&python) {
         Ok(python)
     } else {
         Err("grpcio was installed and cannot be imported".to_owned())
     }
-}
-
-fn make_venv(venv: &Path) -> bool {
-    process::succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
 }
 
 fn imports_grpc(python: &Path) -> bool {
@@ -105,64 +84,18 @@ fn imports_grpc(python: &Path) -> bool {
     )
 }
 
-/// The directory with `initdb` and `postgres`. Not installed when absent: Redis is smaller.
-fn postgres() -> Result<PathBuf, String> {
-    let debian = sorted_versions("/usr/lib/postgresql").into_iter().map(|version| version.join("bin"));
-    let directories = debian.chain(search_path());
-    directories
-        .into_iter()
-        .find(|directory| directory.join("initdb").is_file() && directory.join("postgres").is_file())
-        .ok_or_else(|| "`initdb` and `postgres` are not installed".to_owned())
-}
-
 fn redis(setup: Setup) -> Result<PathBuf, String> {
-    let found =
-        || search_path().into_iter().map(|path| path.join("redis-server")).find(|path| path.is_file());
+    let found = || {
+        install::search_path().into_iter().map(|path| path.join("redis-server")).find(|path| path.is_file())
+    };
     if let Some(path) = found() {
         return Ok(path);
     }
     if setup == Setup::UsePresent {
         return Err("`redis-server` is not installed".to_owned());
     }
-    apt_install("redis-server")?;
+    install::apt("redis-server")?;
     found().ok_or_else(|| "the package redis-server was installed and has no `redis-server`".to_owned())
-}
-
-fn apt_install(package: &str) -> Result<(), String> {
-    if !Path::new("/etc/debian_version").exists() {
-        return Err(format!("{package} is not installed, and this is not Debian: install it by hand"));
-    }
-    if !rustix::process::geteuid().is_root() {
-        return Err(format!("{package} is not installed: run `sudo apt-get install {package}`"));
-    }
-    let install = |command: &mut Command| {
-        process::read(command.env("DEBIAN_FRONTEND", "noninteractive"))
-            .map_err(|error| process::in_one_line(&error))
-    };
-    let mut package_install = Command::new("apt-get");
-    package_install.args(["install", "-y", "--no-install-recommends", package]);
-    if install(&mut package_install).is_ok() {
-        return Ok(());
-    }
-    // The lists of packages may be absent or old.
-    install(Command::new("apt-get").arg("update"))?;
-    install(&mut package_install).map(drop)
-}
-
-fn search_path() -> Vec<PathBuf> {
-    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
-}
-
-/// The folders in `directory`, the newest version first.
-fn sorted_versions(directory: &str) -> Vec<PathBuf> {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir(directory)
-        .map(|entries| entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect())
-        .unwrap_or_default();
-    let number = |path: &PathBuf| {
-        path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u32>().ok()).unwrap_or(0)
-    };
-    versions.sort_by_key(|path| std::cmp::Reverse(number(path)));
-    versions
 }
 
 #[cfg(test)]
