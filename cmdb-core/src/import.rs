@@ -32,7 +32,7 @@ use crate::model::Schema;
 
 pub use exported::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
-    ExportedRelationshipClaim, ExportedSource, ExportedWaiting, FORMAT, Header, Waits, write_line,
+    ExportedRelationshipClaim, ExportedSource, ExportedWaiting, FORMAT, Header, LeftOut, Waits, write_line,
 };
 pub use problem::{LineProblem, ReadError};
 

@@ -7,6 +7,7 @@ use std::pin::pin;
 use clap::Args;
 use cmdb_proto::v1::ExportRequest;
 use flate2::write::GzEncoder;
+use serde_json::Value as Json;
 
 use super::as_of::AsOf;
 use crate::error::CommandError;
@@ -35,14 +36,18 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     let request = ExportRequest { retired: arguments.retired, as_of: arguments.as_of.text() };
     let mut chunks = connection.transfer().export(request).await?.into_inner();
     let Some(path) = arguments.file else {
+        let mut header = Header::default();
         while let Some(chunk) = chunks.message().await? {
+            header.see(&chunk.data);
             session.out.write_all(&chunk.data)?;
         }
+        header.note().iter().for_each(|note| session.messages.note(note));
         return Ok(());
     };
     let mut sink = Sink::new(&path, PartFile::create(&path, Existing::Replace)?)?;
     let progress = Progress::bytes(&session.messages);
     let mut bytes = 0;
+    let mut header = Header::default();
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     loop {
         let chunk = tokio::select! {
@@ -51,6 +56,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
             chunk = chunks.message() => chunk?,
         };
         let Some(chunk) = chunk else { break };
+        header.see(&chunk.data);
         sink.write(&chunk.data)?;
         bytes += chunk.data.len() as u64;
         progress.at("export", bytes, 0);
@@ -58,7 +64,41 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     progress.end();
     sink.finish()?;
     session.messages.note(&format!("{}: {} of JSON Lines", path.display(), words::bytes(bytes)));
+    header.note().iter().for_each(|note| session.messages.note(note));
     Ok(())
+}
+
+/// The first line of the export, which says what is not in it.
+#[derive(Default)]
+struct Header {
+    line: Vec<u8>,
+    is_whole: bool,
+}
+
+impl Header {
+    /// Longer than this it is none.
+    const BYTES_MAX: usize = 4_096;
+
+    fn see(&mut self, data: &[u8]) {
+        if !self.is_whole {
+            let end = data.iter().position(|byte| *byte == b'\n');
+            self.line.extend_from_slice(&data[..end.unwrap_or(data.len())]);
+            self.is_whole = end.is_some() || self.line.len() > Self::BYTES_MAX;
+        }
+    }
+
+    /// What an export of a past moment does not hold.
+    fn note(&self) -> Option<String> {
+        let header: Json = serde_json::from_slice(&self.line).ok()?;
+        let left_out = header.get("export")?.get("left_out")?;
+        let count = |name: &str| left_out.get(name).and_then(Json::as_u64).unwrap_or(0);
+        let references = words::count(count("waiting"), "reference or claim", "references and claims");
+        let relationships = words::count(count("matched"), "relationship", "relationships");
+        Some(format!(
+            "what waits has no past: {references} that waited at that moment, and still do, are left out; {relationships} \
+             that a match holds on to will be plain ones where this is imported"
+        ))
+    }
 }
 
 /// The file, behind the compression that its name asks for.
@@ -106,4 +146,32 @@ impl Sink {
 
 fn compressing(error: io::Error) -> CommandError {
     CommandError::failure(format!("compressing: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(chunks: &[&str], expected: Option<&str>) {
+        let mut header = Header::default();
+        chunks.iter().for_each(|chunk| header.see(chunk.as_bytes()));
+        assert_eq!(header.note().as_deref(), expected, "{chunks:?}");
+    }
+
+    #[test]
+    fn an_export_of_the_past_says_what_is_not_in_it() {
+        check(&["{\"export\":{\"format\":1,\"revision\":7}}\n{\"item\":{}}\n"], None);
+        check(&["not JSON"], None);
+        check(
+            &[
+                "{\"export\":{\"format\":1,\"left_out\":{\"wai",
+                "ting\":2,\"matched\":1}}}\n{\"item",
+                "\":{}}\n",
+            ],
+            Some(
+                "what waits has no past: 2 references and claims that waited at that moment, and still do, are left out; \
+                 1 relationship that a match holds on to will be plain ones where this is imported",
+            ),
+        );
+    }
 }

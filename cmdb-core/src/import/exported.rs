@@ -43,6 +43,18 @@ pub struct Header {
     pub format: u64,
     /// The revision that was exported.
     pub revision: Revision,
+    /// Of a past moment: what could not be told of it.
+    pub left_out: Option<LeftOut>,
+}
+
+/// What an export of a past moment does not hold, because what waits has no past. As many as that at least: what came to
+/// an end since is not on record at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LeftOut {
+    /// References and claims that wait now, and did so then.
+    pub waiting: u64,
+    /// Relationships that a match holds on to: they are there, and an import takes them for plain ones.
+    pub matched: u64,
 }
 
 /// A source, without its number in the store.

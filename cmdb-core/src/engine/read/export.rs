@@ -24,7 +24,11 @@ impl Reader {
         retired: bool,
         line: &mut dyn FnMut(&str) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        line(&write_line(&Exported::Header(Header { format: FORMAT, revision: self.revision() })))?;
+        line(&write_line(&Exported::Header(Header {
+            format: FORMAT,
+            revision: self.revision(),
+            left_out: self.left_out()?,
+        })))?;
         for source in self.moment.sources.0.iter() {
             if !self.had_spoken(source.id)? {
                 continue;

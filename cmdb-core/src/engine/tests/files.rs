@@ -219,6 +219,25 @@ fn what_waits_goes_along_and_joins_in_the_new_store() {
     bench.report("agent-1", vec![section("one", &[part, client])]);
     let lines = exported(&bench);
     assert_eq!(lines.iter().filter(|line| line.starts_with("{\"waiting\"")).count(), 5, "{lines:#?}");
+    // Of the past nobody knows what waited; what still does, and did then, is counted: a reference to h2, and the one to h1.
+    let header_at = |revision| {
+        let then = crate::engine::When::Revision(crate::model::Revision(revision));
+        let mut first = None;
+        let each = &mut |line: &str| {
+            first.get_or_insert_with(|| line.to_owned());
+            Ok(())
+        };
+        bench.cmdb.reader_at(then).expect("to be had").export(true, each).expect("readable");
+        first.expect("a line")
+    };
+    let expected = |revision, waiting, matched| {
+        format!(
+            r#"{{"export":{{"format":1,"revision":{revision},"left_out":{{"waiting":{waiting},"matched":{matched}}}}}}}"#
+        )
+    };
+    assert_eq!(header_at(1), expected(1, 1, 0));
+    assert_eq!(header_at(2), expected(2, 1, 1));
+    assert_eq!(header_at(3), r#"{"export":{"format":1,"revision":3}}"#);
     let other = super::harness::bench();
     other.import(&(lines.join("\n") + "\n"), false, 0).0.expect("taken");
     assert_eq!(exported(&other)[1..], lines[1..]);

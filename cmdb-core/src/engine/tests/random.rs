@@ -326,8 +326,9 @@ fn picture(bench: &Bench, when: When) -> Picture {
     reader
         .export(true, &mut |line| {
             // A source may speak without changing anything, so that no revision tells it apart.
-            // What waits has no past.
-            if !line.starts_with("{\"source\"") && !line.starts_with("{\"waiting\"") {
+            // What waits has no past, and the first line of a past export says so.
+            let is_first = line.starts_with("{\"export\"");
+            if !is_first && !line.starts_with("{\"source\"") && !line.starts_with("{\"waiting\"") {
                 lines.push(line.to_owned());
             }
             Ok(())

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
-    ExportedRelationshipClaim, ExportedSource, FORMAT, Header,
+    ExportedRelationshipClaim, ExportedSource, FORMAT, Header, LeftOut,
 };
 use crate::import::field::{Absent, Object, check};
 use crate::import::json::{Json, Node};
@@ -23,7 +23,7 @@ pub(in crate::import) fn is_export(node: Node<'_>) -> bool {
 }
 
 pub(in crate::import) fn read_header(node: Node<'_>) -> Result<Exported, Fault> {
-    let mut fields = Object::read(node, "an export", &["format", "revision"])?;
+    let mut fields = Object::read(node, "an export", &["format", "revision", "left_out"])?;
     let offset = fields.offset;
     let format = whole(&mut fields, "format")?;
     if format == 0 || format > FORMAT {
@@ -33,7 +33,14 @@ pub(in crate::import) fn read_header(node: Node<'_>) -> Result<Exported, Fault> 
             .hint("import it with the release that wrote it, or a newer one");
         return Err(Fault::new(offset, problem));
     }
-    Ok(Exported::Header(Header { format, revision: Revision(whole(&mut fields, "revision")?) }))
+    let revision = Revision(whole(&mut fields, "revision")?);
+    let left_out = fields.take("left_out").map(left_out).transpose()?;
+    Ok(Exported::Header(Header { format, revision, left_out }))
+}
+
+fn left_out(node: Node<'_>) -> Result<LeftOut, Fault> {
+    let mut fields = Object::read(node, "what was left out", &["waiting", "matched"])?;
+    Ok(LeftOut { waiting: whole(&mut fields, "waiting")?, matched: whole(&mut fields, "matched")? })
 }
 
 pub(in crate::import) fn read_source(node: Node<'_>) -> Result<Exported, Fault> {

@@ -6,7 +6,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::waiting::WaitingLine;
 use super::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
-    ExportedRelationshipClaim, ExportedSource, Header,
+    ExportedRelationshipClaim, ExportedSource, Header, LeftOut,
 };
 use crate::import::value::{Moment, Outgoing, OutgoingMap};
 use crate::model::ItemId;
@@ -52,11 +52,24 @@ pub(super) fn is_one(number: &Number) -> bool {
 struct HeaderLine {
     format: u64,
     revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<LeftOutLine>,
+}
+
+#[derive(Serialize)]
+struct LeftOutLine {
+    waiting: u64,
+    matched: u64,
 }
 
 impl HeaderLine {
     fn of(header: &Header) -> HeaderLine {
-        HeaderLine { format: header.format, revision: header.revision.0 }
+        let left_out = |left: LeftOut| LeftOutLine { waiting: left.waiting, matched: left.matched };
+        HeaderLine {
+            format: header.format,
+            revision: header.revision.0,
+            left_out: header.left_out.map(left_out),
+        }
     }
 }
 

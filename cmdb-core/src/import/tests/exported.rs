@@ -9,7 +9,7 @@ use super::read;
 use crate::import::Format::JsonLines;
 use crate::import::{
     Exported, ExportedGroup, ExportedItem, ExportedItemClaim, ExportedRelationship,
-    ExportedRelationshipClaim, ExportedSource, FORMAT, Header, Record, Waits, reader, write_line,
+    ExportedRelationshipClaim, ExportedSource, FORMAT, Header, LeftOut, Record, Waits, reader, write_line,
 };
 use crate::model::item::{Identification, Marks, Method, Pin, Purged, Stated};
 use crate::model::source::SourceKind;
@@ -44,7 +44,12 @@ fn as_written() {
         marks: Marks::default(),
     };
     let lines = [
-        Exported::Header(Header { format: FORMAT, revision: Revision(7) }),
+        Exported::Header(Header { format: FORMAT, revision: Revision(7), left_out: None }),
+        Exported::Header(Header {
+            format: FORMAT,
+            revision: Revision(7),
+            left_out: Some(LeftOut { waiting: 2, matched: 1 }),
+        }),
         Exported::Source(ExportedSource {
             name: "agent.web01".to_owned(),
             kind: SourceKind::Agent,
@@ -104,6 +109,7 @@ fn as_written() {
     let written: Vec<_> = lines.iter().map(write_line).collect();
     expect![[r#"
         {"export":{"format":1,"revision":7}}
+        {"export":{"format":1,"revision":7,"left_out":{"waiting":2,"matched":1}}}
         {"source":{"name":"agent.web01","kind":"agent","title":"web01"}}
         {"item":{"id":"@1","class":"operating_system","name":"web01","status":"active","status_since":"2026-11-22T10:00:00.000001Z","first_seen":"2026-11-22T10:00:00.000001Z","claims":[{"source":"agent.web01","key":"os","scope":"os","class":"operating_system","name":"web01","attributes":{"boot_at":{"$timestamp":"2026-11-22T10:00:00.000001Z"},"os.name":"Debian"},"effective":["boot_at"],"within":"@3","first_seen":"2026-11-22T10:00:00.000001Z","observed_at":"2026-11-22T10:00:00.000001Z","withdrawn_at":"2026-11-22T10:00:00.000001Z","identification":{"method":"rule","rule":["machine_id"],"values":["0a1b"],"candidates":["@1"],"skipped":["fqdn: absent"]}}],"groups":[{"name":"power","require":"at_least 1","inferred":true,"confidence":0.5,"source":"hand","key":"os power","evidence":"two feeds","rejected":true}],"duplicates":["@9"],"merged_into":"@8","distinct_from":["@7"]}}
         {"relationship":{"from":"@1","type":"runs_on","to":"@2","status":"stopped","status_since":"2026-11-22T10:00:00.000001Z","first_seen":"2026-11-22T10:00:00.000001Z","effective":0,"claims":[{"source":"agent.web01","key":"os","scope":"os","first_seen":"2026-11-22T10:00:00.000001Z","observed_at":"2026-11-22T10:00:00.000001Z"}]}}"#]].assert_eq(&written.join("\n"));
@@ -170,7 +176,14 @@ fn what_is_written_is_read_back() {
 
 fn exported(u: &mut Unstructured<'_>) -> Result<Exported> {
     Ok(match u.int_in_range(0..=7)? {
-        0 => Exported::Header(Header { format: FORMAT, revision: Revision(u.arbitrary()?) }),
+        0 => Exported::Header(Header {
+            format: FORMAT,
+            revision: Revision(u.arbitrary()?),
+            left_out: match u.arbitrary()? {
+                true => Some(LeftOut { waiting: u.arbitrary()?, matched: u.arbitrary()? }),
+                false => None,
+            },
+        }),
         1 => Exported::Source(ExportedSource {
             name: format!("s{}", u.arbitrary::<String>()?.replace(':', "")),
             kind: *u.choose(&[SourceKind::Person, SourceKind::Agent, SourceKind::Rule])?,

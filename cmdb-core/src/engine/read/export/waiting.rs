@@ -1,9 +1,10 @@
-//! What waits, as it is exported. It has no past: an export of a past moment shows what it had come to.
+//! What waits, as it is exported. It has no past: an export of a past moment shows what it had come to, and counts what it
+//! leaves out.
 
 use super::super::Reader;
 use crate::claim::{Match, Reference};
 use crate::engine::request::EngineError;
-use crate::import::{Exported, ExportedWaiting, Waits, write_line};
+use crate::import::{Exported, ExportedWaiting, LeftOut, Waits, write_line};
 use crate::model::{ItemId, SourceId, Timestamp};
 use crate::store::record::{self, EndpointRecord, MatchRecord};
 use crate::store::{self, Range, StoreError, Table};
@@ -28,6 +29,27 @@ impl Reader {
             }
             line(&write_line(&Exported::Waiting(Box::new(self.exported_waiting(found)?))))
         })
+    }
+
+    /// Of a past moment: what waited then and is not told, as far as it can still be seen.
+    pub(super) fn left_out(&self) -> Result<Option<LeftOut>, EngineError> {
+        let Some(past) = &self.past else { return Ok(None) };
+        let mut left = LeftOut::default();
+        store::for_each(self.snapshot(), Table::Matches, Range::all(), |_, bytes| {
+            let found: MatchRecord = record::decode(Table::Matches, bytes)?;
+            match &found.held {
+                Some(edge) => {
+                    let (from, to) = (ItemId(edge.from), ItemId(edge.to));
+                    let was_there =
+                        self.outgoing(from)?.iter().any(|one| one.kind == edge.kind && one.to == to);
+                    left.matched += u64::from(was_there);
+                }
+                // What is given no moment goes with the service whose entry point it is.
+                None => left.waiting += u64::from(found.since_us > 0 && found.since_us <= past.recorded_at.0),
+            }
+            Ok::<(), EngineError>(())
+        })?;
+        Ok(Some(left))
     }
 
     fn exported_waiting(&self, found: MatchRecord) -> Result<ExportedWaiting, StoreError> {
