@@ -88,16 +88,31 @@ pub fn report(session: &mut Session, options: &Options, outcomes: &Outcomes) -> 
     Ok(())
 }
 
+/// A commit, as `cmdb history` and `cmdb watch` print it, and as `--as-of` takes it: 7 or r7.
+pub fn revision(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix(['r', 'R']).unwrap_or(text).parse();
+    number
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "a revision from 1 on, such as 42 or r42".to_owned())
+}
+
 fn table(out: &mut dyn Write, options: &Options, outcomes: &Outcomes) -> std::io::Result<()> {
     let summary = change::summary(&outcomes.changes);
     match (options.dry_run, outcomes.changes.is_empty()) {
+        (true, true) if !outcomes.notes.is_empty() => writeln!(out, "{NAME}no item would change{NAME:#}")?,
         (true, true) => writeln!(out, "{NAME}nothing would change{NAME:#}")?,
         (false, true) if !outcomes.skipped.is_empty() => writeln!(out, "{NAME}nothing was undone{NAME:#}")?,
         (true, false) => writeln!(out, "{NAME}would change{NAME:#}: {summary}")?,
+        (false, true) if outcomes.revision == 0 && !outcomes.notes.is_empty() => {
+            writeln!(out, "{NAME}no item changed{NAME:#}")?;
+        }
         (false, true) if outcomes.revision == 0 => {
             writeln!(out, "{NAME}nothing changed{NAME:#}: that is what is known already")?;
         }
-        (false, _) => writeln!(out, "{NAME}revision {}{NAME:#}: {summary}", outcomes.revision)?,
+        // What it did is no change of an item: the notes say it.
+        (false, true) => writeln!(out, "{NAME}revision {}{NAME:#}", outcomes.revision)?,
+        (false, false) => writeln!(out, "{NAME}revision {}{NAME:#}: {summary}", outcomes.revision)?,
     }
     change::write_all(out, &outcomes.changes, 0)?;
     for skipped in &outcomes.skipped {

@@ -92,6 +92,13 @@ impl Header {
         let header: Json = serde_json::from_slice(&self.line).ok()?;
         let left_out = header.get("export")?.get("left_out")?;
         let count = |name: &str| left_out.get(name).and_then(Json::as_u64).unwrap_or(0);
+        if count("waiting") + count("matched") == 0 {
+            return Some(
+                "what waits has no past: nothing that waits now did so at that moment; what came to an end since is not \
+                 on record"
+                    .to_owned(),
+            );
+        }
         let references = words::count(count("waiting"), "reference or claim", "references and claims");
         let relationships = words::count(count("matched"), "relationship", "relationships");
         Some(format!(
@@ -162,6 +169,13 @@ mod tests {
     fn an_export_of_the_past_says_what_is_not_in_it() {
         check(&["{\"export\":{\"format\":1,\"revision\":7}}\n{\"item\":{}}\n"], None);
         check(&["not JSON"], None);
+        check(
+            &["{\"export\":{\"left_out\":{\"waiting\":0,\"matched\":0}}}\n"],
+            Some(
+                "what waits has no past: nothing that waits now did so at that moment; what came to an end since is not \
+                 on record",
+            ),
+        );
         check(
             &[
                 "{\"export\":{\"format\":1,\"left_out\":{\"wai",

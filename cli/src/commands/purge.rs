@@ -21,7 +21,7 @@ pub struct Arguments {
     #[arg(value_name = "ITEM.ATTRIBUTE", required_unless_present = "commit")]
     attribute: Option<String>,
     /// Erase the reason of this commit, and what was written down with the same words
-    #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "attribute")]
+    #[arg(long, value_name = "REVISION", value_parser = correction::revision, conflicts_with = "attribute")]
     commit: Option<u64>,
     /// Erase nothing: let sources state the attribute again
     #[arg(long, conflicts_with = "commit")]

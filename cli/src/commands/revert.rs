@@ -11,7 +11,7 @@ use crate::session::Session;
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The commit's revision, as `cmdb history` and `cmdb watch` print it
-    #[arg(value_name = "COMMIT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "COMMIT", value_parser = correction::revision)]
     revision: u64,
     #[command(flatten)]
     options: Options,

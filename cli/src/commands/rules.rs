@@ -162,10 +162,10 @@ fn text(out: &mut dyn Write, answer: &TestRulesResponse) -> io::Result<()> {
     }
     writeln!(
         out,
-        "{} of {} items would change in {} values; {} of {} relationships would be decided by another source",
+        "{} of {} items would change in {}; {} of {} relationships would be decided by another source",
         words::number(answer.items_changed),
         words::number(answer.items),
-        words::number(answer.changes_total),
+        words::count(answer.changes_total, "value", "values"),
         words::number(answer.relationships_changed),
         words::number(answer.relationships),
     )?;

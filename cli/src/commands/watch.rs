@@ -40,7 +40,8 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     let connection = session.connect().await?;
     let last = if arguments.once { Some(head(&connection).await?) } else { None };
     let mut seen = arguments.after;
-    if last.is_some_and(|last| seen.is_some_and(|seen| seen >= last)) {
+    // Beyond the newest commit there is nothing to follow, and the server says so.
+    if last.is_some() && last == seen {
         return Ok(());
     }
     let default = if session.format == Format::Jsonl { 0 } else { CHANGES_SHOWN };

@@ -206,6 +206,9 @@ impl CommitService for Services {
     type WatchStream = Events<Commit>;
     async fn watch(&self, request: Request<WatchRequest>) -> Answer<Self::WatchStream> {
         let request = request.into_inner();
+        if request.after_revision > canned::REVISION {
+            return Err(tonic::Status::not_found("there is no commit after the newest"));
+        }
         let first = if request.from_now { canned::REVISION } else { request.after_revision } + 1;
         let until = request.until_revision;
         let commits = self.stream((first..=canned::REVISION).map(canned::commit).collect()).into_inner();

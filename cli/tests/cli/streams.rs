@@ -25,6 +25,9 @@ fn a_watch_up_to_now_ends_with_the_newest_commit() {
     let commits: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("revision ")).collect();
     assert!(commits[0].starts_with("revision 41 ") && commits[1].starts_with("revision 42 "), "{commits:?}");
     assert_eq!(commits.len(), 2);
+    run(&fake.url, &["watch", "--after", "43", "--once"])
+        .must_end_with(3)
+        .says(&["no commit after the newest"]);
     let ran = run(&fake.url, &["watch", "--after", "42", "--once"]).must_end_with(0).says_nothing();
     assert_eq!(ran.out, "");
 }

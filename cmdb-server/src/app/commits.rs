@@ -139,6 +139,9 @@ impl App {
                 after.to_string(),
             )
             .expected(format!("a revision from 0 to {head}"), after.to_string())
+            .hint(format!(
+                "a store that was restored may hold less than was seen of it: `cmdb watch --after {head}` goes on"
+            ))
             .into());
         }
         let wanted = Wanted { class: ask.class, item, changes_max: ask.changes_max };
