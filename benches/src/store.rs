@@ -80,6 +80,9 @@ pub struct Options {
     /// How much there is in the store
     #[arg(long, value_enum, default_value = "s")]
     size: Size,
+    /// Import that many items and print what it costs, nothing else: for a profile of the import alone
+    #[arg(long)]
+    import_only: Option<u64>,
     /// Where the store is made; it is removed afterwards
     #[arg(long, default_value = "target")]
     directory: PathBuf,
@@ -116,6 +119,10 @@ pub fn die(killed: &Killed) -> Result<()> {
 /// Measures everything, prints it, and writes the table.
 pub fn run(options: &Options) -> Result<()> {
     let directory = machine::scratch(&options.directory)?;
+    if let Some(items) = options.import_only {
+        let mut figures = Figures::begin("", "alone", items, items * RELATIONSHIPS_OF_AN_ITEM)?;
+        return import(&mut figures, &directory.path().join("data"), directory.path(), items).map(drop);
+    }
     let (size, items) = (options.size, options.size.items());
     let mut figures = Figures::begin("", size.name(), items, items * RELATIONSHIPS_OF_AN_ITEM)?;
     let data = directory.path().join("data");

@@ -20,7 +20,10 @@ mod draft;
 mod erase;
 mod hash;
 mod index;
+mod late;
+mod made;
 mod rows;
+mod units;
 mod write;
 
 pub(crate) use adjacency::{all as all_edges, find_edge};

@@ -19,7 +19,6 @@ pub use decay::{
 pub use stale::{Confirmed, judge_stale, may_be_stale_at, stale_after};
 
 use crate::model::item::{Group, ItemClaimState};
-use crate::model::relationship::RelationshipClaimState;
 use crate::model::schema::Schema;
 use crate::model::{Item, Relationship, SourceId, SourceKind, Status, Timestamp};
 
@@ -158,8 +157,7 @@ pub fn resolve_relationship(
     gone: Gone,
     now: Timestamp,
 ) {
-    let stands = |claim: &RelationshipClaimState| claim.withdrawn_at.is_none() && !claim.only_groups();
-    let stated = relationship.claims.iter().any(stands);
+    let stated = is_claimed(relationship);
     if stated {
         // What was seen long ago says nothing beside what is seen now.
         let old = |at: Timestamp| at.plus_us(STOPPED_FOR_US) <= now;
@@ -208,6 +206,12 @@ pub fn resolve_relationship(
         relationship.status = status;
         relationship.status_since = now;
     }
+}
+
+/// Whether anybody claims that there is, or is not, such a relationship.
+#[must_use]
+pub fn is_claimed(relationship: &Relationship) -> bool {
+    relationship.claims.iter().any(|claim| claim.withdrawn_at.is_none() && !claim.only_groups())
 }
 
 /// What a relationship is that nobody claims any more.

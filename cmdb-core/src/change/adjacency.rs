@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::made::{self, Part};
 use crate::model::{ItemId, Relationship};
 use crate::store::record::{self, EndRecord, IncomingRecord, OutgoingRecord};
 use crate::store::{Batch, Range, Read, StoreError, Table, key};
@@ -22,6 +23,7 @@ pub(crate) type EdgeKey = Vec<u8>;
 /// What one direction keeps of an edge.
 pub(crate) trait Packed: Sized {
     const TABLE: Table;
+    const PART: Part;
 
     fn edge(&self) -> EdgeKey;
     fn pack(entries: Vec<Self>, schema: u32) -> Vec<u8>;
@@ -30,6 +32,7 @@ pub(crate) trait Packed: Sized {
 
 impl Packed for Relationship {
     const TABLE: Table = Table::Outgoing;
+    const PART: Part = Part::Outgoing;
 
     fn edge(&self) -> EdgeKey {
         key::edge(&self.kind, self.to)
@@ -48,6 +51,7 @@ impl Packed for Relationship {
 
 impl Packed for EndRecord {
     const TABLE: Table = Table::Incoming;
+    const PART: Part = Part::Incoming;
 
     fn edge(&self) -> EdgeKey {
         key::edge(&self.kind, ItemId(self.from))
@@ -119,9 +123,16 @@ pub(super) fn rewrite<P: Packed>(
     read: &dyn Read,
     batch: &mut Batch,
     schema: u32,
+    made: &mut made::Items,
     changes: BTreeMap<ItemId, Edits<P>>,
 ) -> Result<(), StoreError> {
-    let mut changes = changes.into_iter().peekable();
+    let (stored, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        changes.into_iter().partition(|(item, _)| made.may_have(*item, P::PART));
+    for (item, edits) in new {
+        made.note(item, P::PART);
+        write_chunks(batch, schema, item, key::item(item), merged(Vec::new(), edits));
+    }
+    let mut changes = stored.into_iter().peekable();
     while changes.peek().is_some() {
         rewrite_some(read, batch, schema, changes.by_ref().take(TOGETHER).collect())?;
     }

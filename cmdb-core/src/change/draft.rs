@@ -9,7 +9,10 @@ use rustc_hash::FxHashMap;
 use super::adjacency;
 use super::hash::{Besides, ChangesHash, FORM, Replaced};
 use super::index::{index_rows, indexed_values, item_identifiers};
+use super::late::Late;
+use super::made::{self, Part};
 use super::rows::Rows;
+use super::units::Units;
 use super::{Actor, Change, CommitHeader};
 use crate::identify::{Identifier, Index};
 use crate::model::item::{ItemClaimState, REDIRECTS_MAX};
@@ -19,7 +22,7 @@ use crate::model::unit::UnitKind;
 use crate::model::{Item, ItemId, Relationship, Revision, SourceId, SourceKind, Timestamp};
 use crate::reconcile;
 use crate::store::key::Place;
-use crate::store::record::{self, EdgeRecord, EndRecord, HeadRecord, SourceRecord, UnitRecord};
+use crate::store::record::{self, EdgeRecord, HeadRecord, SourceRecord, UnitRecord};
 use crate::store::{Batch, Row, StoreError, Table, Transaction, key};
 
 /// The most changes that are handed on to whoever follows; beyond, followers read the log.
@@ -103,6 +106,10 @@ pub struct Draft<'s> {
     pub(super) items: RefCell<FxHashMap<ItemId, Slot>>,
     pub(super) edges: RefCell<BTreeMap<EdgeName, EdgeSlot>>,
     pub(super) rows: Rows,
+    pub(super) units: Units,
+    pub(super) late: Late,
+    /// Items that were not there when it began.
+    pub(super) made: made::Items,
     pub(super) hasher: ChangesHash,
     /// What it puts in place of rows of the log.
     pub(super) replaced: BTreeMap<Place, Replaced>,
@@ -127,11 +134,14 @@ impl<'s> Draft<'s> {
     #[must_use]
     pub fn begin(transaction: Box<dyn Transaction + 's>, start: Start) -> Draft<'s> {
         Draft {
+            made: made::Items::from(start.next_item),
             transaction,
             start,
             items: RefCell::default(),
             edges: RefCell::default(),
             rows: Rows::default(),
+            units: Units::default(),
+            late: Late::default(),
             hasher: ChangesHash::new(FORM),
             replaced: BTreeMap::new(),
             anchor: Vec::new(),
@@ -216,9 +226,11 @@ impl<'s> Draft<'s> {
     }
 
     fn load(&self, id: ItemId) -> Result<Slot, StoreError> {
-        let Some(head) = self.transaction.get(Table::Items, &key::item(id))? else {
-            return Ok(Slot { stored: None, current: None, head: HeadRecord::default() });
-        };
+        let none = Slot { stored: None, current: None, head: HeadRecord::default() };
+        if !self.made.may_have(id, Part::Head) {
+            return Ok(none);
+        }
+        let Some(head) = self.transaction.get(Table::Items, &key::item(id))? else { return Ok(none) };
         let head: HeadRecord = record::decode(Table::Items, &head)?;
         let stored = Arc::new(super::write::read_version(&*self.transaction, &head)?);
         Ok(Slot { stored: Some(Arc::clone(&stored)), current: Some(stored), head })
@@ -234,6 +246,12 @@ impl<'s> Draft<'s> {
     /// Makes room for an item that brings its number along.
     pub fn reserve_item(&mut self, id: ItemId) {
         self.start.next_item = self.start.next_item.max(id.0 + 1);
+    }
+
+    /// Whether there was ever a match.
+    #[must_use]
+    pub fn has_matches(&self) -> bool {
+        self.start.next_match > 1
     }
 
     /// The number for a new match.
@@ -344,17 +362,26 @@ impl<'s> Draft<'s> {
         if let Some(slot) = self.edges.borrow().get(&name) {
             return Ok(slot.current.clone());
         }
-        let stored: Option<Relationship> = adjacency::find(&*self.transaction, from, &key::edge(kind, to))?;
-        let slot = EdgeSlot { stored: stored.clone(), current: stored.clone() };
+        let slot = self.load_edge(&name)?;
+        let current = slot.current.clone();
         self.edges.borrow_mut().insert(name, slot);
-        Ok(stored)
+        Ok(current)
     }
 
-    /// Makes this the version of the relationship.
+    fn load_edge(&self, (from, kind, to): &EdgeName) -> Result<EdgeSlot, StoreError> {
+        let stored: Option<Relationship> = if self.made.may_have(*from, Part::Outgoing) {
+            adjacency::find(&*self.transaction, *from, &key::edge(kind, *to))?
+        } else {
+            None
+        };
+        Ok(EdgeSlot { current: stored.clone(), stored })
+    }
+
+    /// Makes this the version of the relationship; whether that is another one.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn put_relationship(&mut self, relationship: Relationship) -> Result<(), StoreError> {
+    pub fn put_relationship(&mut self, relationship: Relationship) -> Result<bool, StoreError> {
         let (from, to) = (relationship.from, relationship.to);
         let kind = relationship.kind.clone();
         self.set_relationship((from, kind, to), Some(relationship))
@@ -365,19 +392,24 @@ impl<'s> Draft<'s> {
     /// # Errors
     /// When the store cannot be read.
     pub fn remove_relationship(&mut self, from: ItemId, kind: &str, to: ItemId) -> Result<(), StoreError> {
-        self.set_relationship((from, kind.to_owned(), to), None)
+        self.set_relationship((from, kind.to_owned(), to), None).map(drop)
     }
 
-    fn set_relationship(&mut self, name: EdgeName, after: Option<Relationship>) -> Result<(), StoreError> {
-        let before = self.relationship(name.0, &name.1, name.2)?;
-        if before == after {
-            return Ok(());
+    fn set_relationship(&mut self, name: EdgeName, after: Option<Relationship>) -> Result<bool, StoreError> {
+        if !self.edges.get_mut().contains_key(&name) {
+            let slot = self.load_edge(&name)?;
+            self.edges.get_mut().insert(name.clone(), slot);
+        }
+        let slot = self.edges.get_mut().get_mut(&name).expect("loaded above");
+        if slot.current == after {
+            return Ok(false);
         }
         let timer = |relationship: &Option<Relationship>| {
             let due = reconcile::relationship_due(relationship.as_ref()?)?;
             Some(key::relationship_timer(due, name.0, &name.1, name.2))
         };
-        let (old, new) = (timer(&before), timer(&after));
+        let (old, new) = (timer(&slot.current), timer(&after));
+        slot.current = after;
         if old != new {
             if let Some(old) = old {
                 self.rows.delete(Table::Timers, old);
@@ -386,8 +418,7 @@ impl<'s> Draft<'s> {
                 self.rows.put(Table::Timers, new, Vec::new());
             }
         }
-        self.edges.borrow_mut().get_mut(&name).expect("loaded above").current = after;
-        Ok(())
+        Ok(true)
     }
 
     /// The relationships written from an item, as they shall be.
@@ -395,7 +426,7 @@ impl<'s> Draft<'s> {
     /// # Errors
     /// When the store cannot be read.
     pub fn outgoing(&self, item: ItemId) -> Result<Vec<Relationship>, StoreError> {
-        let (stored, _) = adjacency::all::<Relationship>(&*self.transaction, item, usize::MAX)?;
+        let stored: Vec<Relationship> = self.stored_edges(item, Part::Outgoing)?;
         let mut found: BTreeMap<(String, ItemId), Relationship> = stored
             .into_iter()
             .map(|relationship| ((relationship.kind.clone(), relationship.to), relationship))
@@ -411,14 +442,23 @@ impl<'s> Draft<'s> {
         Ok(found.into_values().collect())
     }
 
+    pub(super) fn stored_edges<P: adjacency::Packed>(
+        &self,
+        item: ItemId,
+        part: Part,
+    ) -> Result<Vec<P>, StoreError> {
+        if !self.made.may_have(item, part) {
+            return Ok(Vec::new());
+        }
+        Ok(adjacency::all::<P>(&*self.transaction, item, usize::MAX)?.0)
+    }
+
     /// The ends of the relationships written to an item, as they shall be: type and source end.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn incoming(&self, item: ItemId) -> Result<BTreeSet<(String, ItemId)>, StoreError> {
-        let (stored, _) = adjacency::all::<EndRecord>(&*self.transaction, item, usize::MAX)?;
-        let mut found: BTreeSet<(String, ItemId)> =
-            stored.into_iter().map(|end| (end.kind, ItemId(end.from))).collect();
+        let mut found = self.written_incoming(item)?;
         for ((from, kind, to), slot) in self.edges.borrow().iter().filter(|(name, _)| name.2 == item) {
             debug_assert_eq!(*to, item);
             if slot.current.is_some() {
@@ -428,39 +468,6 @@ impl<'s> Draft<'s> {
             }
         }
         Ok(found)
-    }
-
-    /// What became of a unit of a source.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn unit(
-        &self,
-        source: SourceId,
-        kind: UnitKind,
-        unit: &str,
-    ) -> Result<Option<UnitRecord>, StoreError> {
-        let (table, row) = unit_row(source, kind, unit);
-        let found = self.row(table, &row)?;
-        found.map(|bytes| record::decode(table, &bytes)).transpose()
-    }
-
-    /// Reads ahead what became of units that will be asked for.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn fetch_units<'u>(
-        &mut self,
-        source: SourceId,
-        units: impl Iterator<Item = (UnitKind, &'u str)>,
-    ) -> Result<(), StoreError> {
-        let (mut items, mut edges) = (Vec::new(), Vec::new());
-        for (kind, unit) in units {
-            let (table, row) = unit_row(source, kind, unit);
-            if table == Table::Units { &mut items } else { &mut edges }.push(row);
-        }
-        self.rows.fetch(&*self.transaction, Table::Units, items)?;
-        self.rows.fetch(&*self.transaction, Table::EdgeUnits, edges)
     }
 
     /// Keeps what became of a unit.
@@ -474,13 +481,11 @@ impl<'s> Draft<'s> {
         unit: &str,
         what: &UnitRecord,
     ) -> Result<(), StoreError> {
-        let before = self.unit(source, kind, unit)?;
-        if before.as_ref() == Some(what) {
+        let before = self.kept_unit(source, kind, unit)?;
+        if before.as_deref() == Some(what) {
             return Ok(());
         }
-        let (table, row) = unit_row(source, kind, unit);
-        let value = record::encode(self.start.schema_number, what);
-        self.rows.put(table, row, value);
+        self.units.put(source, kind, unit, Some(what.clone()));
         if kind != UnitKind::Item {
             return Ok(());
         }
@@ -509,6 +514,9 @@ impl<'s> Draft<'s> {
     /// When the store cannot be read.
     pub fn unsettle(&mut self, source: SourceId) -> Result<(), StoreError> {
         let all = source.0.to_be_bytes();
+        let mut batch = Batch::default();
+        self.units.drain_into(self.start.schema_number, &mut batch);
+        self.rows.take(batch);
         let items = self.rows(Table::ScopeUnits, &all, UNITS_MAX)?.into_iter();
         let items = items.filter(|(_, digest)| !digest.is_empty()).filter_map(|(row, _)| {
             let (_, _, kind, unit) = key::split_scope_unit(&row)?;
@@ -538,9 +546,8 @@ impl<'s> Draft<'s> {
     /// # Errors
     /// When the store cannot be read.
     pub fn remove_unit(&mut self, source: SourceId, kind: UnitKind, unit: &str) -> Result<(), StoreError> {
-        if let Some(before) = self.unit(source, kind, unit)? {
-            let (table, row) = unit_row(source, kind, unit);
-            self.rows.delete(table, row);
+        if let Some(before) = self.kept_unit(source, kind, unit)? {
+            self.units.put(source, kind, unit, None);
             if kind == UnitKind::Item {
                 self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
             }
@@ -684,7 +691,10 @@ impl<'s> Draft<'s> {
         let sources = Arc::make_mut(&mut self.start.sources);
         match sources.iter_mut().find(|source| source.id == id) {
             Some(source) => *source = new,
-            None => sources.push(new),
+            None => {
+                sources.push(new);
+                self.units.made.made_source(id);
+            }
         }
         Ok(id)
     }
@@ -814,16 +824,6 @@ impl Index for Draft<'_> {
 
     fn distinct_from(&self, item: ItemId) -> Result<Vec<ItemId>, StoreError> {
         Ok(self.item(item)?.map(|item| item.distinct_from.clone()).unwrap_or_default())
-    }
-}
-
-/// Where a unit is kept.
-fn unit_row(source: SourceId, kind: UnitKind, unit: &str) -> (Table, Vec<u8>) {
-    match kind {
-        UnitKind::Item => (Table::Units, key::unit(source, kind, unit)),
-        UnitKind::Relationship | UnitKind::Redundancy => {
-            (Table::EdgeUnits, key::edge_unit(source, kind, unit))
-        }
     }
 }
 

@@ -3,20 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use rustc_hash::FxHashMap;
-
 use crate::store::{Batch, Range, Read, Row, SCAN_ROWS_MAX, StoreError, Table};
-
-/// The most rows that are kept from reading ahead; with more, reading ahead begins anew.
-const FETCHED_MAX: usize = 50_000;
 
 /// Writes that later reads must see.
 #[derive(Default)]
 pub(super) struct Rows {
     /// By table. `None`: the row is gone.
     written: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()],
-    /// Rows as they are in the transaction, read ahead by table; forgotten whenever the transaction is written.
-    fetched: [FxHashMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()],
 }
 
 impl Rows {
@@ -28,23 +21,11 @@ impl Rows {
         self.written[table as usize].insert(key, None);
     }
 
-    /// Reads rows ahead in one go: opening a table costs as much as some rows do.
-    pub(super) fn fetch(
-        &mut self,
-        read: &dyn Read,
-        table: Table,
-        mut keys: Vec<Vec<u8>>,
-    ) -> Result<(), StoreError> {
-        let fetched = &mut self.fetched[table as usize];
-        if fetched.len() > FETCHED_MAX {
-            fetched.clear();
+    /// Takes writes over that somebody else has gathered.
+    pub(super) fn take(&mut self, batch: Batch) {
+        for (table, key, value) in batch.writes {
+            self.written[table as usize].insert(key, value);
         }
-        keys.retain(|key| !fetched.contains_key(key));
-        keys.sort_unstable();
-        keys.dedup();
-        let rows = read.get_many(table, &keys)?;
-        fetched.extend(keys.into_iter().zip(rows));
-        Ok(())
     }
 
     pub(super) fn get(
@@ -53,8 +34,7 @@ impl Rows {
         table: Table,
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let kept = self.written[table as usize].get(key).or_else(|| self.fetched[table as usize].get(key));
-        match kept {
+        match self.written[table as usize].get(key) {
             Some(kept) => Ok(kept.clone()),
             None => read.get(table, key),
         }
@@ -96,7 +76,6 @@ impl Rows {
 
     pub(super) fn drain_into(&mut self, batch: &mut Batch) {
         for table in Table::ALL {
-            self.fetched[table as usize].clear();
             for (key, value) in std::mem::take(&mut self.written[table as usize]) {
                 batch.writes.push((table, key, value));
             }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::adjacency::{self, Edits};
 use super::draft::{Draft, EdgeName, EdgeSlot, Slot, Start};
 use super::hash::{self, Besides, FORM};
+use super::made::Part;
 use super::{Actor, Change, CommitHeader};
 use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
 use crate::store::key::Place;
-use crate::store::record::{self, ChangeRecord, CommitRecord, EndRecord, HeadRecord, PlaceRecord};
+use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord, PlaceRecord};
 use crate::store::{Batch, Read, StoreError, Table, key};
 
 impl Draft<'_> {
@@ -18,6 +19,11 @@ impl Draft<'_> {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.write_changes()?;
+        self.write_late()
+    }
+
+    pub(super) fn write_changes(&mut self) -> Result<(), StoreError> {
         let mut batch = Batch::default();
         let items = std::mem::take(&mut *self.items.borrow_mut());
         let mut heads: BTreeMap<ItemId, HeadRecord> = BTreeMap::new();
@@ -27,11 +33,12 @@ impl Draft<'_> {
         for (id, head) in heads {
             batch.put(Table::Items, key::item(id), record::encode(self.start.schema_number, &head));
         }
+        self.units.drain_into(self.start.schema_number, &mut batch);
         self.rows.drain_into(&mut batch);
         if !batch.writes.is_empty() {
             self.transaction.write(&batch)?;
         }
-        debug_assert!(self.rows.is_empty());
+        debug_assert!(self.rows.is_empty() && self.units.is_empty());
         Ok(())
     }
 
@@ -58,6 +65,7 @@ impl Draft<'_> {
             self.log(place, change, batch);
             let at = Some(place_record(place));
             heads.insert(id, HeadRecord { version: at, last: at });
+            self.made.note(id, Part::Head);
             let unshared = |item: Arc<Item>| Box::new(Arc::unwrap_or_clone(item));
             self.keep(Change::Item { before: slot.stored.map(unshared), after: unshared(current) });
         }
@@ -70,7 +78,6 @@ impl Draft<'_> {
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
         let mut outgoing: BTreeMap<ItemId, Edits<Relationship>> = BTreeMap::new();
-        let mut incoming: BTreeMap<ItemId, Edits<EndRecord>> = BTreeMap::new();
         for ((from, kind, to), slot) in edges {
             if slot.stored == slot.current {
                 continue;
@@ -90,12 +97,11 @@ impl Draft<'_> {
             head.last = Some(place_record(place));
             heads.insert(from, head);
             if from != to {
-                batch.put(Table::Arrivals, key::arrival(to, place), Vec::new());
+                self.late.arrived(to, place);
             }
             let edge = key::edge(&kind, to);
             if slot.stored.is_some() != slot.current.is_some() {
-                let end = slot.current.as_ref().map(|_| EndRecord { kind: kind.clone(), from: from.0 });
-                incoming.entry(to).or_default().insert(key::edge(&kind, from), end);
+                self.late.end(to, &kind, from, slot.current.is_some());
             }
             outgoing.entry(from).or_default().insert(edge, slot.current.clone());
             self.keep(Change::Relationship {
@@ -104,8 +110,7 @@ impl Draft<'_> {
             });
         }
         let schema = self.start.schema_number;
-        adjacency::rewrite(&*self.transaction, batch, schema, outgoing)?;
-        adjacency::rewrite(&*self.transaction, batch, schema, incoming)
+        adjacency::rewrite(&*self.transaction, batch, schema, &mut self.made, outgoing)
     }
 
     fn stored_head(&self, id: ItemId) -> Result<HeadRecord, StoreError> {

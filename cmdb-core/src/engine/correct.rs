@@ -300,7 +300,7 @@ fn revert_relationship(
         return draft.remove_relationship(from, &kind, to);
     }
     (relationship.effective, relationship.grouped_by) = (0, 0);
-    relationships::resolve_and_put(draft, relationship)
+    relationships::resolve_and_put(draft, relationship).map(drop)
 }
 
 /// The source's digest of the unit no longer speaks of what is there: it must state it again.

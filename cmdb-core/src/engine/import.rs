@@ -27,9 +27,9 @@ use tracked::{Line, Tracked};
 /// The scope of what a source's imports name.
 pub const SCOPE: &str = "import";
 /// Lines stated together.
-const BATCH: usize = 2_000;
-/// What a draft holds before it is written into the transaction.
-const PENDING_MAX: usize = 10_000;
+const BATCH: usize = 1_000;
+/// What a draft holds before it is written into the transaction: as much as the caches of a processor hold, too.
+const PENDING_MAX: usize = if cfg!(test) { 20 } else { 2_000 };
 /// Items whose host comes later in the files, kept to be tried again.
 const LATER_MAX: usize = 1_000_000;
 /// The share of a source's entries that a full import may withdraw unasked.
@@ -262,7 +262,7 @@ impl Run<'_> {
                     self.batch(draft, std::mem::take(&mut batch), Some(&mut later))?;
                 }
                 if draft.pending() > PENDING_MAX {
-                    draft.flush()?;
+                    draft.spill()?;
                 }
             }
         }
@@ -281,7 +281,7 @@ impl Run<'_> {
                 }
             }
         }
-        draft.flush()?;
+        draft.spill()?;
         progress(events, phase, self.lines, self.lines);
         Ok(())
     }
@@ -298,7 +298,7 @@ impl Run<'_> {
         ingest::fetch(draft, stating.source, &units)?;
         let mut known = Vec::with_capacity(units.len());
         for unit in &units {
-            known.push(draft.unit(stating.source, unit.claim.kind, &unit.claim.key)?.is_some());
+            known.push(draft.kept_unit(stating.source, unit.claim.kind, &unit.claim.key)?.is_some());
         }
         let decisions = ingest::state(draft, &stating, &units)?;
         for (((line, unit), known), decision) in lines.into_iter().zip(units).zip(known).zip(decisions) {
@@ -309,7 +309,7 @@ impl Run<'_> {
             }
         }
         if draft.pending() > PENDING_MAX {
-            draft.flush()?;
+            draft.spill()?;
         }
         Ok(())
     }
@@ -330,9 +330,9 @@ impl Run<'_> {
         }
         let kind = unit.claim.kind;
         if kind == UnitKind::Relationship {
-            let kept = draft.unit(source, kind, &unit.claim.key)?;
+            let kept = draft.kept_unit(source, kind, &unit.claim.key)?;
             let room = tracked::LISTED_MAX.saturating_sub(self.matches.len());
-            self.matches.extend(kept.into_iter().flat_map(|kept| kept.matches).take(room));
+            self.matches.extend(kept.iter().flat_map(|kept| &kept.matches).take(room));
         }
         let counter = match (kind, &decision.outcome, known) {
             (_, Outcome::Refused(_) | Outcome::Waits, _) | (UnitKind::Redundancy, _, _) => None,
@@ -402,7 +402,7 @@ impl Run<'_> {
                 progress(events, "withdrawing", done, wanted);
             }
             if draft.pending() > PENDING_MAX {
-                draft.flush()?;
+                draft.spill()?;
             }
         }
         Ok(())

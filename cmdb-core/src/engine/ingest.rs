@@ -18,8 +18,10 @@ pub(super) mod relationships;
 pub(super) mod waiting;
 pub(super) mod withdraw;
 
+use std::fmt::Write as _;
+
 use crate::change::Draft;
-use crate::claim::{Claim, Reference, UnitKind};
+use crate::claim::{Claim, Reference};
 use crate::engine::request::{Decision, Outcome};
 use crate::model::{Problem, SourceId, SourceKind, Timestamp};
 use crate::store::StoreError;
@@ -52,10 +54,15 @@ pub(super) struct Unit {
     pub(super) otherwise_at: Option<Timestamp>,
 }
 
+/// What a usual claim takes when it is spelt out, in bytes.
+const SPELT_BYTES: usize = 1_024;
+
 impl Unit {
     /// A unit whose claim came without a digest.
     pub(super) fn of(claim: Claim, scope: &str) -> Unit {
-        let digest = blake3::hash(format!("{claim:?}").as_bytes()).as_bytes()[..16].to_vec();
+        let mut text = String::with_capacity(SPELT_BYTES);
+        write!(text, "{claim:?}").expect("a string takes everything");
+        let digest = blake3::hash(text.as_bytes()).as_bytes()[..16].to_vec();
         Unit { claim, digest, scope: scope.to_owned(), otherwise_at: None }
     }
 }
@@ -72,10 +79,10 @@ pub(super) fn fetch(draft: &mut Draft<'_>, source: SourceId, units: &[Unit]) -> 
         units.iter().flat_map(|unit| &unit.claim.relationships).flat_map(|said| [&said.from, &said.to]);
     let hosts = units.iter().filter_map(|unit| unit.claim.item.as_ref()?.within.as_ref());
     let referred = ends.chain(hosts).filter_map(|reference| match reference {
-        Reference::Key(key) => Some((UnitKind::Item, key.as_str())),
+        Reference::Key(key) => Some(key.as_str()),
         _ => None,
     });
-    draft.fetch_units(source, own.chain(referred))
+    draft.fetch_units(source, own, referred)
 }
 
 /// Keeps that a unit says what it says now, and since when.
@@ -92,7 +99,7 @@ fn is_late(draft: &Draft<'_>, stating: &Stating<'_>, unit: &Unit) -> Result<bool
     if unit.otherwise_at.is_some() || stating.observed_at >= draft.now() {
         return Ok(false);
     }
-    let kept = draft.unit(stating.source, unit.claim.kind, &unit.claim.key)?;
+    let kept = draft.kept_unit(stating.source, unit.claim.kind, &unit.claim.key)?;
     Ok(kept.and_then(|kept| kept.heard_us).is_some_and(|heard| stating.observed_at.0 < heard))
 }
 

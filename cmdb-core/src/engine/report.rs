@@ -213,7 +213,11 @@ fn known_units(
         _ => None,
     });
     let items: Vec<String> = items.collect();
-    draft.fetch_units(source, items.iter().map(|unit| (UnitKind::Item, unit.as_str())))?;
+    draft.fetch_units(
+        source,
+        items.iter().map(|unit| (UnitKind::Item, unit.as_str())),
+        std::iter::empty(),
+    )?;
     let mut known = BTreeMap::new();
     for unit in items {
         let kept = draft.unit(source, UnitKind::Item, &unit)?;

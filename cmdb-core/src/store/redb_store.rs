@@ -1,5 +1,6 @@
 //! The embedded store: one redb file.
 
+mod ordered;
 mod recent;
 
 use std::path::{Path, PathBuf};
@@ -406,14 +407,14 @@ impl Transaction for RedbTransaction<'_> {
                 .transaction
                 .open_table(definition(table))
                 .map_err(|error| io("opening a table", error))?;
-            for place in these {
-                let (_, key, value) = &batch.writes[*place];
-                match value {
-                    Some(value) => open.insert(key.as_slice(), value.as_slice()).map(drop),
-                    None => open.remove(key.as_slice()).map(drop),
-                }
-                .map_err(|error| io("writing", error))?;
-            }
+            let rows: Vec<_> = these
+                .iter()
+                .map(|place| {
+                    let (_, key, value) = &batch.writes[*place];
+                    (key.as_slice(), value.as_deref())
+                })
+                .collect();
+            ordered::write(&mut open, &rows)?;
         }
         Ok(())
     }

@@ -32,11 +32,11 @@ pub(super) fn state_groups(
     declared: &mut Vec<Declared>,
 ) -> Result<Vec<Problem>, StoreError> {
     let claim = &unit.claim;
-    let before = draft.unit(stating.source, claim.kind, &claim.key)?;
+    let before = draft.kept_unit(stating.source, claim.kind, &claim.key)?;
     if claim.redundancies.is_empty() && before.as_ref().is_none_or(|unit| unit.groups.is_empty()) {
         return Ok(Vec::new());
     }
-    let mut kept = before.unwrap_or_default();
+    let mut kept = before.map(std::sync::Arc::unwrap_or_clone).unwrap_or_default();
     let mut problems = Vec::new();
     let mut names = Vec::new();
     let mut changed = false;

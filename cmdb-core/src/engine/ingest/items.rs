@@ -128,7 +128,7 @@ fn state_item(
             }
         },
         None => {
-            let bound = draft.unit(stating.source, claim.kind, &claim.key)?.and_then(|unit| unit.item);
+            let bound = draft.kept_unit(stating.source, claim.kind, &claim.key)?.and_then(|unit| unit.item);
             bound.map(|id| draft.item(ItemId(id))).transpose()?.flatten()
         }
     };
@@ -567,7 +567,11 @@ fn named(stating: &Stating<'_>, claim: &Claim) -> Option<ItemId> {
     match stating.kind {
         SourceKind::Agent | SourceKind::Connector => None,
         SourceKind::Person | SourceKind::Import | SourceKind::Rule => {
-            claim.key.parse().ok().filter(|_| claim.kind == UnitKind::Item)
+            if claim.kind == UnitKind::Item {
+                claim.key.parse().ok()
+            } else {
+                None
+            }
         }
     }
 }

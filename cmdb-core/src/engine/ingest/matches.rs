@@ -138,7 +138,8 @@ pub(super) fn settle(draft: &mut Draft<'_>) -> Result<(), StoreError> {
     // What is placed may be what other claims wait for; each round places some that waited, so there is an end.
     loop {
         let mut woken = BTreeSet::new();
-        for (attribute, value) in draft.take_touched_values() {
+        let touched = draft.take_touched_values();
+        for (attribute, value) in touched.into_iter().filter(|_| draft.has_matches()) {
             for (row, _) in draft.rows(Table::Probes, &key::attribute_value(&attribute, &value), WOKEN_MAX)? {
                 woken.extend(key::item_at_end(&row).map(|id| id.0));
             }

@@ -2,7 +2,7 @@
 
 use super::Stating;
 use crate::change::Draft;
-use crate::claim::{Match, Reference, UnitKind};
+use crate::claim::{Match, Reference};
 use crate::model::{ItemId, Problem, Reason, SourceId};
 use crate::store::StoreError;
 
@@ -59,7 +59,7 @@ fn by_id(draft: &Draft<'_>, id: ItemId) -> Result<Option<ItemId>, StoreError> {
 }
 
 fn by_unit(draft: &Draft<'_>, source: SourceId, key: &str) -> Result<Option<ItemId>, StoreError> {
-    Ok(draft.unit(source, UnitKind::Item, key)?.and_then(|unit| unit.item).map(ItemId))
+    draft.item_of_unit(source, key)
 }
 
 fn unknown(text: &str) -> Problem {

@@ -1,6 +1,7 @@
 //! What a claim says of relationships.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::matches::Asked;
 use super::references::{self, Resolved};
@@ -26,11 +27,11 @@ pub(super) fn state_relationships(
     decision: &mut Decision,
 ) -> Result<Vec<Problem>, StoreError> {
     let claim = &unit.claim;
-    let before = draft.unit(stating.source, claim.kind, &claim.key)?;
-    if claim.relationships.is_empty() && before.as_ref().is_none_or(says_nothing) {
+    let before = draft.kept_unit(stating.source, claim.kind, &claim.key)?;
+    if claim.relationships.is_empty() && before.as_deref().is_none_or(says_nothing) {
         return Ok(Vec::new());
     }
-    let mut kept = before.unwrap_or_default();
+    let mut kept = before.map(Arc::unwrap_or_clone).unwrap_or_default();
     let mut problems = Vec::new();
     let mut edges: BTreeSet<EdgeRecord> = BTreeSet::new();
     let mut changed = false;
@@ -275,7 +276,7 @@ pub(super) fn put_claim(
     state: RelationshipClaimState,
 ) -> Result<bool, StoreError> {
     let before = draft.relationship(from, kind, to)?;
-    let mut relationship = before.clone().unwrap_or_else(|| Relationship {
+    let mut relationship = before.unwrap_or_else(|| Relationship {
         from,
         kind: kind.to_owned(),
         to,
@@ -303,18 +304,22 @@ pub(super) fn put_claim(
         }
         None => relationship.claims.push(state),
     }
-    resolve_and_put(draft, relationship)?;
-    Ok(draft.relationship(from, kind, to)? != before)
+    resolve_and_put(draft, relationship)
 }
 
-/// Makes the relationship current under its resolved claims.
+/// Makes the relationship current under its resolved claims; whether that is another one.
 pub(in crate::engine) fn resolve_and_put(
     draft: &mut Draft<'_>,
     mut relationship: Relationship,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let schema = draft.schema();
     let now = draft.now();
-    let gone = Gone::with(draft.item(relationship.from)?.map(|item| item.status));
+    // What becomes of it when nobody claims it depends on its item; otherwise that need not be read.
+    let gone = if reconcile::is_claimed(&relationship) {
+        Gone::Stopped
+    } else {
+        Gone::with(draft.item(relationship.from)?.map(|item| item.status))
+    };
     reconcile::resolve_relationship(&mut relationship, &schema, draft, gone, now);
     draft.put_relationship(relationship)
 }

@@ -97,5 +97,5 @@ pub(in crate::engine) fn withdraw_edge(
         claim.withdrawn_at = Some(now);
         claim.observed_at = last_named.unwrap_or(claim.observed_at);
     }
-    relationships::resolve_and_put(draft, relationship)
+    relationships::resolve_and_put(draft, relationship).map(drop)
 }

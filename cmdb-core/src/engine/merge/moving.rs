@@ -80,7 +80,7 @@ pub(super) fn put_claims(
     if !relationship.is_stated() {
         return Ok(());
     }
-    relationships::resolve_and_put(draft, relationship)
+    relationships::resolve_and_put(draft, relationship).map(drop)
 }
 
 /// Takes claims off a relationship; without any left it is gone.
@@ -93,7 +93,7 @@ pub(super) fn take_claims(
     if !edge.is_stated() {
         return draft.remove_relationship(edge.from, &edge.kind, edge.to);
     }
-    relationships::resolve_and_put(draft, edge)
+    relationships::resolve_and_put(draft, edge).map(drop)
 }
 
 /// Whether both are what one source says under one key.
