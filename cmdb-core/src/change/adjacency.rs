@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::made::{self, Part};
 use crate::model::{ItemId, Relationship};
-use crate::store::record::{self, EndRecord, IncomingRecord, OutgoingRecord};
+use crate::store::record::{self, EndRecord, IncomingRecord, OutgoingRecord, RelationshipRecord};
 use crate::store::{Batch, Range, Read, StoreError, Table, key};
 
 /// The most edges one chunk holds.
@@ -23,47 +23,69 @@ pub(crate) type EdgeKey = Vec<u8>;
 /// What one direction keeps of an edge.
 pub(crate) trait Packed: Sized {
     const TABLE: Table;
-    const PART: Part;
 
     fn edge(&self) -> EdgeKey;
-    fn pack(entries: Vec<Self>, schema: u32) -> Vec<u8>;
     fn unpack(bytes: &[u8]) -> Result<Vec<Self>, StoreError>;
+}
+
+/// What of an edge is written.
+pub(super) trait Pack: Packed {
+    const PART: Part;
+
+    fn pack(entries: Vec<Self>, schema: u32) -> Vec<u8>;
 }
 
 impl Packed for Relationship {
     const TABLE: Table = Table::Outgoing;
-    const PART: Part = Part::Outgoing;
 
     fn edge(&self) -> EdgeKey {
         key::edge(&self.kind, self.to)
     }
 
-    fn pack(entries: Vec<Self>, schema: u32) -> Vec<u8> {
-        let relationships = entries.iter().map(record::relationship_record).collect();
-        record::encode(schema, &OutgoingRecord { relationships })
+    fn unpack(bytes: &[u8]) -> Result<Vec<Self>, StoreError> {
+        RelationshipRecord::unpack(bytes)?.into_iter().map(record::relationship_from).collect()
+    }
+}
+
+impl Packed for RelationshipRecord {
+    const TABLE: Table = Table::Outgoing;
+
+    fn edge(&self) -> EdgeKey {
+        key::edge(&self.kind, ItemId(self.to))
     }
 
     fn unpack(bytes: &[u8]) -> Result<Vec<Self>, StoreError> {
         let chunk: OutgoingRecord = record::decode(Self::TABLE, bytes)?;
-        chunk.relationships.into_iter().map(record::relationship_from).collect()
+        Ok(chunk.relationships)
+    }
+}
+
+impl Pack for RelationshipRecord {
+    const PART: Part = Part::Outgoing;
+
+    fn pack(relationships: Vec<Self>, schema: u32) -> Vec<u8> {
+        record::encode(schema, &OutgoingRecord { relationships })
     }
 }
 
 impl Packed for EndRecord {
     const TABLE: Table = Table::Incoming;
-    const PART: Part = Part::Incoming;
 
     fn edge(&self) -> EdgeKey {
         key::edge(&self.kind, ItemId(self.from))
     }
 
-    fn pack(entries: Vec<Self>, schema: u32) -> Vec<u8> {
-        record::encode(schema, &IncomingRecord { ends: entries })
-    }
-
     fn unpack(bytes: &[u8]) -> Result<Vec<Self>, StoreError> {
         let chunk: IncomingRecord = record::decode(Self::TABLE, bytes)?;
         Ok(chunk.ends)
+    }
+}
+
+impl Pack for EndRecord {
+    const PART: Part = Part::Incoming;
+
+    fn pack(ends: Vec<Self>, schema: u32) -> Vec<u8> {
+        record::encode(schema, &IncomingRecord { ends })
     }
 }
 
@@ -119,7 +141,7 @@ pub(crate) fn all<P: Packed>(
 pub(super) type Edits<P> = BTreeMap<EdgeKey, Option<P>>;
 
 /// Writes the edges that changed.
-pub(super) fn rewrite<P: Packed>(
+pub(super) fn rewrite<P: Pack>(
     read: &dyn Read,
     batch: &mut Batch,
     schema: u32,
@@ -139,7 +161,7 @@ pub(super) fn rewrite<P: Packed>(
     Ok(())
 }
 
-fn rewrite_some<P: Packed>(
+fn rewrite_some<P: Pack>(
     read: &dyn Read,
     batch: &mut Batch,
     schema: u32,
@@ -191,7 +213,7 @@ fn merged<P: Packed>(entries: Vec<P>, edits: Edits<P>) -> BTreeMap<EdgeKey, P> {
     merged
 }
 
-fn write_chunks<P: Packed>(
+fn write_chunks<P: Pack>(
     batch: &mut Batch,
     schema: u32,
     item: ItemId,

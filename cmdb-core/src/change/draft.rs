@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::adjacency;
 use super::hash::{Besides, ChangesHash, FORM, Replaced};
-use super::index::{index_rows, indexed_values, item_identifiers};
+use super::index::{index_rows, index_rows_with, indexed_values, item_identifiers};
 use super::late::Late;
 use super::made::{self, Part};
 use super::rows::Rows;
@@ -307,16 +307,18 @@ impl<'s> Draft<'s> {
     }
 
     fn index(&mut self, before: Option<&Item>, after: &Item, schema: &Schema) {
-        let old_rows = before.map(|item| index_rows(item, schema)).unwrap_or_default();
-        let new_rows = index_rows(after, schema);
+        let old_values = before.map(|item| indexed_values(item, schema)).unwrap_or_default();
+        let new_values = indexed_values(after, schema);
+        let old_rows = before.map(|item| index_rows_with(item, &old_values, schema)).unwrap_or_default();
+        let new_rows = index_rows_with(after, &new_values, schema);
         for (table, row) in old_rows.difference(&new_rows) {
             self.rows.delete(*table, row.clone());
         }
-        for (table, row) in new_rows.difference(&old_rows) {
-            self.rows.put(*table, row.clone(), Vec::new());
+        for new in new_rows {
+            if !old_rows.contains(&new) {
+                self.rows.put(new.0, new.1, Vec::new());
+            }
         }
-        let old_values = before.map(|item| indexed_values(item, schema)).unwrap_or_default();
-        let new_values = indexed_values(after, schema);
         let same_kind =
             before.is_some_and(|before| before.class == after.class && before.status == after.status);
         if same_kind {

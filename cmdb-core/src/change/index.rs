@@ -60,10 +60,19 @@ pub(crate) fn indexed_values(item: &Item, schema: &Schema) -> BTreeSet<(String, 
 
 /// The rows that indexes hold of an item.
 pub(crate) fn index_rows(item: &Item, schema: &Schema) -> BTreeSet<(Table, Vec<u8>)> {
+    index_rows_with(item, &indexed_values(item, schema), schema)
+}
+
+/// The same, of one whose [`indexed_values`] are known.
+pub(super) fn index_rows_with(
+    item: &Item,
+    values: &BTreeSet<(String, String)>,
+    schema: &Schema,
+) -> BTreeSet<(Table, Vec<u8>)> {
     let mut rows = BTreeSet::new();
     rows.insert((Table::Classes, key::class_item(&item.class, item.id)));
-    for (attribute, value) in indexed_values(item, schema) {
-        rows.insert((Table::Attributes, key::attribute(&attribute, &value, item.id)));
+    for (attribute, value) in values {
+        rows.insert((Table::Attributes, key::attribute(attribute, value, item.id)));
     }
     let mut marks: Vec<Vec<u8>> =
         item.claims.iter().filter_map(|claim| claim.within).map(key::hosted_by).collect();

@@ -92,7 +92,11 @@ impl Units {
 
     pub(super) fn put(&mut self, source: SourceId, kind: UnitKind, unit: &str, kept: Option<UnitRecord>) {
         let known = Known { kept: kept.map(Arc::new), put: true };
-        self.known.get_mut().entry((source, kind)).or_default().insert(unit.into(), known);
+        let units = self.known.get_mut().entry((source, kind)).or_default();
+        match units.get_mut(unit) {
+            Some(before) => *before = known,
+            None => drop(units.insert(unit.into(), known)),
+        }
     }
 
     /// Reads units ahead in one go: opening a table costs as much as some rows do. Of those that are only `referred` to,

@@ -8,9 +8,9 @@ use super::draft::{Draft, EdgeName, EdgeSlot, Slot, Start};
 use super::hash::{self, Besides, FORM};
 use super::made::Part;
 use super::{Actor, Change, CommitHeader};
-use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
+use crate::model::{Item, ItemId, Revision, Timestamp};
 use crate::store::key::Place;
-use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord, PlaceRecord};
+use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord, PlaceRecord, RelationshipRecord};
 use crate::store::{Batch, Read, StoreError, Table, key};
 
 impl Draft<'_> {
@@ -77,7 +77,7 @@ impl Draft<'_> {
         heads: &mut BTreeMap<ItemId, HeadRecord>,
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
-        let mut outgoing: BTreeMap<ItemId, Edits<Relationship>> = BTreeMap::new();
+        let mut outgoing: BTreeMap<ItemId, Edits<RelationshipRecord>> = BTreeMap::new();
         for ((from, kind, to), slot) in edges {
             if slot.stored == slot.current {
                 continue;
@@ -93,7 +93,7 @@ impl Draft<'_> {
                 relationship_after: slot.current.as_ref().map(record::relationship_record),
                 ..ChangeRecord::default()
             };
-            self.log(place, change, batch);
+            let record = self.log(place, change, batch).relationship_after;
             head.last = Some(place_record(place));
             heads.insert(from, head);
             if from != to {
@@ -103,7 +103,7 @@ impl Draft<'_> {
             if slot.stored.is_some() != slot.current.is_some() {
                 self.late.end(to, &kind, from, slot.current.is_some());
             }
-            outgoing.entry(from).or_default().insert(edge, slot.current.clone());
+            outgoing.entry(from).or_default().insert(edge, record);
             self.keep(Change::Relationship {
                 before: slot.stored.map(Box::new),
                 after: slot.current.map(Box::new),
@@ -122,11 +122,13 @@ impl Draft<'_> {
         record::decode(Table::Items, &found)
     }
 
-    fn log(&mut self, place: Place, change: ChangeRecord, batch: &mut Batch) {
-        let salt = hash::salt(&self.start.secret, place, b"new");
-        let row = record::encode(self.start.schema_number, &ChangeRecord { salt, ..change });
+    /// Writes a change into the log, and hands it back.
+    fn log(&mut self, place: Place, mut change: ChangeRecord, batch: &mut Batch) -> ChangeRecord {
+        change.salt = hash::salt(&self.start.secret, place, b"new");
+        let row = record::encode(self.start.schema_number, &change);
         self.hasher.row(&row);
         batch.put(Table::Changes, place.key(), row);
+        change
     }
 }
 

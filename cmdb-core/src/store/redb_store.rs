@@ -248,7 +248,7 @@ impl Store for RedbStore {
             return Err(StoreError::Moved { expected: expected_head, epoch, found, found_epoch });
         }
         let recent = recent::count(&transaction)?;
-        Ok(Box::new(RedbTransaction { store: self, transaction, recent }))
+        Ok(Box::new(RedbTransaction { store: self, transaction, recent, kept_rows: [0; Table::ALL.len()] }))
     }
 
     fn claim_writer(&self) -> Result<u64, StoreError> {
@@ -339,6 +339,8 @@ struct RedbTransaction<'s> {
     transaction: WriteTransaction,
     /// How many rows are kept before they go into their tables.
     recent: u64,
+    /// How many rows of each table that is kept so were written by now.
+    kept_rows: [usize; Table::ALL.len()],
 }
 
 impl RedbTransaction<'_> {
@@ -379,41 +381,32 @@ impl Transaction for RedbTransaction<'_> {
         // Beyond a failure everything stays in memory: it must not be a whole import.
         self.store.writable()?;
         // By table and key: a table is opened once, and neighbours in it are written together.
-        let mut order: Vec<usize> = (0..batch.writes.len()).collect();
-        order.sort_unstable_by_key(|place| {
-            let (table, key, _) = &batch.writes[*place];
-            (*table, key.as_slice())
-        });
-        let mut rest = order.as_slice();
-        while let Some(first) = rest.first() {
-            let table = batch.writes[*first].0;
-            let length = rest.iter().take_while(|place| batch.writes[**place].0 == table).count();
-            let (these, further) = rest.split_at(length);
-            rest = further;
-            if recent::keeps(table) && length < recent::IN_BULK {
-                let rows = these.iter().map(|place| {
-                    let (_, key, value) = &batch.writes[*place];
-                    (key.as_slice(), value.as_deref())
-                });
-                self.recent = recent::put(&self.transaction, table, rows)?;
-                self.recent = recent::settle(&self.transaction, self.recent)?;
+        let mut by_table: [Vec<ordered::Write<'_>>; Table::ALL.len()] = Default::default();
+        for (table, key, value) in &batch.writes {
+            by_table[*table as usize].push((key, value.as_deref()));
+        }
+        for (table, mut rows) in Table::ALL.into_iter().zip(by_table) {
+            if rows.is_empty() {
                 continue;
             }
-            if self.recent > 0 && recent::keeps(table) {
-                let keys = these.iter().map(|place| batch.writes[*place].1.as_slice());
-                self.recent = recent::forget(&self.transaction, table, keys)?;
+            // Often they are in order already, which costs next to nothing to find out.
+            rows.sort_by_key(|(key, _)| *key);
+            if recent::keeps(table) {
+                self.kept_rows[table as usize] += rows.len();
+                if self.kept_rows[table as usize] < recent::IN_BULK {
+                    self.recent = recent::put(&self.transaction, table, rows.iter().copied())?;
+                    self.recent = recent::settle(&self.transaction, self.recent)?;
+                    continue;
+                }
+                if self.recent > 0 {
+                    let keys = rows.iter().map(|(key, _)| *key);
+                    self.recent = recent::forget(&self.transaction, table, keys)?;
+                }
             }
             let mut open = self
                 .transaction
                 .open_table(definition(table))
                 .map_err(|error| io("opening a table", error))?;
-            let rows: Vec<_> = these
-                .iter()
-                .map(|place| {
-                    let (_, key, value) = &batch.writes[*place];
-                    (key.as_slice(), value.as_deref())
-                })
-                .collect();
             ordered::write(&mut open, &rows)?;
         }
         Ok(())

@@ -17,7 +17,7 @@ const RUN_MIN: usize = if cfg!(test) { 2 } else { 16 };
 const ONE_BY_ONE_MAX: usize = if cfg!(test) { 4 } else { 4_096 };
 
 /// A key, and its value; `None`: the row goes.
-type Write<'r> = (&'r [u8], Option<&'r [u8]>);
+pub(super) type Write<'r> = (&'r [u8], Option<&'r [u8]>);
 
 /// Writes rows, each key once, in order.
 pub(super) fn write(table: &mut OpenTable<'_>, rows: &[Write<'_>]) -> Result<(), StoreError> {
