@@ -8,6 +8,7 @@
 //! explain     why one of them does: the providers or the group, one step back
 //! depends     everything that items need, and whether they need it alone
 //! critical    single points of failure, and small sets that together are one
+//! availability  how likely an item is to be up
 //! reach       how many items each one could take with it, redundancy set aside
 //! trace       the chains of dependency between two items
 //! naive       the same answers, slow and plain, to test the fast ones against
@@ -17,6 +18,7 @@
 //! be bounded says where it stopped.
 #![warn(missing_docs)]
 
+pub mod availability;
 pub mod critical;
 pub mod depends;
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub mod propagate;
 pub mod reach;
 pub mod trace;
 
+pub use availability::{Availability, availability};
 pub use critical::{Critical, Margin, Parts, critical, critical_within};
 pub use depends::{Dependencies, Dependency, Need, depends};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};

@@ -62,6 +62,26 @@ impl Module {
         Module { items, nodes, order, cyclic }
     }
 
+    /// Providers before those who need them, where no cycle forbids it.
+    pub(crate) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// Whether some of it needs itself.
+    pub(crate) fn cyclic(&self) -> bool {
+        self.cyclic
+    }
+
+    /// What an item needs and nothing spares.
+    pub(crate) fn alone(&self, number: u32) -> &[u32] {
+        &self.nodes[number as usize].alone
+    }
+
+    /// The groups of an item.
+    pub(crate) fn groups_of(&self, number: u32) -> &[Group] {
+        &self.nodes[number as usize].groups
+    }
+
     pub(crate) fn items(&self) -> &[Index] {
         &self.items
     }
@@ -124,6 +144,14 @@ impl Module {
 }
 
 impl Group {
+    /// What is lost with each member, and how much of it can be spared.
+    pub(crate) fn losses(&self, reading: Reading) -> (impl Iterator<Item = (u32, Units)>, Units) {
+        let needs_all = self.inferred && reading == Reading::UnconfirmedSpareNothing;
+        let members = self.members.iter();
+        let losses = members.map(move |(member, loss)| (*member, if needs_all { Units(1) } else { *loss }));
+        (losses, if needs_all { Units(0) } else { self.spare })
+    }
+
     /// In which lanes it does not hold.
     fn broken(&self, down: &[u64], reading: Reading) -> u64 {
         let words = self.members.iter().map(|(member, _)| down[*member as usize]);
