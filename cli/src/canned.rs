@@ -68,6 +68,7 @@ fn affected(name: &str, state: &str, distance: u32, via: Vec<Via>, reason: &str)
 /// storage-1 fails, and web-2 has another database that is not listed.
 pub fn impact() -> ImpactResponse {
     ImpactResponse {
+        over: over(),
         joint: false,
         why: None,
         revision: REVISION,
@@ -177,6 +178,7 @@ pub fn trace() -> TraceResponse {
         ],
     };
     TraceResponse {
+        over: over(),
         revision: REVISION,
         as_of_us: NOW_US,
         from: Some(graph_item("Shop")),
@@ -213,6 +215,61 @@ pub fn critical() -> CriticalResponse {
         points: vec![point("orders-db", "failed"), point("storage-1", "at_risk")],
         points_total: 2,
         points_at_risk: 1,
+        over: over(),
+        ..Default::default()
+    }
+}
+
+pub fn over() -> Option<Over> {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Some(Over {
+        types: names(&["depends_on", "runs_on"]),
+        weak_types: names(&["connects_to"]),
+        ..Over::default()
+    })
+}
+
+pub fn availability() -> AvailabilityResponse {
+    let estimate = |value: f64| Some(Estimate { value, low: value * 0.9, high: value * 1.1 });
+    AvailabilityResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        uptimes: vec![Uptime {
+            item: Some(graph_item("Shop")),
+            needed: 4,
+            unavailability: estimate(0.0005),
+            at_worst: estimate(0.001),
+            exact: false,
+            samples: 65_536,
+            gains: vec![Gain { item: Some(graph_item("orders-db")), unavailability: 0.0004, gain: 0.0003 }],
+            gains_total: 2,
+        }],
+        uptimes_total: 1,
+        classes: vec![ClassFigure { class: "server".into(), availability: 0.9995, items: 3 }],
+        own_figures: 1,
+        unusable: vec![UnusableFigure { item: Some(graph_item("web-1")), given: "99.95".into() }],
+        unusable_total: 1,
+        over: over(),
+        ..Default::default()
+    }
+}
+
+pub fn cold_start() -> ColdStartResponse {
+    ColdStartResponse {
+        revision: REVISION,
+        as_of_us: NOW_US,
+        items: 6,
+        stuck: 3,
+        deadlocks: vec![Deadlock {
+            items: vec![graph_item("web-1"), graph_item("orders-db")],
+            items_total: 2,
+            state: "failed".into(),
+            waiting: 1,
+            starters: vec![graph_item("orders-db")],
+            starters_total: 1,
+        }],
+        deadlocks_total: 1,
+        over: over(),
         ..Default::default()
     }
 }
@@ -228,6 +285,7 @@ pub fn neighbours() -> NeighboursResponse {
         confidence: 1.0,
     };
     NeighboursResponse {
+        left_out: 0,
         revision: REVISION,
         as_of_us: NOW_US,
         item: Some(graph_item("web-1")),
@@ -764,6 +822,7 @@ pub fn classes() -> ClassesResponse {
         title: title.into(),
         r#abstract: items == 0,
         items,
+        availability: 1.0,
         declared_in: "built-in".into(),
         ..Class::default()
     };

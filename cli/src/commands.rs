@@ -4,10 +4,12 @@
 //! `error`.
 
 mod as_of;
+mod availability;
 mod backup;
 mod baseline;
 mod blast_radius;
 mod classes;
+mod cold_start;
 mod completions;
 mod correction;
 mod critical;
@@ -24,6 +26,7 @@ mod impact;
 mod import;
 mod items;
 mod merge;
+mod narrow;
 mod neighbours;
 mod purge;
 mod relate;
@@ -98,6 +101,10 @@ commands! {
     Trace(trace),
     /// What services cannot do without: single points of failure, and how much each can lose
     Critical(critical),
+    /// How likely services are to be up, and which improvement buys most
+    Availability(availability),
+    /// What cannot start again on its own once everything is down
+    ColdStart(cold_start),
     /// What is directly related to an item
     #[command(alias = "neighbors")]
     Neighbours(neighbours),

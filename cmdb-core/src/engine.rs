@@ -53,7 +53,7 @@ pub use read::{
     Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Evidence, Explanation,
     GROUP_MEMBERS_MAX, GroupShown, GroupStanding, Groups, GroupsAsked, IdentifierEvidence, Listed,
     Neighbours, Reader, Resolved, SharedIdentifier, Stands, StatedIdentifier, Totals, Touched, Trial,
-    TrialChange, TrialOptions, TrialRefusal, TrialSplit,
+    TrialChange, TrialOptions, TrialRefusal, TrialSplit, Wanted,
 };
 pub use request::*;
 pub use retain::{BASELINE_NAME_BYTES_MAX, BASELINES_MAX, HISTORY_DAYS_MAX};

@@ -187,9 +187,21 @@ impl Needed {
                 }
             }
         }
-        let hard = closure(graph, &seeds, |_, role| role != Role::Weak);
+        let hard = needs_of(graph, &seeds);
         Needed { seeds, order, is_seed, hard }
     }
+}
+
+/// The items and everything that they need, weak relationships aside.
+#[must_use]
+pub fn needed_by(graph: &Graph, items: &[Index]) -> Vec<Index> {
+    let seen = needs_of(graph, items);
+    graph.indexes().filter(|item| seen.contains(*item)).collect()
+}
+
+/// The same as a set.
+pub(crate) fn needs_of(graph: &Graph, items: &[Index]) -> Visited {
+    closure(graph, items, |_, role| role != Role::Weak)
 }
 
 /// Everything reached from some items over dependencies that pass: the provider and the role are asked.

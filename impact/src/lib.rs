@@ -4,14 +4,15 @@
 //! else; a face turns places into items and data into words.
 //!
 //! ```text
-//! propagate   what fails, is degraded or at risk when items fail: one pass over what is reached
-//! explain     why one of them does: the providers or the group, one step back
-//! depends     everything that items need, and whether they need it alone
-//! critical    single points of failure, and small sets that together are one
+//! propagate     what fails, is degraded or at risk when items fail: one pass over what is reached
+//! explain       why one of them does: the providers or the group, one step back
+//! depends       everything that items need, and whether they need it alone
+//! critical      single points of failure, and small sets that together are one
 //! availability  how likely an item is to be up
-//! reach       how many items each one could take with it, redundancy set aside
-//! trace       the chains of dependency between two items
-//! naive       the same answers, slow and plain, to test the fast ones against
+//! cold_start    what cannot start again on its own once everything is down
+//! reach         how many items each one could take with it, redundancy set aside
+//! trace         the chains of dependency between two items
+//! naive         the same answers, slow and plain, to test the fast ones against
 //! ```
 //!
 //! Invariants: no answer depends on the order in which anything is visited; nothing recurses over the graph; what must
@@ -19,6 +20,7 @@
 #![warn(missing_docs)]
 
 pub mod availability;
+pub mod cold_start;
 pub mod critical;
 pub mod depends;
 #[cfg(test)]
@@ -31,8 +33,9 @@ pub mod reach;
 pub mod trace;
 
 pub use availability::{Availability, availability};
+pub use cold_start::{ColdStart, Deadlock, cold_start};
 pub use critical::{Critical, Margin, Parts, critical, critical_within};
-pub use depends::{Dependencies, Dependency, Need, depends};
+pub use depends::{Dependencies, Dependency, Need, depends, needed_by};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
 pub use propagate::{Affected, Counts, Impact, Options, State, impact, joint};
 pub use reach::{Condensed, Counter};

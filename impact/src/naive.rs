@@ -56,7 +56,9 @@ pub enum Reading {
     UnconfirmedSpareNothing,
 }
 
-fn fails(graph: &Graph, item: Index, down: &BTreeSet<Index>, reading: Reading) -> bool {
+/// Whether an item fails while these are down.
+#[must_use]
+pub fn fails(graph: &Graph, item: Index, down: &BTreeSet<Index>, reading: Reading) -> bool {
     let alone = graph
         .dependencies(item)
         .any(|edge| edge.carries == Carries::Hard && edge.gate.is_none() && down.contains(&edge.other));

@@ -118,6 +118,7 @@ fn one(out: &mut dyn Write, class: &Class, classes: &[Class]) -> io::Result<()> 
     if class.running {
         fact("not seen", "stopped: it keeps its relationships for a time".into());
     }
+    fact("up of itself", format!("{} of the time", class.availability));
     for (place, rule) in class.identification.iter().enumerate() {
         let within = if rule.within { ", within its host" } else { "" };
         let label = if place == 0 { "identified by" } else { "or else" };
@@ -201,6 +202,7 @@ fn class_json(class: &Class) -> Json {
         "description": class.description,
         "abstract": class.r#abstract,
         "running": class.running,
+        "availability": class.availability,
         "items": class.items,
         "attributes": attributes,
         "identification": identification,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::as_of::AsOf;
+use super::narrow::{self, Narrow};
 use super::scenario::InScenario;
 use super::walk::{self, Answer};
 use crate::error::CommandError;
@@ -40,6 +41,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]
+    narrow: Narrow,
+    #[command(flatten)]
     as_of: AsOf,
     #[command(flatten)]
     scenario: InScenario,
@@ -52,6 +55,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         limit: arguments.limit.unwrap_or(0),
         as_of: arguments.as_of.text(),
         scenario: arguments.scenario.name(),
+        narrow: arguments.narrow.request(),
     };
     let sets = if request.items.is_empty() { Sets::Counted } else { Sets::Listed };
     let (as_of, scenario) = (arguments.as_of, arguments.scenario);
@@ -135,6 +139,7 @@ fn text(out: &mut dyn Write, answer: &CriticalResponse, sets: Sets, now: Timesta
             )?;
         }
     }
+    narrow::write(out, answer.over.as_ref())?;
     walk::write_coverage(out, answer.coverage.as_ref(), now, Answer::Listed)
 }
 
@@ -204,6 +209,7 @@ fn object(out: &mut dyn Write, answer: &CriticalResponse) -> io::Result<()> {
     object.field("points_total", answer.points_total)?;
     object.field("truncated", answer.truncated)?;
     object.field("hidden", answer.hidden)?;
+    object.field("over", narrow::json(answer.over.as_ref()))?;
     object.field("coverage", json::coverage(answer.coverage.as_ref()))?;
     object.close()
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::as_of::AsOf;
+use super::narrow::{self, Narrow};
 use super::scenario::InScenario;
 use super::walk::{self, Answer, Step};
 use crate::error::CommandError;
@@ -34,6 +35,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]
+    narrow: Narrow,
+    #[command(flatten)]
     as_of: AsOf,
     #[command(flatten)]
     scenario: InScenario,
@@ -48,6 +51,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         count_only: arguments.count,
         as_of: arguments.as_of.text(),
         scenario: arguments.scenario.name(),
+        narrow: arguments.narrow.request(),
     };
     let (count_only, as_of, scenario) = (request.count_only, arguments.as_of, arguments.scenario);
     let answer = session.connect().await?.graph().dependencies(request).await?.into_inner();
@@ -74,6 +78,7 @@ fn print(
     }
     as_of.note(session, answer.revision, answer.as_of_us);
     walk::note_omissions(session, &omissions(answer));
+    narrow::note(session, answer.over.as_ref());
     Ok(())
 }
 
@@ -116,6 +121,7 @@ fn table(
     for omission in omissions(answer) {
         writeln!(out, "{WARN}not listed{WARN:#}: {omission}")?;
     }
+    narrow::write(out, answer.over.as_ref())?;
     walk::write_coverage(out, answer.coverage.as_ref(), now, kind(answer))
 }
 
@@ -159,6 +165,7 @@ fn object(out: &mut dyn Write, answer: &DependenciesResponse, count_only: bool) 
     object.field("counts", counted)?;
     object.field("truncated", answer.truncated)?;
     object.field("hidden", answer.hidden)?;
+    object.field("over", narrow::json(answer.over.as_ref()))?;
     object.field("coverage", json::coverage(answer.coverage.as_ref()))?;
     object.close()
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::as_of::AsOf;
+use super::narrow::{self, Narrow};
 use super::scenario::InScenario;
 use super::walk::{self, Answer, Step};
 use crate::error::CommandError;
@@ -49,6 +50,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]
+    narrow: Narrow,
+    #[command(flatten)]
     as_of: AsOf,
     #[command(flatten)]
     scenario: InScenario,
@@ -65,6 +68,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         why: arguments.why,
         joint: arguments.joint,
         scenario: arguments.scenario.name(),
+        narrow: arguments.narrow.request(),
     };
     let (count_only, as_of, scenario) = (request.count_only, arguments.as_of, arguments.scenario);
     let answer = session.connect().await?.graph().impact(request).await?.into_inner();
@@ -95,6 +99,7 @@ fn print(
     }
     as_of.note(session, answer.revision, answer.as_of_us);
     walk::note_omissions(session, &omissions(answer));
+    narrow::note(session, answer.over.as_ref());
     Ok(())
 }
 
@@ -142,6 +147,7 @@ fn table(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool, now: Ti
             "{FAINT}`cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed{FAINT:#}"
         )?;
     }
+    narrow::write(out, answer.over.as_ref())?;
     walk::write_coverage(out, answer.coverage.as_ref(), now, kind(answer))
 }
 
@@ -249,6 +255,7 @@ fn object(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io:
     object.field("counts", counted)?;
     object.field("truncated", answer.truncated)?;
     object.field("hidden", answer.hidden)?;
+    object.field("over", narrow::json(answer.over.as_ref()))?;
     object.field("coverage", json::coverage(answer.coverage.as_ref()))?;
     object.field("assumptions", answer.assumptions.clone())?;
     object.list("assumed_groups", answer.assumed_groups.iter().map(assumed_json))?;

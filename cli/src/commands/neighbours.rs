@@ -8,6 +8,7 @@ use cmdb_proto::v1::{Edge, GraphItem, NeighboursRequest, NeighboursResponse};
 use serde_json::{Value as Json, json};
 
 use super::as_of::AsOf;
+use super::narrow::MinConfidence;
 use super::walk;
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -30,6 +31,8 @@ pub struct Arguments {
     /// Only relationships of this type; may be given several times
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
+    #[command(flatten)]
+    confidence: MinConfidence,
     /// Only relationships that go out of the item, or come in to it
     #[arg(long, value_enum, default_value = "both")]
     direction: Direction,
@@ -62,6 +65,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         item: arguments.item,
         depth: arguments.depth,
         types: arguments.types,
+        min_confidence: arguments.confidence.number(),
         direction: arguments.direction.name().to_owned(),
         limit: arguments.limit.unwrap_or(0),
         as_of: arguments.as_of.text(),
@@ -87,6 +91,10 @@ fn omissions(answer: &NeighboursResponse) -> Vec<String> {
     let mut omissions = Vec::new();
     if answer.truncated {
         omissions.push("the list is cut: --limit N lists more".to_owned());
+    }
+    if answer.left_out > 0 {
+        let count = words::count(answer.left_out, "relationship is", "relationships are");
+        omissions.push(format!("{count} less sure than --min-confidence"));
     }
     if answer.hidden > 0 {
         omissions.push(format!("{} that you may not see", words::count(answer.hidden, "item", "items")));
@@ -156,6 +164,7 @@ fn object(out: &mut dyn Write, answer: &NeighboursResponse) -> io::Result<()> {
     object.list("relationships", answer.edges.iter().map(edge_json))?;
     object.field("truncated", answer.truncated)?;
     object.field("hidden", answer.hidden)?;
+    object.field("left_out", answer.left_out)?;
     object.close()
 }
 

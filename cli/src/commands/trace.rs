@@ -7,6 +7,7 @@ use cmdb_proto::v1::{Chain, GraphItem, Step, TraceRequest, TraceResponse};
 use serde_json::{Value as Json, json};
 
 use super::as_of::AsOf;
+use super::narrow::{self, Narrow};
 use super::scenario::InScenario;
 use super::walk;
 use crate::error::CommandError;
@@ -29,6 +30,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     max: u32,
     #[command(flatten)]
+    narrow: Narrow,
+    #[command(flatten)]
     as_of: AsOf,
     #[command(flatten)]
     scenario: InScenario,
@@ -41,6 +44,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         chains_max: arguments.max,
         as_of: arguments.as_of.text(),
         scenario: arguments.scenario.name(),
+        narrow: arguments.narrow.request(),
     };
     let answer = session.connect().await?.graph().trace(request).await?.into_inner();
     print(session, &answer, &arguments.as_of)?;
@@ -62,6 +66,7 @@ fn print(session: &mut Session, answer: &TraceResponse, as_of: &AsOf) -> Result<
     }
     as_of.note(session, answer.revision, answer.as_of_us);
     walk::note_omissions(session, &omissions(answer));
+    narrow::note(session, answer.over.as_ref());
     Ok(())
 }
 
@@ -108,7 +113,7 @@ fn table(out: &mut dyn Write, answer: &TraceResponse) -> io::Result<()> {
     for omission in omissions(answer) {
         writeln!(out, "{WARN}not listed{WARN:#}: {}", escape::line(&omission))?;
     }
-    Ok(())
+    narrow::write(out, answer.over.as_ref())
 }
 
 fn end(item: &Option<GraphItem>) -> GraphItem {
@@ -146,6 +151,7 @@ fn object(out: &mut dyn Write, answer: &TraceResponse) -> io::Result<()> {
     object.field("truncated", answer.truncated)?;
     object.field("truncated_reason", json::or_null(&answer.truncated_reason))?;
     object.field("hidden", answer.hidden)?;
+    object.field("over", narrow::json(answer.over.as_ref()))?;
     object.close()
 }
 

@@ -316,6 +316,21 @@ impl GraphService for Services {
         Ok(Response::new(canned::critical()))
     }
 
+    async fn availability(&self, request: Request<AvailabilityRequest>) -> Answer<AvailabilityResponse> {
+        let request = request.into_inner();
+        for item in request.items.iter().chain(&request.down) {
+            find(item)?;
+        }
+        Ok(Response::new(canned::availability()))
+    }
+
+    async fn cold_start(&self, request: Request<ColdStartRequest>) -> Answer<ColdStartResponse> {
+        for item in &request.into_inner().items {
+            find(item)?;
+        }
+        Ok(Response::new(canned::cold_start()))
+    }
+
     async fn neighbours(&self, request: Request<NeighboursRequest>) -> Answer<NeighboursResponse> {
         find(&request.into_inner().item)?;
         Ok(Response::new(canned::neighbours()))

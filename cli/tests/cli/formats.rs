@@ -28,6 +28,8 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["depends", "Shop"], &["table", "json", "jsonl", "tree", "dot"]),
     (&["trace", "Shop", "orders-db"], &["table", "json", "jsonl", "dot"]),
     (&["critical", "--service", "Shop", "--down", "web-1"], &["table", "json"]),
+    (&["availability", "Shop", "--down", "web-1", "--min-confidence", "0.5"], &["table", "json"]),
+    (&["cold-start", "Shop", "--type", "runs_on"], &["table", "json"]),
     (&["neighbours", "web-1", "--depth", "2"], &["table", "json", "jsonl", "tree", "dot"]),
     (&["blast-radius", "--top", "2"], &["table", "json", "jsonl"]),
     (&["watch", "--after", "40", "--once"], &["table", "jsonl"]),

@@ -89,6 +89,17 @@ pub struct Neighbours {
     pub relationships: Vec<Relationship>,
     /// There are more.
     pub truncated: bool,
+    /// How many were less sure than was wanted, and not followed.
+    pub left_out: u64,
+}
+
+/// Which relationships are followed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Wanted<'a> {
+    /// Of these types; none: of all.
+    pub types: &'a [String],
+    /// At least so sure now, 0 to 1.
+    pub min_confidence: f64,
 }
 
 impl Reader {
@@ -343,7 +354,7 @@ impl Reader {
         id: ItemId,
         depth: u32,
         direction: Direction,
-        types: &[String],
+        wanted: Wanted<'_>,
         limit: usize,
     ) -> Result<Neighbours, EngineError> {
         let mut found = Neighbours { items: vec![id], ..Neighbours::default() };
@@ -354,9 +365,13 @@ impl Reader {
             let mut next = Vec::new();
             for item in ring {
                 for relationship in self.around(item, direction)? {
-                    let wanted = types.is_empty() || types.contains(&relationship.kind);
+                    let of_type = wanted.types.is_empty() || wanted.types.contains(&relationship.kind);
                     let name = (relationship.from, relationship.kind.clone(), relationship.to);
-                    if !wanted || relationship.denied || !edges.insert(name) {
+                    if !of_type || relationship.denied || !edges.insert(name) {
+                        continue;
+                    }
+                    if self.evidence(&relationship)?.confidence < wanted.min_confidence {
+                        found.left_out += 1;
                         continue;
                     }
                     if found.relationships.len() == limit {

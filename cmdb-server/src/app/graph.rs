@@ -3,10 +3,13 @@
 //! A question sees the graph and the store of one moment, or what a scenario makes of them. Invariant: an answer that
 //! leaves something out says so.
 
+mod availability;
 mod blast;
+mod cold_start;
 mod critical;
 mod depends;
 mod impact;
+mod narrow;
 mod neighbours;
 mod stage;
 mod trace;
@@ -17,15 +20,20 @@ use std::collections::BTreeMap;
 
 use cmdb_core::engine::{Coverage, Label, Reader};
 use cmdb_core::graph::{GateIndex, Graph, Index, TypeIndex};
-use cmdb_core::model::schema::Failure;
+use cmdb_core::model::schema::{Failure, Schema};
 use cmdb_core::model::{ItemId, Revision, Timestamp};
 
+pub use availability::{
+    AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX, AvailabilityAnswer, AvailabilityAsk, Figure, Uptime,
+};
 pub use blast::{BLAST_DEFAULT, BLAST_MAX, BlastAnswer, Kept};
+pub use cold_start::{COLD_START_LISTED, COLD_START_LISTED_MAX, ColdStartAnswer, ColdStartAsk};
 pub use critical::{CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAnswer, CriticalAsk};
 pub use depends::{DependsAnswer, Needed};
 pub use impact::{AffectedItem, AssumedGroup, ImpactAnswer, Show};
+pub use narrow::{Narrow, Over};
 pub use neighbours::{DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, NeighboursAnswer, NeighboursAsk};
-pub use stage::{Stage, Staged, stage};
+pub use stage::{Scene, Stage, Staged, scene};
 pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer};
 
 use super::{Error, labels_of};
@@ -83,6 +91,10 @@ struct Moment<'a> {
     graph: &'a Graph,
     reader: &'a Reader,
     imagined: Option<&'a Imagined>,
+    /// Which relationships the question wants.
+    narrow: &'a Narrow,
+    /// How many of those that it could have gone over are not in the graph any more, because it does not want them.
+    left_out: u64,
     /// Whether any relationship is stale, once somebody asked.
     any_stale: Cell<Option<bool>>,
 }
@@ -170,12 +182,7 @@ impl Moment<'_> {
         }
         let (dependent, provider) = (self.graph.id(joint.dependent), self.graph.id(joint.provider));
         let kind = self.graph.type_name(joint.kind);
-        let from_is_dependent = self
-            .reader
-            .schema()
-            .relationship_type(kind)
-            .is_none_or(|declared| declared.failure != Failure::SourceToTarget);
-        let (from, to) = if from_is_dependent { (dependent, provider) } else { (provider, dependent) };
+        let (from, to) = written(self.reader.schema(), kind, dependent, provider);
         match self.reader.related(from, kind, to)? {
             Some(relationship) => Ok(self.reader.evidence(&relationship)?.stale),
             None => Ok(false),
@@ -184,6 +191,15 @@ impl Moment<'_> {
 
     fn coverage(&self) -> Result<Coverage, Error> {
         Ok(self.reader.coverage()?)
+    }
+}
+
+/// The ends of a relationship of this type as it is written: from and to.
+fn written(schema: &Schema, kind: &str, dependent: ItemId, provider: ItemId) -> (ItemId, ItemId) {
+    let declared = schema.relationship_type(kind);
+    match declared.is_none_or(|declared| declared.failure != Failure::SourceToTarget) {
+        true => (dependent, provider),
+        false => (provider, dependent),
     }
 }
 

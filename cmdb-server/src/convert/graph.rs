@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::ItemId;
+use cmdb_impact::availability::{Estimate, Method};
 use cmdb_impact::{Margin, Need};
 use cmdb_proto::v1;
 
 use crate::app::graph::{
-    AssumedGroup, BlastAnswer, Carrier, CriticalAnswer, DependsAnswer, ImpactAnswer, NeighboursAnswer,
-    StepAnswer, TraceAnswer,
+    AssumedGroup, AvailabilityAnswer, BlastAnswer, Carrier, ColdStartAnswer, CriticalAnswer, DependsAnswer,
+    ImpactAnswer, NeighboursAnswer, Over, StepAnswer, TraceAnswer,
 };
 
 type Labels = BTreeMap<ItemId, Label>;
@@ -39,6 +40,7 @@ pub fn impact_to(answer: ImpactAnswer) -> v1::ImpactResponse {
         truncated: answer.truncated,
         hidden: 0,
         coverage: Some(coverage(&answer.coverage)),
+        over: Some(over_to(answer.over)),
         joint: answer.joint,
         why: answer.why.as_ref().map(labelled),
         assumptions: answer.assumptions,
@@ -92,6 +94,7 @@ pub fn depends_to(answer: DependsAnswer) -> v1::DependenciesResponse {
         truncated: answer.truncated,
         hidden: 0,
         coverage: Some(coverage(&answer.coverage)),
+        over: Some(over_to(answer.over)),
         beyond_depth: answer.beyond_depth,
     }
 }
@@ -140,6 +143,97 @@ pub fn critical_to(answer: CriticalAnswer) -> v1::CriticalResponse {
         truncated: answer.truncated,
         hidden: 0,
         coverage: Some(coverage(&answer.coverage)),
+        over: Some(over_to(answer.over)),
+    }
+}
+
+/// How likely items are to be up.
+pub fn availability_to(answer: AvailabilityAnswer) -> v1::AvailabilityResponse {
+    let labels = &answer.labels;
+    let uptimes = answer.uptimes.into_iter().map(|uptime| {
+        let (exact, samples) = match uptime.method {
+            Method::Exact { .. } => (true, 0),
+            Method::Sampled { samples, .. } => (false, samples),
+        };
+        let gains = uptime.gains.into_iter().map(|(id, unavailability, gain)| v1::Gain {
+            item: Some(item(labels, id)),
+            unavailability,
+            gain,
+        });
+        v1::Uptime {
+            item: Some(item(labels, uptime.id)),
+            needed: uptime.needed,
+            unavailability: Some(estimate_to(uptime.unavailability)),
+            at_worst: uptime.at_worst.map(estimate_to),
+            exact,
+            samples,
+            gains: gains.collect(),
+            gains_total: uptime.gains_total,
+        }
+    });
+    let classes = answer.by_class.into_iter().map(|(class, figure)| v1::ClassFigure {
+        class,
+        availability: figure.availability,
+        items: figure.items,
+    });
+    let unusable = answer.unusable.into_iter();
+    v1::AvailabilityResponse {
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+        down: answer.down.iter().map(labelled).collect(),
+        uptimes: uptimes.collect(),
+        uptimes_total: answer.uptimes_total,
+        truncated: answer.truncated,
+        hidden: 0,
+        coverage: Some(coverage(&answer.coverage)),
+        classes: classes.collect(),
+        own_figures: answer.own,
+        unusable: unusable
+            .map(|(id, given)| v1::UnusableFigure { item: Some(item(labels, id)), given })
+            .collect(),
+        unusable_total: answer.unusable_total,
+        over: Some(over_to(answer.over)),
+    }
+}
+
+fn estimate_to(estimate: Estimate) -> v1::Estimate {
+    v1::Estimate { value: estimate.value, low: estimate.low, high: estimate.high }
+}
+
+/// What cannot start again.
+pub fn cold_start_to(answer: ColdStartAnswer) -> v1::ColdStartResponse {
+    let labels = &answer.labels;
+    let named = |ids: Vec<ItemId>| ids.into_iter().map(|id| item(labels, id)).collect();
+    let deadlocks = answer.deadlocks.into_iter().map(|deadlock| v1::Deadlock {
+        items: named(deadlock.items),
+        items_total: deadlock.items_total,
+        state: deadlock.state.name().to_owned(),
+        waiting: deadlock.waiting,
+        starters: named(deadlock.starters),
+        starters_total: deadlock.starters_total,
+    });
+    v1::ColdStartResponse {
+        revision: answer.as_of.revision.0,
+        as_of_us: answer.as_of.recorded_at.0,
+        of: answer.of.iter().map(labelled).collect(),
+        items: answer.items,
+        stuck: answer.stuck,
+        stuck_at_risk: answer.stuck_at_risk,
+        deadlocks: deadlocks.collect(),
+        deadlocks_total: answer.deadlocks_total,
+        truncated: answer.truncated,
+        hidden: 0,
+        coverage: Some(coverage(&answer.coverage)),
+        over: Some(over_to(answer.over)),
+    }
+}
+
+fn over_to(over: Over) -> v1::Over {
+    v1::Over {
+        types: over.types,
+        weak_types: over.weak_types,
+        min_confidence: over.min_confidence,
+        left_out: over.left_out,
     }
 }
 
@@ -159,6 +253,7 @@ pub fn trace_to(answer: TraceAnswer) -> v1::TraceResponse {
         truncated: answer.truncated.is_some(),
         truncated_reason: answer.truncated.unwrap_or_default(),
         hidden: 0,
+        over: Some(over_to(answer.over)),
     }
 }
 
@@ -181,6 +276,7 @@ pub fn neighbours_to(answer: NeighboursAnswer) -> v1::NeighboursResponse {
         items: answer.items.iter().map(|id| item(&answer.labels, *id)).collect(),
         truncated: answer.truncated,
         hidden: 0,
+        left_out: answer.left_out,
     }
 }
 

@@ -277,6 +277,29 @@ impl Provisional {
         answer
     }
 
+    /// In an answer of how likely items are to be up.
+    pub fn in_availability(&self, mut answer: v1::AvailabilityResponse) -> v1::AvailabilityResponse {
+        if !self.0.is_empty() {
+            self.each(&mut answer.down);
+            let uptimes = answer.uptimes.iter_mut();
+            self.each(uptimes.flat_map(|uptime| {
+                uptime.gains.iter_mut().filter_map(|gain| gain.item.as_mut()).chain(&mut uptime.item)
+            }));
+            self.each(answer.unusable.iter_mut().filter_map(|unusable| unusable.item.as_mut()));
+        }
+        answer
+    }
+
+    /// In an answer of what cannot start.
+    pub fn in_cold_start(&self, mut answer: v1::ColdStartResponse) -> v1::ColdStartResponse {
+        if !self.0.is_empty() {
+            self.each(&mut answer.of);
+            let deadlocks = answer.deadlocks.iter_mut();
+            self.each(deadlocks.flat_map(|deadlock| deadlock.items.iter_mut().chain(&mut deadlock.starters)));
+        }
+        answer
+    }
+
     /// In chains.
     pub fn in_trace(&self, mut answer: v1::TraceResponse) -> v1::TraceResponse {
         if !self.0.is_empty() {

@@ -34,6 +34,7 @@ fn class_to(class: &Class, items: u64) -> v1::Class {
         identification: class.identification.iter().map(rule_to).collect(),
         items,
         declared_in: class.declared_in.clone(),
+        availability: class.availability,
     }
 }
 

@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use cmdb_core::engine::Direction;
+use cmdb_impact::availability::SAMPLES_MAX;
 use cmdb_proto::v1;
 use cmdb_proto::v1::graph_service_server::GraphService;
 use tonic::{Request, Response, Status};
 
 use super::{limit, refuse};
 use crate::app::graph::{
-    Ask, BLAST_DEFAULT, BLAST_MAX, CHAINS_DEFAULT, CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAsk,
-    DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, NeighboursAsk, Show, Stage, Staged, stage,
+    AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX, Ask, AvailabilityAsk, BLAST_DEFAULT, BLAST_MAX,
+    CHAINS_DEFAULT, COLD_START_LISTED, COLD_START_LISTED_MAX, CRITICAL_LISTED, CRITICAL_LISTED_MAX,
+    ColdStartAsk, CriticalAsk, DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, Narrow, NeighboursAsk, Show,
+    Stage, Staged, scene,
 };
 use crate::app::{App, Error};
-use crate::convert::graph::{blast_to, critical_to, depends_to, impact_to, neighbours_to, trace_to};
+use crate::convert::graph::{
+    availability_to, blast_to, cold_start_to, critical_to, depends_to, impact_to, neighbours_to, trace_to,
+};
 use crate::convert::scenario::Provisional;
 
 pub struct Graph(pub Arc<App>);
@@ -25,7 +30,7 @@ impl GraphService for Graph {
         request: Request<v1::ImpactRequest>,
     ) -> Result<Response<v1::ImpactResponse>, Status> {
         let ask = request.into_inner();
-        let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
         let show = match (ask.joint, ask.why) {
             (false, why) if why.is_empty() => Show::All,
             (false, why) => Show::Why(why),
@@ -48,7 +53,7 @@ impl GraphService for Graph {
         request: Request<v1::DependenciesRequest>,
     ) -> Result<Response<v1::DependenciesResponse>, Status> {
         let ask = request.into_inner();
-        let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
         let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
         let Staged { answer, added } = self.0.depends(ask).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_dependencies(depends_to(answer))))
@@ -59,17 +64,49 @@ impl GraphService for Graph {
         request: Request<v1::CriticalRequest>,
     ) -> Result<Response<v1::CriticalResponse>, Status> {
         let ask = request.into_inner();
-        let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
         let limit = limit("limit", ask.limit, CRITICAL_LISTED, CRITICAL_LISTED_MAX)?;
         let ask = CriticalAsk { items: ask.items, down: ask.down, stage, limit };
         let Staged { answer, added } = self.0.critical(ask).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_critical(critical_to(answer))))
     }
 
+    async fn availability(
+        &self,
+        request: Request<v1::AvailabilityRequest>,
+    ) -> Result<Response<v1::AvailabilityResponse>, Status> {
+        let ask = request.into_inner();
+        let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
+        let limit = limit("limit", ask.limit, AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX)?;
+        if ask.samples > SAMPLES_MAX {
+            return Err(refuse(Error::OutOfRange {
+                what: "the number of samples",
+                expected: format!("at most {SAMPLES_MAX}"),
+                given: ask.samples.to_string(),
+            }));
+        }
+        let samples = (ask.samples > 0).then_some(ask.samples);
+        let ask = AvailabilityAsk { items: ask.items, down: ask.down, stage, samples, seed: ask.seed, limit };
+        let Staged { answer, added } = self.0.availability(ask).await.map_err(refuse)?;
+        Ok(Response::new(Provisional::new(&added).in_availability(availability_to(answer))))
+    }
+
+    async fn cold_start(
+        &self,
+        request: Request<v1::ColdStartRequest>,
+    ) -> Result<Response<v1::ColdStartResponse>, Status> {
+        let ask = request.into_inner();
+        let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
+        let limit = limit("limit", ask.limit, COLD_START_LISTED, COLD_START_LISTED_MAX)?;
+        let ask = ColdStartAsk { items: ask.items, stage, limit };
+        let Staged { answer, added } = self.0.cold_start(ask).await.map_err(refuse)?;
+        Ok(Response::new(Provisional::new(&added).in_cold_start(cold_start_to(answer))))
+    }
+
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<v1::TraceResponse>, Status> {
         let ask = request.into_inner();
         let chains_max = limit("chains_max", ask.chains_max, CHAINS_DEFAULT, cmdb_impact::TRACE_CHAINS_MAX)?;
-        let stage = self.stage(ask.scenario, &ask.as_of)?;
+        let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
         let trace = self.0.trace(ask.from, ask.to, stage, chains_max).await;
         let Staged { answer, added } = trace.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_trace(trace_to(answer))))
@@ -85,6 +122,7 @@ impl GraphService for Graph {
             when: self.0.when(&ask.as_of).map_err(refuse)?,
             depth: depth(ask.depth)?,
             types: ask.types,
+            min_confidence: share(ask.min_confidence)?,
             direction: direction(&ask.direction)?,
             limit: limit("limit", ask.limit, EDGES_DEFAULT, EDGES_MAX)?,
         };
@@ -103,10 +141,25 @@ impl GraphService for Graph {
 }
 
 impl Graph {
-    fn stage(&self, scenario: String, as_of: &str) -> Result<Stage, Status> {
+    fn stage(&self, scenario: String, as_of: &str, narrow: Option<v1::Narrow>) -> Result<Stage, Status> {
         let when = self.0.when(as_of).map_err(refuse)?;
-        stage(scenario, as_of, when).map_err(|problem| refuse(problem.into()))
+        let scene = scene(scenario, as_of, when).map_err(|problem| refuse(problem.into()))?;
+        let narrow = narrow.unwrap_or_default();
+        let narrow = Narrow { min_confidence: share(narrow.min_confidence)?, types: narrow.types };
+        Ok(Stage { scene, narrow })
     }
+}
+
+/// How sure something is to be at least.
+fn share(given: f64) -> Result<f64, Status> {
+    if (0.0..=1.0).contains(&given) {
+        return Ok(given);
+    }
+    Err(refuse(Error::OutOfRange {
+        what: "the least confidence",
+        expected: "0 to 1".to_owned(),
+        given: given.to_string(),
+    }))
 }
 
 fn reached(

@@ -167,3 +167,109 @@ async fn the_blast_radius_says_which_revision_it_is_exact_for_and_follows() {
     let many = v1::BlastRadiusRequest { top: 100_001, ..ask("") };
     assert_eq!(server.graph().blast_radius(many).await.unwrap_err().code(), Code::InvalidArgument);
 }
+
+#[tokio::test]
+async fn how_likely_a_service_is_to_be_up_and_what_would_help_most() {
+    let server = Server::start().await;
+    server.shop().await;
+    let ask = v1::AvailabilityRequest { items: vec!["lb".to_owned()], ..Default::default() };
+    let answer = server.graph().availability(ask.clone()).await.unwrap().into_inner();
+    let close = |one: f64, other: f64| assert!((one - other).abs() < 1e-12, "{one} is not {other}");
+    let down = |answer: &v1::AvailabilityResponse| answer.uptimes[0].unavailability.unwrap().value;
+    // Software is up of itself 0.9995 of the time: balancer, database, and one of two servers.
+    close(down(&answer), 1.0 - 0.9995 * 0.9995 * (1.0 - 0.0005 * 0.0005));
+    assert!(answer.uptimes[0].exact && answer.uptimes[0].needed == 3);
+    let items: u64 = answer.classes.iter().map(|class| class.items).sum();
+    assert_eq!((items, answer.own_figures), (4, 0));
+
+    set(&server, "db", 0.9).await;
+    let answer = server.graph().availability(ask.clone()).await.unwrap().into_inner();
+    close(down(&answer), 1.0 - 0.9 * 0.9995 * (1.0 - 0.0005 * 0.0005));
+    assert_eq!(
+        (answer.uptimes[0].gains[0].item.as_ref().unwrap().name.as_str(), answer.own_figures),
+        ("Orders", 1)
+    );
+    let without = v1::AvailabilityRequest { down: vec!["web-1".to_owned()], ..ask.clone() };
+    let answer = server.graph().availability(without).await.unwrap().into_inner();
+    close(down(&answer), 1.0 - 0.9 * 0.9995 * 0.9995);
+
+    set(&server, "db", 99.9).await;
+    let sampled = v1::AvailabilityRequest { samples: 200_000, seed: 3, ..ask.clone() };
+    let answer = server.graph().availability(sampled.clone()).await.unwrap().into_inner();
+    let unusable = &answer.unusable[0];
+    assert_eq!((unusable.item.as_ref().unwrap().name.as_str(), unusable.given.as_str()), ("Orders", "99.9"));
+    assert!(!answer.uptimes[0].exact && answer.uptimes[0].samples >= 200_000);
+    let again = server.graph().availability(sampled).await.unwrap().into_inner();
+    assert_eq!(answer, again, "the same seed gives the same answer");
+    let many = v1::AvailabilityRequest { samples: 100_000_001, ..ask };
+    assert_eq!(said(&server.graph().availability(many).await.unwrap_err()).1, "OUT_OF_RANGE");
+}
+
+async fn set(server: &Server, key: &str, availability: f64) {
+    let mut claim = item(key, "database_instance", "Orders");
+    let value = v1::Value { kind: Some(v1::value::Kind::Float(availability)) };
+    claim.item.as_mut().unwrap().attributes.insert("availability".to_owned(), value);
+    server.apply("shop", vec![claim]).await;
+}
+
+#[tokio::test]
+async fn what_cannot_start_again_and_who_must_be_started_by_hand() {
+    let server = Server::start().await;
+    server.shop().await;
+    let ask = v1::ColdStartRequest::default();
+    let answer = server.graph().cold_start(ask.clone()).await.unwrap().into_inner();
+    assert_eq!((answer.items, answer.stuck, answer.deadlocks.len()), (4, 0, 0));
+    let mut database = item("db", "database_instance", "Orders");
+    database.relationships = vec![relates("depends_on", "web-1", "")];
+    server.apply("shop", vec![database]).await;
+    let answer = server.graph().cold_start(ask).await.unwrap().into_inner();
+    let names = |items: &[v1::GraphItem]| items.iter().map(|item| item.name.clone()).collect::<Vec<_>>();
+    let deadlock = &answer.deadlocks[0];
+    assert_eq!((answer.stuck, answer.deadlocks_total, deadlock.waiting), (4, 1, 2));
+    assert_eq!((names(&deadlock.items), names(&deadlock.starters)), {
+        let both = vec!["Web 1".to_owned(), "Orders".to_owned()];
+        (both.clone(), both)
+    });
+}
+
+#[tokio::test]
+async fn a_question_goes_over_the_relationships_that_it_wants() {
+    let server = Server::start().await;
+    server.shop().await;
+    let mut app = item("app", "application", "App");
+    let sure = v1::RelationshipClaim { confidence: 0.9, ..relates("depends_on", "db", "") };
+    let guess = v1::RelationshipClaim { confidence: 0.3, inferred: true, ..relates("runs_on", "web-1", "") };
+    app.relationships = vec![sure, guess];
+    server.apply("shop", vec![app]).await;
+    let names = |answer: &v1::ImpactResponse| {
+        answer.affected.iter().map(|one| one.item.as_ref().unwrap().name.clone()).collect::<Vec<_>>()
+    };
+    let narrow = |types: &[&str], min_confidence| {
+        Some(v1::Narrow { types: types.iter().map(|name| (*name).to_owned()).collect(), min_confidence })
+    };
+    let ask = |item: &str, narrow| v1::ImpactRequest { narrow, ..impact(&[item]) };
+    let all = server.graph().impact(ask("web-1", None)).await.unwrap().into_inner();
+    assert_eq!(names(&all), ["Balancer", "App"]);
+    let over = all.over.unwrap();
+    assert!(over.types.iter().any(|name| name == "depends_on") && over.left_out == 0);
+    assert_eq!(over.weak_types, ["connects_to"]);
+    let sure = server.graph().impact(ask("web-1", narrow(&[], 0.5))).await.unwrap().into_inner();
+    assert_eq!((names(&sure), sure.over.unwrap().left_out), (vec!["Balancer".to_owned()], 1));
+    let surer = server.graph().impact(ask("db", narrow(&[], 0.95))).await.unwrap().into_inner();
+    assert_eq!(names(&surer), ["Web 1", "Web 2", "Balancer"]);
+    let runs = server.graph().impact(ask("web-1", narrow(&["runs_on"], 0.0))).await.unwrap().into_inner();
+    assert_eq!(names(&runs), ["App"]);
+    let wrong = server.graph().impact(ask("web-1", narrow(&["run_on"], 0.0))).await.unwrap_err();
+    assert_eq!(said(&wrong).1, "RELATIONSHIP_TYPE_UNKNOWN");
+    assert!(said(&wrong).2.contains("runs_on"));
+    let wrong = server.graph().impact(ask("web-1", narrow(&[], 1.5))).await.unwrap_err();
+    assert_eq!(said(&wrong).1, "OUT_OF_RANGE");
+
+    let depends =
+        |narrow| v1::DependenciesRequest { items: vec!["app".to_owned()], narrow, ..Default::default() };
+    let sure = server.graph().dependencies(depends(narrow(&[], 0.5))).await.unwrap().into_inner();
+    assert_eq!((sure.total, sure.over.unwrap().left_out), (1, 1));
+    let around = v1::NeighboursRequest { item: "app".to_owned(), min_confidence: 0.5, ..Default::default() };
+    let around = server.graph().neighbours(around).await.unwrap().into_inner();
+    assert_eq!((around.edges.len(), around.left_out), (1, 1));
+}

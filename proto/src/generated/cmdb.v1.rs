@@ -1460,7 +1460,32 @@ pub struct GraphItem {
     #[prost(string, tag = "5")]
     pub status: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+/// Which relationships a question is to go over.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Narrow {
+    /// empty: all that carry failure
+    #[prost(string, repeated, tag = "1")]
+    pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// 0 to 1; what is less sure counts as not said
+    #[prost(double, tag = "2")]
+    pub min_confidence: f64,
+}
+/// Which relationships an answer went over.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Over {
+    /// their failure is passed on
+    #[prost(string, repeated, tag = "1")]
+    pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// they degrade, and no more
+    #[prost(string, repeated, tag = "2")]
+    pub weak_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(double, tag = "3")]
+    pub min_confidence: f64,
+    /// relationships within reach that were not gone over
+    #[prost(uint64, tag = "4")]
+    pub left_out: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImpactRequest {
     #[prost(string, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -1484,6 +1509,9 @@ pub struct ImpactRequest {
     /// the scenario that is asked, see ScenarioService; empty: none
     #[prost(string, tag = "10")]
     pub scenario: ::prost::alloc::string::String,
+    /// absent: all relationships
+    #[prost(message, optional, tag = "20")]
+    pub narrow: ::core::option::Option<Narrow>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImpactResponse {
@@ -1516,6 +1544,8 @@ pub struct ImpactResponse {
     /// the groups on which it rests that items at risk have not failed
     #[prost(message, repeated, tag = "10")]
     pub assumed_groups: ::prost::alloc::vec::Vec<AssumedGroup>,
+    #[prost(message, optional, tag = "20")]
+    pub over: ::core::option::Option<Over>,
 }
 /// A redundancy group that was concluded and that nobody has confirmed.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1597,7 +1627,7 @@ pub struct Coverage {
     #[prost(uint64, tag = "4")]
     pub stale_relationships: u64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DependenciesRequest {
     #[prost(string, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -1615,6 +1645,9 @@ pub struct DependenciesRequest {
     /// empty: none
     #[prost(string, tag = "10")]
     pub scenario: ::prost::alloc::string::String,
+    /// absent: all relationships
+    #[prost(message, optional, tag = "20")]
+    pub narrow: ::core::option::Option<Narrow>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DependenciesResponse {
@@ -1641,6 +1674,8 @@ pub struct DependenciesResponse {
     pub coverage: ::core::option::Option<Coverage>,
     #[prost(uint64, tag = "10")]
     pub beyond_depth: u64,
+    #[prost(message, optional, tag = "20")]
+    pub over: ::core::option::Option<Over>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Dependency {
@@ -1655,7 +1690,7 @@ pub struct Dependency {
     #[prost(bool, tag = "4")]
     pub redundant: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TraceRequest {
     #[prost(string, tag = "1")]
     pub from: ::prost::alloc::string::String,
@@ -1670,6 +1705,9 @@ pub struct TraceRequest {
     /// empty: none
     #[prost(string, tag = "10")]
     pub scenario: ::prost::alloc::string::String,
+    /// absent: all relationships
+    #[prost(message, optional, tag = "20")]
+    pub narrow: ::core::option::Option<Narrow>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TraceResponse {
@@ -1690,6 +1728,8 @@ pub struct TraceResponse {
     pub truncated_reason: ::prost::alloc::string::String,
     #[prost(uint64, tag = "8")]
     pub hidden: u64,
+    #[prost(message, optional, tag = "20")]
+    pub over: ::core::option::Option<Over>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Chain {
@@ -1715,7 +1755,7 @@ pub struct Step {
     #[prost(bool, tag = "5")]
     pub stale: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NeighboursRequest {
     #[prost(string, tag = "1")]
     pub item: ::prost::alloc::string::String,
@@ -1734,6 +1774,9 @@ pub struct NeighboursRequest {
     /// empty: now
     #[prost(string, tag = "6")]
     pub as_of: ::prost::alloc::string::String,
+    /// 0 to 1; what is less sure is left out
+    #[prost(double, tag = "7")]
+    pub min_confidence: f64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NeighboursResponse {
@@ -1751,6 +1794,9 @@ pub struct NeighboursResponse {
     pub truncated: bool,
     #[prost(uint64, tag = "7")]
     pub hidden: u64,
+    /// relationships that are less sure than was asked for
+    #[prost(uint64, tag = "8")]
+    pub left_out: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Edge {
@@ -1773,7 +1819,7 @@ pub struct Edge {
     #[prost(double, tag = "7")]
     pub confidence: f64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CriticalRequest {
     /// what is asked about; empty: every service
     #[prost(string, repeated, tag = "1")]
@@ -1790,6 +1836,9 @@ pub struct CriticalRequest {
     /// empty: none
     #[prost(string, tag = "10")]
     pub scenario: ::prost::alloc::string::String,
+    /// absent: all relationships
+    #[prost(message, optional, tag = "20")]
+    pub narrow: ::core::option::Option<Narrow>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CriticalResponse {
@@ -1818,6 +1867,8 @@ pub struct CriticalResponse {
     /// among them: only if unconfirmed groups do not hold
     #[prost(uint64, tag = "11")]
     pub points_at_risk: u64,
+    #[prost(message, optional, tag = "20")]
+    pub over: ::core::option::Option<Over>,
 }
 /// How much an item that was asked about can lose.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1917,6 +1968,196 @@ pub struct Blast {
     /// how many could fail with it, itself not counted
     #[prost(uint64, tag = "2")]
     pub items: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AvailabilityRequest {
+    /// what is asked about; empty: every service
+    #[prost(string, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// items that are taken to be down
+    #[prost(string, repeated, tag = "2")]
+    pub down: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// 0: an exact answer where there is one, else as many as fit; at most 100,000,000
+    #[prost(uint64, tag = "3")]
+    pub samples: u64,
+    /// what is drawn is a function of it
+    #[prost(uint64, tag = "4")]
+    pub seed: u64,
+    /// items asked about, and gains of each, listed at most; 0: 20
+    #[prost(uint32, tag = "5")]
+    pub limit: u32,
+    /// empty: now
+    #[prost(string, tag = "6")]
+    pub as_of: ::prost::alloc::string::String,
+    /// empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "20")]
+    pub narrow: ::core::option::Option<Narrow>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AvailabilityResponse {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    #[prost(message, repeated, tag = "3")]
+    pub down: ::prost::alloc::vec::Vec<GraphItem>,
+    /// the least likely to be up first
+    #[prost(message, repeated, tag = "4")]
+    pub uptimes: ::prost::alloc::vec::Vec<Uptime>,
+    #[prost(uint64, tag = "5")]
+    pub uptimes_total: u64,
+    #[prost(bool, tag = "6")]
+    pub truncated: bool,
+    #[prost(uint64, tag = "7")]
+    pub hidden: u64,
+    #[prost(message, optional, tag = "8")]
+    pub coverage: ::core::option::Option<Coverage>,
+    /// figures that were taken for items that have none of their own
+    #[prost(message, repeated, tag = "9")]
+    pub classes: ::prost::alloc::vec::Vec<ClassFigure>,
+    /// items that have one
+    #[prost(uint64, tag = "10")]
+    pub own_figures: u64,
+    /// at most 16
+    #[prost(message, repeated, tag = "11")]
+    pub unusable: ::prost::alloc::vec::Vec<UnusableFigure>,
+    #[prost(uint64, tag = "12")]
+    pub unusable_total: u64,
+    #[prost(message, optional, tag = "20")]
+    pub over: ::core::option::Option<Over>,
+}
+/// How likely one item is to be up. Everything is told as unavailability: of 0.999999 a difference is easily lost.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Uptime {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    /// items that it needs
+    #[prost(uint64, tag = "2")]
+    pub needed: u64,
+    #[prost(message, optional, tag = "3")]
+    pub unavailability: ::core::option::Option<Estimate>,
+    /// if no unconfirmed group can spare what it is thought to; absent: there is none
+    #[prost(message, optional, tag = "4")]
+    pub at_worst: ::core::option::Option<Estimate>,
+    #[prost(bool, tag = "5")]
+    pub exact: bool,
+    /// of an estimate
+    #[prost(uint64, tag = "6")]
+    pub samples: u64,
+    /// the most first
+    #[prost(message, repeated, tag = "7")]
+    pub gains: ::prost::alloc::vec::Vec<Gain>,
+    #[prost(uint64, tag = "8")]
+    pub gains_total: u64,
+}
+/// A probability, and where it lies in 95 of 100 cases.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Estimate {
+    #[prost(double, tag = "1")]
+    pub value: f64,
+    #[prost(double, tag = "2")]
+    pub low: f64,
+    #[prost(double, tag = "3")]
+    pub high: f64,
+}
+/// What would be gained if an item never failed of itself.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Gain {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    /// of itself
+    #[prost(double, tag = "2")]
+    pub unavailability: f64,
+    /// by how much the unavailability of the one that was asked about would fall
+    #[prost(double, tag = "3")]
+    pub gain: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ClassFigure {
+    #[prost(string, tag = "1")]
+    pub class: ::prost::alloc::string::String,
+    /// of itself
+    #[prost(double, tag = "2")]
+    pub availability: f64,
+    #[prost(uint64, tag = "3")]
+    pub items: u64,
+}
+/// A value of "availability" that is no number from 0 to 1, and counts for nothing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnusableFigure {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<GraphItem>,
+    #[prost(string, tag = "2")]
+    pub given: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ColdStartRequest {
+    /// they and what they need are looked at; empty: everything
+    #[prost(string, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// deadlocks listed, and items of each, at most; 0: 20
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+    /// empty: now
+    #[prost(string, tag = "3")]
+    pub as_of: ::prost::alloc::string::String,
+    /// empty: none
+    #[prost(string, tag = "10")]
+    pub scenario: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "20")]
+    pub narrow: ::core::option::Option<Narrow>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ColdStartResponse {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(int64, tag = "2")]
+    pub as_of_us: i64,
+    /// what was asked about; empty: everything
+    #[prost(message, repeated, tag = "3")]
+    pub of: ::prost::alloc::vec::Vec<GraphItem>,
+    /// looked at
+    #[prost(uint64, tag = "4")]
+    pub items: u64,
+    /// do not start
+    #[prost(uint64, tag = "5")]
+    pub stuck: u64,
+    /// so many more, if unconfirmed groups do not hold
+    #[prost(uint64, tag = "6")]
+    pub stuck_at_risk: u64,
+    #[prost(message, repeated, tag = "7")]
+    pub deadlocks: ::prost::alloc::vec::Vec<Deadlock>,
+    #[prost(uint64, tag = "8")]
+    pub deadlocks_total: u64,
+    #[prost(bool, tag = "9")]
+    pub truncated: bool,
+    #[prost(uint64, tag = "10")]
+    pub hidden: u64,
+    #[prost(message, optional, tag = "11")]
+    pub coverage: ::core::option::Option<Coverage>,
+    #[prost(message, optional, tag = "20")]
+    pub over: ::core::option::Option<Over>,
+}
+/// Items that wait for each other, and for nothing else that does not start.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Deadlock {
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<GraphItem>,
+    #[prost(uint64, tag = "2")]
+    pub items_total: u64,
+    /// failed: for certain; at_risk: if unconfirmed groups do not hold
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    /// others that wait for them
+    #[prost(uint64, tag = "4")]
+    pub waiting: u64,
+    /// any one of these, started by hand, is enough
+    #[prost(message, repeated, tag = "5")]
+    pub starters: ::prost::alloc::vec::Vec<GraphItem>,
+    #[prost(uint64, tag = "6")]
+    pub starters_total: u64,
 }
 /// Generated client implementations.
 pub mod graph_service_client {
@@ -2118,6 +2359,56 @@ pub mod graph_service_client {
                 .insert(GrpcMethod::new("cmdb.v1.GraphService", "Critical"));
             self.inner.unary(req, path, codec).await
         }
+        /// How likely items are to be up.
+        pub async fn availability(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AvailabilityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AvailabilityResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.GraphService/Availability",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.GraphService", "Availability"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What cannot start again on its own once everything is down.
+        pub async fn cold_start(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ColdStartRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ColdStartResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cmdb.v1.GraphService/ColdStart",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cmdb.v1.GraphService", "ColdStart"));
+            self.inner.unary(req, path, codec).await
+        }
         /// How many items each item could take with it, redundancy set aside.
         pub async fn blast_radius(
             &mut self,
@@ -2190,6 +2481,22 @@ pub mod graph_service_server {
             request: tonic::Request<super::CriticalRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CriticalResponse>,
+            tonic::Status,
+        >;
+        /// How likely items are to be up.
+        async fn availability(
+            &self,
+            request: tonic::Request<super::AvailabilityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AvailabilityResponse>,
+            tonic::Status,
+        >;
+        /// What cannot start again on its own once everything is down.
+        async fn cold_start(
+            &self,
+            request: tonic::Request<super::ColdStartRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ColdStartResponse>,
             tonic::Status,
         >;
         /// How many items each item could take with it, redundancy set aside.
@@ -2487,6 +2794,96 @@ pub mod graph_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CriticalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.GraphService/Availability" => {
+                    #[allow(non_camel_case_types)]
+                    struct AvailabilitySvc<T: GraphService>(pub Arc<T>);
+                    impl<
+                        T: GraphService,
+                    > tonic::server::UnaryService<super::AvailabilityRequest>
+                    for AvailabilitySvc<T> {
+                        type Response = super::AvailabilityResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AvailabilityRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GraphService>::availability(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AvailabilitySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cmdb.v1.GraphService/ColdStart" => {
+                    #[allow(non_camel_case_types)]
+                    struct ColdStartSvc<T: GraphService>(pub Arc<T>);
+                    impl<
+                        T: GraphService,
+                    > tonic::server::UnaryService<super::ColdStartRequest>
+                    for ColdStartSvc<T> {
+                        type Response = super::ColdStartResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ColdStartRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GraphService>::cold_start(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ColdStartSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -7828,6 +8225,9 @@ pub struct Class {
     /// built-in, or the file
     #[prost(string, tag = "10")]
     pub declared_in: ::prost::alloc::string::String,
+    /// how much of the time such an item is up of itself, 0 to 1
+    #[prost(double, tag = "11")]
+    pub availability: f64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AttributeDeclaration {

@@ -40,6 +40,7 @@ fn one_class_is_shown_whole() {
               parent         application
               items          1
               not seen       stopped: it keeps its relationships for a time
+              up of itself   1 of the time
               identified by  serial_number
               or else        port and version, within its host
               declared in    built-in
@@ -92,7 +93,7 @@ fn the_json_object_has_the_promised_fields() {
               "revision": 42,
               "as_of": "2026-11-03T14:05:11Z",
               "classes": [
-                {"name":"database_instance","parent":"application","title":"Database instance","description":"One running server of databases.","abstract":false,"running":true,"items":1,"attributes":[{"name":"port","type":"integer","unit":null,"description":"TCP port it listens on","indexed":true,"inherited_from":null},{"name":"memory","type":"integer","unit":"bytes","description":"memory it may use","indexed":false,"inherited_from":"application"}],"identification":[{"attributes":["serial_number"],"within":false},{"attributes":["port","version"],"within":true}],"declared_in":"built-in"}
+                {"name":"database_instance","parent":"application","title":"Database instance","description":"One running server of databases.","abstract":false,"running":true,"availability":1.0,"items":1,"attributes":[{"name":"port","type":"integer","unit":null,"description":"TCP port it listens on","indexed":true,"inherited_from":null},{"name":"memory","type":"integer","unit":"bytes","description":"memory it may use","indexed":false,"inherited_from":"application"}],"identification":[{"attributes":["serial_number"],"within":false},{"attributes":["port","version"],"within":true}],"declared_in":"built-in"}
               ],
               "schema_digest": "00ff"
             }

@@ -85,6 +85,7 @@ fn the_json_object_has_the_promised_fields() {
               "counts": {"total":4,"by_class":{"database_instance":1,"storage_array":1,"web_server":2}},
               "truncated": false,
               "hidden": 0,
+              "over": {"types":[],"weak_types":[],"min_confidence":0.0,"left_out":0},
               "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0}
             }
         "#]],

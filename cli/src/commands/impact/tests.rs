@@ -35,6 +35,7 @@ fn the_table_groups_by_state_and_says_why() {
             when storage-1 fails, 2 items fail, 1 is degraded and 1 is at risk
             assumed: group db of web-2 is inferred
             `cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed
+            went over depends_on and runs_on; connects_to only degrades
             coverage: observed for 2 h, 3 hosts without an agent, 1 external endpoint
         "#]],
     );
@@ -64,6 +65,7 @@ fn a_count_lists_classes() {
             when storage-1 fails, 2 items fail, 1 is degraded and 1 is at risk
             assumed: group db of web-2 is inferred
             `cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed
+            went over depends_on and runs_on; connects_to only degrades
             coverage: observed for 2 h, 3 hosts without an agent, 1 external endpoint
         "#]],
     );
@@ -94,6 +96,7 @@ fn what_is_left_out_is_said() {
             not listed: 2 items that you may not see
             assumed: group db of web-2 is inferred
             `cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed
+            went over depends_on and runs_on; connects_to only degrades
             coverage: not observed yet
         "#]],
     );
@@ -119,6 +122,7 @@ fn the_json_object_has_the_promised_fields() {
               "counts": {"failed":2,"degraded":1,"at_risk":1,"by_class":{"business_service":1,"database_instance":1,"web_server":2}},
               "truncated": false,
               "hidden": 0,
+              "over": {"types":["depends_on","runs_on"],"weak_types":["connects_to"],"min_confidence":0.0,"left_out":0},
               "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0},
               "assumptions": ["group db of web-2 is inferred"],
               "assumed_groups": [
@@ -143,6 +147,7 @@ fn the_json_object_of_a_count_has_no_list() {
               "counts": {"failed":0,"degraded":0,"at_risk":0,"by_class":{}},
               "truncated": false,
               "hidden": 0,
+              "over": {"types":[],"weak_types":[],"min_confidence":0.0,"left_out":0},
               "coverage": {"observed_since":"2026-11-03T12:05:11Z","hosts_without_agent":3,"external_endpoints":1,"stale_relationships":0},
               "assumptions": [],
               "assumed_groups": []

@@ -45,7 +45,8 @@ fn the_json_object_has_the_promised_fields() {
                 {"from":"@2","type":"stored_on","to":"@1","group":null,"status":"active","stale":false,"confidence":1.0}
               ],
               "truncated": false,
-              "hidden": 0
+              "hidden": 0,
+              "left_out": 0
             }
         "#]],
     );

@@ -15,13 +15,14 @@ fn the_table_writes_each_chain_on_a_line() {
     check(
         |out| table(out, &canned::trace()),
         expect![[r#"
-        Shop (@5, business_service) needs orders-db (@2, database_instance)
-          1. Shop ─depends_on (web)→ web-1 ←supports─ orders-db
-          2. Shop ─depends_on (web)→ web-2 ←supports─ orders-db
+            Shop (@5, business_service) needs orders-db (@2, database_instance)
+              1. Shop ─depends_on (web)→ web-1 ←supports─ orders-db
+              2. Shop ─depends_on (web)→ web-2 ←supports─ orders-db
 
-        2 chains, shortest first
-        not listed: there are more chains: 10 chains were asked for
-    "#]],
+            2 chains, shortest first
+            not listed: there are more chains: 10 chains were asked for
+            went over depends_on and runs_on; connects_to only degrades
+        "#]],
     );
 }
 
@@ -31,6 +32,7 @@ fn no_chain_is_said() {
         |out| table(out, &TraceResponse { chains: Vec::new(), truncated: false, ..canned::trace() }),
         expect![[r#"
             no dependency chain is known between Shop and orders-db, in either direction
+            went over depends_on and runs_on; connects_to only degrades
         "#]],
     );
 }
@@ -51,7 +53,8 @@ fn the_json_object_has_the_promised_fields() {
               ],
               "truncated": true,
               "truncated_reason": "10 chains were asked for",
-              "hidden": 0
+              "hidden": 0,
+              "over": {"types":["depends_on","runs_on"],"weak_types":["connects_to"],"min_confidence":0.0,"left_out":0}
             }
         "#]],
     );

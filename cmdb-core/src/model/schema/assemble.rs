@@ -17,6 +17,8 @@ use crate::model::time::DAY_US;
 const STOPPED_FOR_US: i64 = 30 * DAY_US;
 /// How long an item is missing before it is retired, unless its class says otherwise.
 const RETIRE_AFTER_US: i64 = 90 * DAY_US;
+/// How much of the time an item is up of itself, unless its class says otherwise: it fails only with what it needs.
+const AVAILABILITY: f64 = 1.0;
 
 /// Builds the schema, or notes why not. A schema comes back only with findings that leave it whole.
 pub(super) fn assemble(
@@ -106,6 +108,10 @@ impl Assembly<'_, '_> {
             let parent = declaration.parent.as_ref().map(|parent| built[parent.value.as_str()]);
             let mut class = inherit(declaration, parent.map(|parent| &classes[parent]), self.files);
             let mut declared = parent.map(|parent| places[parent].clone()).unwrap_or_default();
+            let said = declarations.extensions.iter().filter(|extension| extension.class.value == name);
+            if let Some(availability) = said.filter_map(|extension| extension.availability).last() {
+                class.availability = availability;
+            }
             let own = declaration.attributes.iter().chain(extra.get(name).into_iter().flatten().copied());
             for attribute in own {
                 let named = attribute.name.value.as_str();
@@ -348,6 +354,10 @@ fn inherit(declaration: &ClassDeclaration, parent: Option<&Class>, files: &[File
             .retire_after_us
             .or(parent.map(|parent| parent.retire_after_us))
             .unwrap_or(RETIRE_AFTER_US),
+        availability: declaration
+            .availability
+            .or(parent.map(|parent| parent.availability))
+            .unwrap_or(AVAILABILITY),
         declared_in: files[declaration.name.at.file].declared_in().to_owned(),
         ancestors: ancestors.cloned().collect(),
         name,

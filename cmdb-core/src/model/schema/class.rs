@@ -34,6 +34,8 @@ pub struct Class {
     pub stopped_for_us: i64,
     /// How long an item is missing before it is retired, in microseconds.
     pub retire_after_us: i64,
+    /// How much of the time such an item is up of itself, while everything that it needs is: 0 to 1.
+    pub availability: f64,
     /// [`super::BUILT_IN`], or the file.
     pub declared_in: String,
     /// Parent, its parent, and so on to the root.

@@ -60,13 +60,15 @@ pub(super) struct ClassDeclaration {
     pub default_require: Vec<(Located<String>, Require)>,
     pub stopped_for_us: Option<i64>,
     pub retire_after_us: Option<i64>,
+    pub availability: Option<f64>,
 }
 
-/// Attributes and rules that a user's file adds to a class that is there.
+/// What a user's file adds to a class that is there, or says otherwise of it.
 pub(super) struct Extension {
     pub class: Located<String>,
     pub attributes: Vec<AttributeDeclaration>,
     pub rules: Vec<RuleDeclaration>,
+    pub availability: Option<f64>,
 }
 
 pub(super) struct AttributeDeclaration {
@@ -200,6 +202,7 @@ impl Reader<'_, '_> {
                 "default_require",
                 "stopped_for",
                 "retire_after",
+                "availability",
             ],
         );
         let name = self.required(table, "name");
@@ -217,16 +220,18 @@ impl Reader<'_, '_> {
             default_require: self.default_require(table),
             stopped_for_us: self.duration(table, "stopped_for"),
             retire_after_us: self.duration(table, "retire_after"),
+            availability: self.share(table, "availability"),
             name: self.plain_name(name?, "a class")?,
         };
         Some(declaration)
     }
 
     fn extension(&mut self, table: Table<'_, '_>) -> Option<Extension> {
-        self.keys(table, &["class", "attributes", "identified_by"]);
+        self.keys(table, &["class", "attributes", "identified_by", "availability"]);
         let class = self.required(table, "class");
         let (attributes, rules) = (self.attributes(table), self.rules(table));
-        Some(Extension { class: class?, attributes, rules })
+        let availability = self.share(table, "availability");
+        Some(Extension { class: class?, attributes, rules, availability })
     }
 
     fn attributes(&mut self, table: Table<'_, '_>) -> Vec<AttributeDeclaration> {

@@ -150,6 +150,21 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// A number from 0 to 1.
+    pub(super) fn share(&mut self, table: Table<'_, '_>, key: &str) -> Option<f64> {
+        let value = Self::value(table, key)?;
+        let number = match value.get_ref() {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(number) => number.as_str().parse().ok(),
+            _ => None,
+        };
+        let share = number.filter(|number| (0.0..=1.0).contains(number));
+        if share.is_none() {
+            self.mistyped(table, key, "a number from 0 to 1, such as 0.999", value);
+        }
+        share
+    }
+
     /// A list of texts; `None` when the key is absent or not such a list.
     pub(super) fn texts(&mut self, table: Table<'_, '_>, key: &str) -> Option<Vec<Located<String>>> {
         let value = Self::value(table, key)?;

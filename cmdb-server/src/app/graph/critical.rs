@@ -8,7 +8,8 @@ use cmdb_core::model::{ItemId, Status};
 use cmdb_impact::critical::STEPS_MAX;
 use cmdb_impact::{Critical, Margin, State, critical_within};
 
-use super::{AsOf, Moment, Stage, Staged, ids, indexes};
+use super::narrow::Around;
+use super::{AsOf, Moment, Over, Stage, Staged, ids, indexes};
 use crate::app::{App, Error};
 
 /// Entries of each list when nobody says how many, and at most.
@@ -57,6 +58,8 @@ pub struct CriticalAnswer {
     pub labels: BTreeMap<ItemId, Label>,
     /// How far the graph is known.
     pub coverage: Coverage,
+    /// Which relationships it went over.
+    pub over: Over,
 }
 
 /// How one item stands.
@@ -100,6 +103,8 @@ impl App {
 }
 
 fn answer(moment: &Moment<'_>, ask: &CriticalAsk) -> Result<CriticalAnswer, Error> {
+    let narrowed = moment.narrowed(around(&ask.items), &ask.items)?;
+    let moment = &moment.over(&narrowed);
     let graph = moment.graph;
     let down = if ask.down.is_empty() { Vec::new() } else { moment.seeds(&ask.down)? };
     let failed = indexes(&down);
@@ -146,11 +151,17 @@ fn answer(moment: &Moment<'_>, ask: &CriticalAsk) -> Result<CriticalAnswer, Erro
         points_at_risk,
         truncated,
         coverage: moment.coverage()?,
+        over: moment.went_over(),
     })
 }
 
+/// What the items need, or everything where every service is asked about.
+pub(super) fn around(items: &[String]) -> Around {
+    if items.is_empty() { Around::Everything } else { Around::Dependencies }
+}
+
 /// Every service of the graph.
-fn services(moment: &Moment<'_>) -> Vec<Index> {
+pub(super) fn services(moment: &Moment<'_>) -> Vec<Index> {
     let (graph, schema) = (moment.graph, moment.reader.schema());
     let counts =
         |index: &Index| graph.status(*index) != Status::Retired && schema.is_a(graph.class(*index), SERVICE);

@@ -6,7 +6,8 @@ use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::ItemId;
 use cmdb_impact::{Dependencies, Need, depends};
 
-use super::{AsOf, Ask, Carrier, Joint, Moment, Staged, ids, indexes};
+use super::narrow::Around;
+use super::{AsOf, Ask, Carrier, Joint, Moment, Over, Staged, ids, indexes};
 use crate::app::{App, Error};
 
 /// What is needed.
@@ -29,6 +30,8 @@ pub struct DependsAnswer {
     pub beyond_depth: u64,
     /// How far the graph is known.
     pub coverage: Coverage,
+    /// Which relationships it went over.
+    pub over: Over,
 }
 
 /// One item that is needed.
@@ -54,6 +57,8 @@ impl App {
 }
 
 fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
+    let narrowed = moment.narrowed(Around::Dependencies, &ask.items)?;
+    let moment = &moment.over(&narrowed);
     let seeds = moment.seeds(&ask.items)?;
     let found = depends(moment.graph, &indexes(&seeds), ask.depth);
     let needed = match ask.listed_max {
@@ -73,6 +78,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
         total: found.items().len() as u64,
         beyond_depth: found.beyond_depth(),
         coverage: moment.coverage()?,
+        over: moment.went_over(),
     })
 }
 

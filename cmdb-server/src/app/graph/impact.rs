@@ -6,8 +6,9 @@ use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::{ItemId, Require, Status};
 use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact, joint};
 
+use super::narrow::Around;
 use super::words::{self, Called};
-use super::{AsOf, Ask, Carrier, Joint, Moment, Staged, ids, indexes};
+use super::{AsOf, Ask, Carrier, Joint, Moment, Over, Staged, ids, indexes};
 use crate::app::{App, Error};
 
 /// The most items whose joint impact is told from that of each.
@@ -46,6 +47,8 @@ pub struct ImpactAnswer {
     pub truncated: bool,
     /// How far the graph is known.
     pub coverage: Coverage,
+    /// Which relationships it went over.
+    pub over: Over,
     /// What the answer rests on, in words.
     pub assumptions: Vec<String>,
     /// The groups among that.
@@ -91,6 +94,8 @@ impl App {
 }
 
 fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, Error> {
+    let narrowed = moment.narrowed(Around::Dependents, &ask.items)?;
+    let moment = &moment.over(&narrowed);
     let seeds = moment.seeds(&ask.items)?;
     let (graph, places) = (moment.graph, indexes(&seeds));
     let found = match show {
@@ -138,6 +143,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, E
         counts: found.counts(),
         by_class: by_class.map(|(class, count)| (class.to_owned(), count)).collect(),
         coverage: moment.coverage()?,
+        over: moment.went_over(),
         assumptions,
         assumed,
     })

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cmdb_core::engine::{Direction, Evidence, Label, When};
-use cmdb_core::model::{ItemId, Problem, Reason, Relationship};
+use cmdb_core::engine::{Direction, Evidence, Label, Wanted, When};
+use cmdb_core::model::{ItemId, Relationship};
 
 use super::AsOf;
+use super::narrow::check_type;
 use crate::app::{App, Error, labels_of};
 
 /// Relationships from the item at most.
@@ -25,6 +26,8 @@ pub struct NeighboursAsk {
     pub depth: u32,
     /// Types of relationships; empty: all.
     pub types: Vec<String>,
+    /// How sure they are at least, 0 to 1.
+    pub min_confidence: f64,
     /// Which way.
     pub direction: Direction,
     /// Relationships at most.
@@ -45,6 +48,8 @@ pub struct NeighboursAnswer {
     pub relationships: Vec<(Relationship, Evidence)>,
     /// There are more than the limit.
     pub truncated: bool,
+    /// Relationships that are less sure than was asked for.
+    pub left_out: u64,
 }
 
 impl App {
@@ -54,18 +59,13 @@ impl App {
     /// When there is no such item, or no such relationship type.
     pub async fn neighbours(&self, ask: NeighboursAsk) -> Result<NeighboursAnswer, Error> {
         let schema = self.engine.schema();
-        if let Some(unknown) = ask.types.iter().find(|name| schema.relationship_type(name).is_none()) {
-            let message = format!("there is no relationship type \"{unknown}\"");
-            let mut problem = Problem::new(Reason::RelationshipTypeUnknown, message, unknown);
-            problem.given.clone_from(unknown);
-            if let Some(nearest) = schema.nearest_relationship_type(unknown) {
-                problem.hint = format!("did you mean \"{nearest}\"?");
-            }
-            return Err(problem.into());
+        for name in &ask.types {
+            check_type(&schema, name)?;
         }
         self.read_at(ask.when, move |reader| {
             let id = reader.resolve(&ask.item)?;
-            let found = reader.neighbours(id, ask.depth, ask.direction, &ask.types, ask.limit)?;
+            let wanted = Wanted { types: &ask.types, min_confidence: ask.min_confidence };
+            let found = reader.neighbours(id, ask.depth, ask.direction, wanted, ask.limit)?;
             let labels = labels_of(reader, &found.items)?;
             let mut relationships = Vec::with_capacity(found.relationships.len());
             for relationship in found.relationships {
@@ -79,6 +79,7 @@ impl App {
                 labels,
                 relationships,
                 truncated: found.truncated,
+                left_out: found.left_out,
             })
         })
         .await

@@ -1,4 +1,4 @@
-//! Which graph a question is asked on: that of a moment, or that of a scenario.
+//! Which graph a question is asked on: that of a moment, or that of a scenario; and which of its relationships count.
 //!
 //! Invariant: names and statuses in an answer are those of the graph that was asked.
 
@@ -6,16 +6,25 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use cmdb_core::engine::{Added, Change, Cmdb, Evaluated, Label, When};
-use cmdb_core::model::{ItemId, Problem, Reason};
+use cmdb_core::model::{Item, ItemId, Problem, Reason};
 use cmdb_core::scenario::Scenario;
 
-use super::Moment;
+use super::{Moment, Narrow};
 use crate::app::scenarios::{ADDED, not_added, open};
 use crate::app::{App, Beginning, Error, label_of, reader_at};
 
+/// Which graph is asked, and which of its relationships.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stage {
+    /// The graph.
+    pub scene: Scene,
+    /// The relationships.
+    pub narrow: Narrow,
+}
+
 /// Which graph is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Stage {
+pub enum Scene {
     /// As it stood.
     At(When),
     /// As it would be, if the edits of the scenario of this name were made.
@@ -47,6 +56,14 @@ impl Imagined {
         Imagined { labels: changed.collect(), scenario, evaluated }
     }
 
+    /// An item as the scenario leaves it, where it adds or changes it.
+    pub(super) fn item(&self, id: ItemId) -> Option<&Item> {
+        self.evaluated.changes.iter().find_map(|change| match change {
+            Change::Item { after, .. } if after.id == id => Some(&**after),
+            _ => None,
+        })
+    }
+
     pub(super) fn label(&self, id: ItemId) -> Option<&Label> {
         self.labels.get(&id)
     }
@@ -66,18 +83,22 @@ impl App {
         question: impl FnOnce(&Moment<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<Staged<T>, Error> {
         let engine = self.engine.clone();
-        self.work(move || match stage {
-            Stage::At(when) => {
+        let narrow = stage.narrow;
+        self.work(move || match stage.scene {
+            Scene::At(when) => {
                 let reader = reader_at(&engine, when, Beginning::Refused)?;
+                narrow.check(reader.schema())?;
                 let moment = Moment {
                     graph: reader.graph(),
                     reader: &reader,
                     imagined: None,
+                    narrow: &narrow,
+                    left_out: 0,
                     any_stale: Cell::new(None),
                 };
                 Ok(Staged { answer: question(&moment)?, added: BTreeMap::new() })
             }
-            Stage::In(name) => imagine(&engine, &name, question),
+            Scene::In(name) => imagine(&engine, &name, &narrow, question),
         })
         .await
     }
@@ -86,29 +107,33 @@ impl App {
 fn imagine<T>(
     engine: &Cmdb,
     name: &str,
+    narrow: &Narrow,
     question: impl FnOnce(&Moment<'_>) -> Result<T, Error>,
 ) -> Result<Staged<T>, Error> {
     let (scenario, base) = open(engine, name)?;
+    narrow.check(base.schema())?;
     let evaluated = base.evaluate(&scenario)?;
     let imagined = Imagined::new(scenario, evaluated);
     let moment = Moment {
         graph: &imagined.evaluated.graph,
         reader: &base,
         imagined: Some(&imagined),
+        narrow,
+        left_out: 0,
         any_stale: Cell::new(None),
     };
     let answer = question(&moment)?;
     Ok(Staged { answer, added: imagined.evaluated.added })
 }
 
-/// The stage that a request names.
+/// The scene that a request names.
 ///
 /// # Errors
 /// When it names a scenario, whose base is its moment, and a moment as well.
-pub fn stage(scenario: String, as_of: &str, when: When) -> Result<Stage, Problem> {
+pub fn scene(scenario: String, as_of: &str, when: When) -> Result<Scene, Problem> {
     match (scenario.is_empty(), as_of.is_empty()) {
-        (true, _) => Ok(Stage::At(when)),
-        (false, true) => Ok(Stage::In(scenario)),
+        (true, _) => Ok(Scene::At(when)),
+        (false, true) => Ok(Scene::In(scenario)),
         (false, false) => Err(Problem::new(
             Reason::FormatInvalid,
             "a scenario has a moment of its own, its base, so it cannot be asked as of another",

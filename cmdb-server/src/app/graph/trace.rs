@@ -8,7 +8,8 @@ use cmdb_core::model::ItemId;
 use cmdb_impact::trace::{Extent, Step};
 use cmdb_impact::{Direction, TRACE_STEPS_MAX, Trace, trace};
 
-use super::{AsOf, Joint, Moment, Stage, Staged};
+use super::narrow::Around;
+use super::{AsOf, Joint, Moment, Over, Stage, Staged};
 use crate::app::{App, Error};
 
 /// Chains listed when nobody says how many.
@@ -28,6 +29,8 @@ pub struct TraceAnswer {
     pub labels: BTreeMap<ItemId, Label>,
     /// Why there may be more; `None`: these are all.
     pub truncated: Option<String>,
+    /// Which relationships it went over.
+    pub over: Over,
 }
 
 /// One item of a chain, and what leads on from it.
@@ -61,6 +64,8 @@ impl App {
 }
 
 fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Result<TraceAnswer, Error> {
+    let narrowed = moment.narrowed(Around::Dependencies, &[from.to_owned(), to.to_owned()])?;
+    let moment = &moment.over(&narrowed);
     let graph = moment.graph;
     let (from, to) = (moment.resolve(from)?, moment.resolve(to)?);
     let found = match (graph.index(from), graph.index(to)) {
@@ -90,6 +95,7 @@ fn answer(moment: &Moment<'_>, from: &str, to: &str, chains_max: usize) -> Resul
         chains,
         labels: moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?,
         truncated,
+        over: moment.went_over(),
     })
 }
 
