@@ -77,6 +77,7 @@ pub fn look(root: &Path) -> Result<Findings> {
     for file in &files {
         findings.breaches.extend(rooms::breaches(file));
         findings.breaches.extend(habits::machine_paths(file));
+        findings.breaches.extend(habits::conflict_markers(file));
         findings.warnings.extend(habits::long_file(file));
     }
     findings.breaches.sort();

@@ -99,8 +99,8 @@ fn equals_its_slow_twin_on_random_graphs() {
         let certain = starting(&graph, naive::Reading::AsDeclared);
         let worst = starting(&graph, naive::Reading::UnconfirmedSpareNothing);
         let all = graph.indexes().count();
-        assert_eq!(answer.stuck as usize, all - certain.len());
-        assert_eq!(answer.stuck_at_risk as usize, certain.len() - worst.len());
+        assert_eq!(answer.stuck, (all - certain.len()) as u64);
+        assert_eq!(answer.stuck_at_risk, (certain.len() - worst.len()) as u64);
         assert_eq!(answer.stuck > 0, answer.deadlocks.iter().any(|one| one.state == State::Failed));
         for deadlock in &answer.deadlocks {
             let up = if deadlock.state == State::Failed { &certain } else { &worst };

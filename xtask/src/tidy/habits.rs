@@ -33,6 +33,20 @@ pub fn machine_paths(file: &SourceFile) -> Vec<Breach> {
     breaches
 }
 
+/// Lines that a merge left behind.
+pub fn conflict_markers(file: &SourceFile) -> Vec<Breach> {
+    let markers = ["<", ">"].map(|sign| [&sign.repeat(7), " "].concat());
+    let lines = file.text.lines().enumerate();
+    let left = lines.filter(|(_, line)| markers.iter().any(|marker| line.starts_with(marker.as_str())));
+    left.map(|(index, line)| Breach {
+        file: file.path.clone(),
+        line: index + 1,
+        rule: "no marker of a conflict is committed".to_owned(),
+        found: line.chars().take(24).collect(),
+    })
+    .collect()
+}
+
 /// The prefix begins a path (it is not the end of a longer one) and a name follows.
 fn is_a_path_of_someone(line: &str, at: usize, prefix: &str) -> bool {
     let before = line[..at].chars().next_back();

@@ -165,6 +165,16 @@ fn a_crate_without_the_shared_lints_is_named() {
 }
 
 #[test]
+fn what_a_merge_left_behind_is_named() {
+    let left =
+        [&"<".repeat(7), " HEAD\none\n", &"=".repeat(7), "\nother\n", &">".repeat(7), " branch\n"].concat();
+    let lines: Vec<usize> =
+        habits::conflict_markers(&file("docs/a.md", &left)).iter().map(|breach| breach.line).collect();
+    assert_eq!(lines, [1, 5]);
+    assert!(habits::conflict_markers(&file("docs/a.md", "a << b\n=======\n")).is_empty());
+}
+
+#[test]
 fn a_long_file_is_a_warning() {
     let long = "\n".repeat(801);
     assert!(habits::long_file(&file("agent/src/a.rs", &long)).is_some());

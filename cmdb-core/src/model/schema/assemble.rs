@@ -108,8 +108,8 @@ impl Assembly<'_, '_> {
             let parent = declaration.parent.as_ref().map(|parent| built[parent.value.as_str()]);
             let mut class = inherit(declaration, parent.map(|parent| &classes[parent]), self.files);
             let mut declared = parent.map(|parent| places[parent].clone()).unwrap_or_default();
-            let said = declarations.extensions.iter().filter(|extension| extension.class.value == name);
-            if let Some(availability) = said.filter_map(|extension| extension.availability).last() {
+            let said = declarations.extensions.iter().rev().filter(|said| said.class.value == name);
+            if let Some(availability) = said.filter_map(|said| said.availability).next() {
                 class.availability = availability;
             }
             let own = declaration.attributes.iter().chain(extra.get(name).into_iter().flatten().copied());

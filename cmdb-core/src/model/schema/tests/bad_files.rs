@@ -43,13 +43,18 @@ fn not_toml_or_unknown_keys() {
     check(
         &class("zzz = 1"),
         &expect![[
-            r#"own.toml:4:1: [[class]] has no key "zzz": its keys are name, parent, title, description, abstract, running, external_without_host, attributes, identified_by, identified_like, told_apart_by, default_require, stopped_for, retire_after"#
+            r#"own.toml:4:1: [[class]] has no key "zzz": its keys are name, parent, title, description, abstract, running, external_without_host, attributes, identified_by, identified_like, told_apart_by, default_require, stopped_for, retire_after, availability"#
         ]],
     );
     check(
         &class("running = \"yes\""),
         &expect![[r#"own.toml:4:11: "running" of [[class]] is true or false, not text"#]],
     );
+    for given in ["1.5", "-0.1", "nan"] {
+        let error = with(&class(&format!("availability = {given}"))).expect_err("no share").to_string();
+        let said = "own.toml:4:16: \"availability\" of [[class]] is a number from 0 to 1, such as 0.999, not";
+        assert!(error.starts_with(said), "{error}");
+    }
     check(&class("title = 5"), &expect![[r#"own.toml:4:9: "title" of [[class]] is text, not a number"#]]);
     check(
         &class("stopped_for = \"soon\""),
@@ -150,25 +155,25 @@ fn attributes() {
     check(
         &class("attributes = { model = { type = \"text\" } }"),
         &expect![[
-            r#"own.toml:4:16: class "robot" already has an attribute "model", declared in built-in classes_base.toml, line 34"#
+            r#"own.toml:4:16: class "robot" already has an attribute "model", declared in built-in classes_base.toml, line 36"#
         ]],
     );
     check(
         &class("attributes = { port = { type = \"text\" } }"),
         &expect![[
-            r#"own.toml:4:16: attribute "port" is text here and integer at built-in classes_software.toml:44:1: one name means the same in every class"#
+            r#"own.toml:4:16: attribute "port" is text here and integer at built-in classes_software.toml:46:1: one name means the same in every class"#
         ]],
     );
     check(
         &class("attributes = { ports = { type = \"list\", of = \"text\" } }"),
         &expect![[
-            r#"own.toml:4:16: attribute "ports" is a list of text here and of integer at built-in classes_software.toml:45:1: one name means the same in every class"#
+            r#"own.toml:4:16: attribute "ports" is a list of text here and of integer at built-in classes_software.toml:47:1: one name means the same in every class"#
         ]],
     );
     check(
         &class("attributes = { fqdn = { type = \"text\", normalise = \"mac\" } }"),
         &expect![[
-            r#"own.toml:4:16: attribute "fqdn" has normalise = "mac" here and "lower_case" at built-in classes_software.toml:19:1: one name means the same in every class"#
+            r#"own.toml:4:16: attribute "fqdn" has normalise = "mac" here and "lower_case" at built-in classes_software.toml:20:1: one name means the same in every class"#
         ]],
     );
     check(
@@ -190,8 +195,8 @@ fn attributes() {
     check(
         "[[extend]]\nclass = \"item\"\nattributes.model = { type = \"text\" }\n",
         &expect![[r#"
-            own.toml:3:12: class "hardware" already has an attribute "model", declared in built-in classes_base.toml, line 34
-            own.toml:3:12: class "virtual_machine" already has an attribute "model", declared in built-in classes_hardware.toml, line 49"#]],
+            own.toml:3:12: class "hardware" already has an attribute "model", declared in built-in classes_base.toml, line 36
+            own.toml:3:12: class "virtual_machine" already has an attribute "model", declared in built-in classes_hardware.toml, line 50"#]],
     );
 }
 

@@ -22,6 +22,7 @@ host_name_2 = { type = "text", normalise = "lower_case" }
 
 [[extend]]
 class = "server"
+availability = 0.99
 identified_by = [{ attributes = ["warranty.number"] }]
 [extend.attributes]
 "warranty.number" = { type = "text", indexed = true }
@@ -57,6 +58,9 @@ values = ["tba"]
     assert_eq!((added.value_type, added.indexed), (ValueType::Text, true));
     assert_eq!(added.inherited_from.as_deref(), Some("server"));
     assert_eq!(hypervisor.identification[2].declared_by, "server");
+    let up = |class: &str| schema.class(class).expect("there").availability;
+    assert_eq!((up("server"), up("hypervisor"), up("computer")), (0.99, 0.99, 0.9995));
+    assert_eq!((up("mainframe_partition"), up("business_service")), (0.9999, 1.0));
     assert!(schema.relationship_type("cooled_by").expect("declared").weak);
     assert_eq!(schema.rank("hypervisor", "memory_bytes", "netbox", SourceKind::Connector), 0);
     assert_eq!(schema.rank("hypervisor", "memory_bytes", "me", SourceKind::Person), 1);
