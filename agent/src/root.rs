@@ -7,6 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use crate::platform;
+
 /// The most bytes of an ordinary small file.
 pub const SMALL_FILE_BYTES_MAX: usize = 1 << 20;
 /// What is asked for at once of a file that is handed over whole.
@@ -214,6 +216,28 @@ impl Root {
         Ok(target.to_string_lossy().into_owned())
     }
 
+    /// Where the symbolic links in a directory point, `TARGET_BYTES` of each; what is gone meanwhile is left out. Whether
+    /// there were more than `limit`.
+    pub fn links<const TARGET_BYTES: usize>(
+        &self,
+        path: &str,
+        limit: usize,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, ReadError> {
+        let resolved = self.resolve(path, LastLink::Follow).map_err(|error| ReadError::new(path, error))?;
+        let mut denied = None;
+        let truncated = platform::links::<TARGET_BYTES>(&resolved, limit, &mut |target| match target {
+            Ok(target) => each(target),
+            // The list may be readable where what it names is not.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => denied = Some(error),
+            Err(_) => {}
+        });
+        match denied {
+            Some(error) => Err(ReadError::new(path, error)),
+            None => truncated.map_err(|error| ReadError::new(path, error)),
+        }
+    }
+
     /// Whether something is there.
     pub fn exists(&self, path: &str) -> bool {
         self.resolve(path, LastLink::Follow).is_ok_and(|resolved| resolved.exists())
@@ -322,6 +346,29 @@ mod tests {
         assert_eq!(root.text("/etc/deep/link").as_deref(), Some("inside"));
         assert_eq!(root.text("/etc/deep/up").as_deref(), Some("inside"));
         assert_eq!(root.link("/etc/deep/link").unwrap(), "/etc/name");
+    }
+
+    #[test]
+    fn the_links_of_a_directory() {
+        let (directory, root) = tree();
+        for (name, target) in [("1", "socket:[7]"), ("2", "/a/path/that/is/long"), ("3", "pipe:[8]")] {
+            symlink(target, directory.path().join("etc/deep").join(name)).unwrap();
+        }
+        fs::write(directory.path().join("etc/deep/no-link"), "").unwrap();
+        symlink("/etc/deep", directory.path().join("etc/other")).unwrap();
+        let all = |path: &str, limit| {
+            let mut found = Vec::new();
+            let truncated = root.links::<12>(path, limit, &mut |target| {
+                found.push(String::from_utf8_lossy(target).into_owned());
+            });
+            found.sort();
+            truncated.map(|truncated| (found, truncated))
+        };
+        let expected = ["/a/path/that", "pipe:[8]", "socket:[7]"].map(str::to_owned).to_vec();
+        assert_eq!(all("/etc/deep", 9).unwrap(), (expected.clone(), false));
+        assert_eq!(all("/etc/other", 4).unwrap(), (expected, false));
+        assert!(all("/etc/deep", 2).unwrap().1);
+        assert!(all("/etc/none", 9).unwrap_err().is_missing());
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code, reason = "the one audited room for system calls; each block says why it is sound")]
 
+mod diag;
+mod links;
+
 use std::ffi::{CStr, CString};
 use std::fs;
 use std::mem::MaybeUninit;
@@ -9,6 +12,9 @@ use std::net::Ipv4Addr;
 
 use super::Usage;
 use crate::host::addresses::{self, Address};
+
+pub use diag::internet_sockets;
+pub use links::links;
 
 /// The most addresses taken from the system.
 const ADDRESSES_MAX: usize = 4096;

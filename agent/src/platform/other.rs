@@ -1,6 +1,9 @@
 //! Systems other than Linux: what the standard library can say, and nothing more.
 
-use super::Usage;
+use std::io;
+use std::path::Path;
+
+use super::{Family, Transport, Usage};
 use crate::host::addresses::Address;
 
 /// The host's name, where the environment has it.
@@ -21,6 +24,36 @@ pub fn ipv4_addresses() -> Option<Vec<Address>> {
 /// Not available here.
 pub fn usage() -> Usage {
     Usage::default()
+}
+
+/// Where the symbolic links of a directory point.
+pub fn links<const TARGET_BYTES: usize>(
+    directory: &Path,
+    count_max: usize,
+    each: &mut dyn FnMut(io::Result<&[u8]>),
+) -> io::Result<bool> {
+    for (count, entry) in std::fs::read_dir(directory)?.enumerate() {
+        if count == count_max {
+            return Ok(true);
+        }
+        let target = std::fs::read_link(entry?.path()).map(|target| target.to_string_lossy().into_owned());
+        let first = |target: &String| target.len().min(TARGET_BYTES);
+        match &target {
+            Ok(target) => each(Ok(&target.as_bytes()[..first(target)])),
+            Err(error) => each(Err(error.kind().into())),
+        }
+    }
+    Ok(false)
+}
+
+/// Not available here.
+pub fn internet_sockets(
+    _family: Family,
+    _transport: Transport,
+    _count_max: usize,
+    _each: &mut dyn FnMut(&[u8]),
+) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Not known here.

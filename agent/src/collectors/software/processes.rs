@@ -12,6 +12,8 @@ use crate::root::{ReadError, Root};
 pub const PROCESSES_MAX: usize = 65_536;
 /// The most open files looked at in one process.
 pub const FILES_PER_PROCESS_MAX: usize = 200_000;
+/// More than the longest `socket:[inode]`.
+const SOCKET_NAME_BYTES: usize = 32;
 /// The most bytes of arguments that are read of one process; the rest is left out.
 const ARGUMENTS_BYTES_MAX: usize = 128 << 10;
 /// The most bytes of the other files of a process.
@@ -238,21 +240,15 @@ impl Reader<'_> {
     }
 
     fn sockets(&self, pid: u32) -> Result<(Vec<u64>, bool), ReadError> {
-        let directory = format!("/proc/{pid}/fd");
-        let files = self.root.names(&directory, FILES_PER_PROCESS_MAX)?;
         let mut sockets = Vec::new();
-        for file in &files.names {
-            match self.root.link(&format!("{directory}/{file}")) {
-                Ok(target) => sockets.extend(parse_inode("socket", &target)),
-                // The list may be readable where what it names is not.
-                Err(error) if error.is_denied() => return Err(error),
-                // Closed since.
-                Err(_) => {}
-            }
-        }
+        let mut note = |target: &[u8]| {
+            sockets.extend(std::str::from_utf8(target).ok().and_then(|target| parse_inode("socket", target)));
+        };
+        let directory = format!("/proc/{pid}/fd");
+        let truncated = self.root.links::<SOCKET_NAME_BYTES>(&directory, FILES_PER_PROCESS_MAX, &mut note)?;
         sockets.sort_unstable();
         sockets.dedup();
-        Ok((sockets, files.truncated))
+        Ok((sockets, truncated))
     }
 }
 

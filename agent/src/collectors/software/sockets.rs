@@ -1,13 +1,17 @@
 //! Reads the sockets of each network namespace: who listens where, and who is connected to whom.
 //!
-//! The tables of a namespace are read once, through any process in it. Knows nothing of programs. Invariant: a
+//! The tables of a namespace are read once: the agent's own asked for over netlink, where the kernel answers, and else read
+//! through any process in it. Both ways give the same. Knows nothing of programs. Invariant: a
 //! socket without an inode has no owner any more (it only waits for its end), and is left out.
+
+mod diag;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::processes::{NamespaceId, Process};
 use crate::host::addresses;
+use crate::platform::Family;
 use crate::root::{ReadError, Root};
 
 /// The most network namespaces of one host.
@@ -100,6 +104,14 @@ impl Namespaces {
     }
 }
 
+/// A table of the kernel's: its file, and what it holds.
+const TABLES: [(&str, Protocol, Family); 4] = [
+    ("tcp", Protocol::Tcp, Family::V4),
+    ("tcp6", Protocol::Tcp, Family::V6),
+    ("udp", Protocol::Udp, Family::V4),
+    ("udp6", Protocol::Udp, Family::V6),
+];
+
 /// Reads the sockets of all namespaces that the processes are in.
 pub fn read(root: &Root, processes: &[Process]) -> Namespaces {
     let own = root.own_process();
@@ -147,9 +159,15 @@ impl Namespaces {
     fn read_one(&mut self, root: &Root, id: NamespaceId, directory: &str, label: Option<String>) {
         let mut namespace = Namespace { label, ..Namespace::default() };
         let mut content = Vec::new();
-        for (file, protocol) in
-            [("tcp", Protocol::Tcp), ("tcp6", Protocol::Tcp), ("udp", Protocol::Udp), ("udp6", Protocol::Udp)]
-        {
+        // Netlink speaks of the network that we are in, and of no other.
+        let is_ours = root.is_live() && directory == root.own_process();
+        for (file, protocol, family) in TABLES {
+            let asked = is_ours.then(|| diag::ask(family, protocol, SOCKETS_MAX));
+            if let Some(Ok(sockets)) = asked {
+                let all = sockets.into_iter().filter(|socket| !self.is_passing_listener(socket));
+                namespace.sockets.extend(all);
+                continue;
+            }
             let path = format!("{directory}/net/{file}");
             match root.read_into(&path, TABLE_BYTES_MAX, &mut content) {
                 Ok(()) => {}
@@ -205,6 +223,11 @@ fn parse_line(line: &[u8], protocol: Protocol) -> Option<Socket> {
     let remote = parse_end(fields.next()?)?;
     let state = u8::from_str_radix(fields.next()?, 16).ok()?;
     let inode: u64 = fields.nth(5)?.parse().ok()?;
+    owned(protocol, local, remote, state, inode)
+}
+
+/// What the kernel says of a socket, unless that has no owner.
+fn owned(protocol: Protocol, local: SocketAddr, remote: SocketAddr, state: u8, inode: u64) -> Option<Socket> {
     let activity = match (protocol, state) {
         (Protocol::Tcp, 0x0A) => Activity::Listening,
         (Protocol::Tcp, 0x01) => Activity::Connected,
@@ -213,6 +236,11 @@ fn parse_line(line: &[u8], protocol: Protocol) -> Option<Socket> {
         (Protocol::Udp, _) => Activity::Connected,
     };
     (inode != 0 && local.port() != 0).then_some(Socket { protocol, local, remote, activity, inode })
+}
+
+fn ipv6(bytes: [u8; 16]) -> IpAddr {
+    let ip = Ipv6Addr::from(bytes);
+    ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)
 }
 
 /// `0100007F:1538`: the address in words of the machine's byte order, the port as it reads.
@@ -231,8 +259,7 @@ fn parse_end(text: &str) -> Option<SocketAddr> {
             for at in 0..4 {
                 bytes[at * 4..at * 4 + 4].copy_from_slice(&word(at)?);
             }
-            let ip = Ipv6Addr::from(bytes);
-            ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)
+            ipv6(bytes)
         }
         _ => return None,
     };
