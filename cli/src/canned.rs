@@ -69,6 +69,7 @@ fn affected(name: &str, state: &str, distance: u32, via: Vec<Via>, reason: &str)
 pub fn impact() -> ImpactResponse {
     ImpactResponse {
         over: over(),
+        down: Vec::new(),
         joint: false,
         why: None,
         revision: REVISION,

@@ -37,6 +37,6 @@ pub use cold_start::{ColdStart, Deadlock, cold_start};
 pub use critical::{Critical, Margin, Parts, critical, critical_within};
 pub use depends::{Dependencies, Dependency, Need, depends, needed_by};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
-pub use propagate::{Affected, Counts, Impact, Options, State, impact, joint};
+pub use propagate::{Affected, Counts, Impact, Options, State, impact, impact_beside, joint};
 pub use reach::{Condensed, Counter};
 pub use trace::{Chain, Direction, TRACE_CHAINS_MAX, TRACE_STEPS_MAX, Trace, trace};

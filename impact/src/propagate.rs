@@ -141,25 +141,45 @@ pub fn joint(graph: &Graph, seeds: &[Index], options: Options) -> Impact {
             *worst = (*worst).min(affected.state);
         }
     }
-    let depth = options.depth.unwrap_or(u32::MAX);
-    whole.counts = Counts::default();
-    let counts = &mut whole.counts;
-    whole.affected.retain(|affected| {
-        let worse = alone.get(&affected.item).is_none_or(|worst| affected.state < *worst);
-        if worse {
-            match affected.state {
-                _ if affected.distance > depth => counts.beyond_depth += 1,
-                State::Failed => counts.failed += 1,
-                State::AtRisk => counts.at_risk += 1,
-                State::Degraded => counts.degraded += 1,
-            }
-        }
-        worse && affected.distance <= depth
-    });
+    whole.keep_worse_than(&alone, options);
+    whole
+}
+
+/// What the seeds do beside what is down already: items that end in a worse state than what is down brings them to.
+/// What is down counts among the seeds of the answer. Costs an impact of what is down.
+#[must_use]
+pub fn impact_beside(graph: &Graph, seeds: &[Index], down: &[Index], options: Options) -> Impact {
+    if down.is_empty() {
+        return impact(graph, seeds, options);
+    }
+    let all: Vec<Index> = seeds.iter().chain(down).copied().collect();
+    let before = impact(graph, down, Options::default());
+    let known = before.affected.iter().map(|affected| (affected.item, affected.state)).collect();
+    let mut whole = impact(graph, &all, Options::default());
+    whole.keep_worse_than(&known, options);
     whole
 }
 
 impl Impact {
+    /// Keeps what ends in a worse state than is known of it.
+    fn keep_worse_than(&mut self, known: &FxHashMap<Index, State>, options: Options) {
+        let depth = options.depth.unwrap_or(u32::MAX);
+        self.counts = Counts::default();
+        let counts = &mut self.counts;
+        self.affected.retain(|affected| {
+            let worse = known.get(&affected.item).is_none_or(|known| affected.state < *known);
+            if worse {
+                match affected.state {
+                    _ if affected.distance > depth => counts.beyond_depth += 1,
+                    State::Failed => counts.failed += 1,
+                    State::AtRisk => counts.at_risk += 1,
+                    State::Degraded => counts.degraded += 1,
+                }
+            }
+            worse && affected.distance <= depth
+        });
+    }
+
     /// The seeds, each once.
     #[must_use]
     pub fn seeds(&self) -> &[Index] {

@@ -191,10 +191,7 @@ fn found(uptime: &Uptime) -> String {
 }
 
 fn sentence(answer: &AvailabilityResponse) -> String {
-    let down = match answer.down.is_empty() {
-        true => String::new(),
-        false => format!(" while {} is down", walk::names(&answer.down)),
-    };
+    let down = walk::while_down(&answer.down);
     match answer.uptimes.as_slice() {
         [one] if answer.uptimes_total == 1 => {
             let name = one.item.as_ref().map(walk::title).unwrap_or_default();

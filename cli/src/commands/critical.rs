@@ -185,10 +185,7 @@ fn sentence(answer: &CriticalResponse) -> String {
         [one] if answer.standings_total == 1 => one.item.as_ref().map(walk::title).unwrap_or_default(),
         _ => words::count(answer.standings_total, "service", "services"),
     };
-    let down = match answer.down.is_empty() {
-        true => String::new(),
-        false => format!(" while {} is down", walk::names(&answer.down)),
-    };
+    let down = walk::while_down(&answer.down);
     let sure = answer.points_total.saturating_sub(answer.points_at_risk);
     let total = words::count(sure, "single point of failure", "single points of failure");
     let risk = match answer.points_at_risk {

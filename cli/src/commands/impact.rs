@@ -43,6 +43,9 @@ pub struct Arguments {
     /// Only what the items do together and none of them does alone
     #[arg(long, conflicts_with = "why")]
     joint: bool,
+    /// Take this item to be down already, and tell only what the others do beside that; may be given several times
+    #[arg(long, value_name = "ITEM", conflicts_with = "joint")]
+    down: Vec<String>,
     /// List only what is at most this many relationships away
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     depth: Option<u32>,
@@ -67,6 +70,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         as_of: arguments.as_of.text(),
         why: arguments.why,
         joint: arguments.joint,
+        down: arguments.down,
         scenario: arguments.scenario.name(),
         narrow: arguments.narrow.request(),
     };
@@ -208,6 +212,10 @@ fn sentence(answer: &ImpactResponse, now: Timestamp) -> String {
     if kind(answer) == Answer::Empty && answer.joint {
         return format!("{seeds} do nothing together that none of them does alone");
     }
+    let down = walk::while_down(&answer.down);
+    if kind(answer) == Answer::Empty && !down.is_empty() {
+        return format!("nothing more is known to fail with {seeds}{down}");
+    }
     if kind(answer) == Answer::Empty {
         return format!(
             "nothing known depends on {seeds}, {}",
@@ -230,7 +238,7 @@ fn sentence(answer: &ImpactResponse, now: Timestamp) -> String {
         let parts = words::and(parts.iter().map(String::as_str));
         return format!("when {seeds} {verb} together, and not when one does: {parts}");
     }
-    format!("when {seeds} {verb}, {}", words::and(parts.iter().map(String::as_str)))
+    format!("when {seeds} {verb}{down}, {}", words::and(parts.iter().map(String::as_str)))
 }
 
 fn object(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io::Result<()> {
@@ -252,6 +260,7 @@ fn object(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io:
     if counts.beyond_depth > 0 {
         counted["beyond_depth"] = counts.beyond_depth.into();
     }
+    object.field("down", answer.down.iter().map(json::graph_item).collect::<Vec<_>>())?;
     object.field("counts", counted)?;
     object.field("truncated", answer.truncated)?;
     object.field("hidden", answer.hidden)?;

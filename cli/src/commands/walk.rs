@@ -46,6 +46,15 @@ pub fn names(items: &[GraphItem]) -> String {
     escape::line(&words::and(items.iter().map(name))).into_owned()
 }
 
+/// ` while web-2 is down`; nothing where nothing is.
+pub fn while_down(down: &[GraphItem]) -> String {
+    match down {
+        [] => String::new(),
+        [one] => format!(" while {} is down", names(std::slice::from_ref(one))),
+        all => format!(" while {} are down", names(all)),
+    }
+}
+
 /// `depends_on orders-db (group db)`.
 pub fn carrier(via: &Via) -> String {
     let name = [&via.name, &via.key].into_iter().find(|text| !text.is_empty()).unwrap_or(&via.id);

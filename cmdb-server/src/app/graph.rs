@@ -16,7 +16,7 @@ mod trace;
 mod words;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cmdb_core::engine::{Coverage, Label, Reader};
 use cmdb_core::graph::{GateIndex, Graph, Index, TypeIndex};
@@ -49,6 +49,8 @@ pub const LISTED_MAX: usize = 1_000_000;
 pub struct Ask {
     /// The items, as people name them.
     pub items: Vec<String>,
+    /// What is taken to be down already. Only of an impact.
+    pub down: Vec<String>,
     /// The graph.
     pub stage: Stage,
     /// Relationships from a seed at most; `None`: any.
@@ -123,7 +125,7 @@ impl Moment<'_> {
             });
         }
         let mut seeds: Vec<Seed> = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for text in texts {
             let id = self.resolve(text)?;
             if seen.insert(id) {
@@ -131,6 +133,18 @@ impl Moment<'_> {
             }
         }
         Ok(seeds)
+    }
+
+    /// What counts as down before anything is asked: the items that are named, and those in maintenance.
+    fn down(&self, texts: &[String]) -> Result<Vec<Seed>, Error> {
+        let mut down = if texts.is_empty() { Vec::new() } else { self.seeds(texts)? };
+        let mut known: BTreeSet<ItemId> = down.iter().map(|seed| seed.id).collect();
+        for id in self.reader.in_maintenance()? {
+            if known.insert(id) {
+                down.push(Seed { id, index: self.graph.index(id) });
+            }
+        }
+        Ok(down)
     }
 
     fn resolve(&self, text: &str) -> Result<ItemId, Error> {

@@ -29,6 +29,7 @@ pub fn impact_to(answer: ImpactAnswer) -> v1::ImpactResponse {
         revision: answer.as_of.revision.0,
         as_of_us: answer.as_of.recorded_at.0,
         seeds: answer.seeds.iter().map(labelled).collect(),
+        down: answer.down.iter().map(labelled).collect(),
         affected: affected.collect(),
         counts: Some(v1::Counts {
             failed: answer.counts.failed,

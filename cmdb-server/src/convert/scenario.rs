@@ -246,7 +246,7 @@ impl Provisional {
     /// In an answer of what breaks.
     pub fn in_impact(&self, mut answer: v1::ImpactResponse) -> v1::ImpactResponse {
         if !self.0.is_empty() {
-            self.each(&mut answer.seeds);
+            self.each(answer.seeds.iter_mut().chain(&mut answer.down));
             self.each(&mut answer.why);
             self.each(answer.affected.iter_mut().filter_map(|affected| affected.item.as_mut()));
             self.vias(answer.affected.iter_mut().flat_map(|affected| &mut affected.via));

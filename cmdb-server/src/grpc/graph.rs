@@ -43,7 +43,16 @@ impl GraphService for Graph {
                 }));
             }
         };
+        if ask.joint && !ask.down.is_empty() {
+            return Err(refuse(Error::OutOfRange {
+                what: "what is asked for",
+                expected: "the joint impact, or what is down already".to_owned(),
+                given: "both".to_owned(),
+            }));
+        }
+        let down = ask.down;
         let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
+        let ask = Ask { down, ..ask };
         let Staged { answer, added } = self.0.impact(ask, show).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_impact(impact_to(answer))))
     }
@@ -171,7 +180,7 @@ fn reached(
 ) -> Result<Ask, Status> {
     let listed_max = limit("limit", listed, LISTED_MAX, LISTED_MAX)?;
     let depth = (depth != 0).then_some(depth);
-    Ok(Ask { items, stage, depth, listed_max: (!count_only).then_some(listed_max) })
+    Ok(Ask { items, down: Vec::new(), stage, depth, listed_max: (!count_only).then_some(listed_max) })
 }
 
 fn direction(text: &str) -> Result<Direction, Status> {

@@ -273,3 +273,36 @@ async fn a_question_goes_over_the_relationships_that_it_wants() {
     let around = server.graph().neighbours(around).await.unwrap().into_inner();
     assert_eq!((around.edges.len(), around.left_out), (1, 1));
 }
+
+#[tokio::test]
+async fn what_is_in_maintenance_counts_as_down() {
+    let server = Server::start().await;
+    server.shop().await;
+    let down =
+        |answer: &v1::ImpactResponse| answer.down.iter().map(|item| item.name.clone()).collect::<Vec<_>>();
+    let named = v1::ImpactRequest { down: vec!["web-2".to_owned()], ..impact(&["web-1"]) };
+    let named = server.graph().impact(named).await.unwrap().into_inner();
+    let failed = ["Balancer failed 1: group web: 0 of 2 members are up, and 1 is needed"];
+    assert_eq!((lines(&named), down(&named)), (failed.map(str::to_owned).to_vec(), vec!["Web 2".to_owned()]));
+
+    let mut web_2 = item("web-2", "web_server", "Web 2");
+    web_2.relationships = vec![relates("depends_on", "db", "")];
+    let value = v1::Value { kind: Some(v1::value::Kind::Boolean(true)) };
+    web_2.item.as_mut().unwrap().attributes.insert("maintenance".to_owned(), value);
+    server.apply("shop", vec![web_2]).await;
+    let other = server.graph().impact(impact(&["web-1"])).await.unwrap().into_inner();
+    assert_eq!((lines(&other), down(&other)), (lines(&named), down(&named)));
+    let itself = server.graph().impact(impact(&["web-2"])).await.unwrap().into_inner();
+    assert_eq!((itself.counts.as_ref().unwrap().degraded, down(&itself).len()), (1, 0));
+    // The parent's failure is told, whatever its child's state hides.
+    let database = server.graph().impact(impact(&["db"])).await.unwrap().into_inner();
+    let mut names: Vec<_> =
+        database.affected.iter().map(|one| one.item.as_ref().unwrap().name.clone()).collect();
+    names.sort();
+    assert_eq!(names, ["Balancer", "Web 1"]);
+    let ask = v1::CriticalRequest { items: vec!["lb".to_owned()], ..Default::default() };
+    let critical = server.graph().critical(ask).await.unwrap().into_inner();
+    assert_eq!((critical.down.len(), critical.standings[0].margin, critical.points_total), (1, 0, 2));
+    let past = v1::ImpactRequest { as_of: "1".to_owned(), ..impact(&["web-1"]) };
+    assert_eq!(server.graph().impact(past).await.unwrap().into_inner().down.len(), 0);
+}

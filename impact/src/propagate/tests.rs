@@ -498,3 +498,27 @@ fn a_chain_and_a_star_of_a_million() {
     assert_eq!(found.counts().failed, 999_999);
     assert_eq!(found.affected().last().unwrap().distance, 1);
 }
+
+#[test]
+fn what_is_down_already_is_not_told_again_and_makes_the_rest_worse() {
+    let estate = Estate::of(
+        "shop needs web-1 in web
+         shop needs web-2 in web
+         shop group web any
+         mail needs web-2
+         web-1 needs host-1",
+    );
+    let told = |seeds: &str, down: &str| {
+        let found = impact_beside(&estate.graph, &estate.all(seeds), &estate.all(down), Options::default());
+        let items = found.affected().iter();
+        let mut told: Vec<String> =
+            items.map(|one| format!("{} {}", estate.name(one.item), one.state.name())).collect();
+        told.sort();
+        (told.join(", "), found.counts().failed)
+    };
+    assert_eq!(told("host-1", ""), ("shop degraded, web-1 failed".to_owned(), 1));
+    // In maintenance a server is down like any other, whatever stands below it.
+    assert_eq!(told("host-1", "web-2"), ("shop failed, web-1 failed".to_owned(), 2));
+    assert_eq!(told("host-1", "web-1"), (String::new(), 0));
+    assert_eq!(told("host-1", "shop"), ("web-1 failed".to_owned(), 1));
+}

@@ -1506,6 +1506,9 @@ pub struct ImpactRequest {
     /// only what the items do together and none of them does alone; at most 100 items
     #[prost(bool, tag = "7")]
     pub joint: bool,
+    /// items that are taken to be down already; beside those in maintenance, and not with joint
+    #[prost(string, repeated, tag = "8")]
+    pub down: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// the scenario that is asked, see ScenarioService; empty: none
     #[prost(string, tag = "10")]
     pub scenario: ::prost::alloc::string::String,
@@ -1535,6 +1538,9 @@ pub struct ImpactResponse {
     pub coverage: ::core::option::Option<Coverage>,
     #[prost(string, repeated, tag = "9")]
     pub assumptions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// what was down already; listed and counted is what the items do beside that
+    #[prost(message, repeated, tag = "13")]
+    pub down: ::prost::alloc::vec::Vec<GraphItem>,
     /// listed and counted is only what the items do together and none does alone
     #[prost(bool, tag = "12")]
     pub joint: bool,

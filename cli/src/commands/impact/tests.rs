@@ -119,6 +119,7 @@ fn the_json_object_has_the_promised_fields() {
                 {"id":"@4","key":"web-2","class":"web_server","name":"web-2","state":"at_risk","distance":2,"via":[{"id":"@2","key":"orders-db","name":"orders-db","type":"depends_on","group":"db","stale":false}]},
                 {"id":"@5","key":"shop","class":"business_service","name":"Shop","state":"degraded","distance":3,"via":[{"id":"@3","key":"web-1","name":"web-1","type":"depends_on","group":"web","stale":false},{"id":"@4","key":"web-2","name":"web-2","type":"depends_on","group":"web","stale":false}]}
               ],
+              "down": [],
               "counts": {"failed":2,"degraded":1,"at_risk":1,"by_class":{"business_service":1,"database_instance":1,"web_server":2}},
               "truncated": false,
               "hidden": 0,
@@ -144,6 +145,7 @@ fn the_json_object_of_a_count_has_no_list() {
               "seeds": [
                 {"id":"@5","key":"shop","class":"business_service","name":"Shop"}
               ],
+              "down": [],
               "counts": {"failed":0,"degraded":0,"at_risk":0,"by_class":{}},
               "truncated": false,
               "hidden": 0,

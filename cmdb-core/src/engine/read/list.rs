@@ -12,6 +12,8 @@ use crate::store::{Range, Table, key};
 
 /// The most items on one page.
 pub const PAGE_MAX: usize = 10_000;
+/// The attribute that says that somebody works on an item.
+const MAINTENANCE: &str = "maintenance";
 /// Items looked at together.
 const AT_ONCE: usize = 1_024;
 
@@ -107,6 +109,19 @@ impl Reader {
             return Ok(Some(found));
         }
         Ok(None)
+    }
+
+    /// The items that are in maintenance at the present; none at a past moment, of which there is no index.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn in_maintenance(&self) -> Result<Vec<ItemId>, EngineError> {
+        if self.past.is_some() {
+            return Ok(Vec::new());
+        }
+        let list = List { filter: format!("{MAINTENANCE} = true"), ..List::default() };
+        let filter = Filter::parse(&list.filter)?;
+        self.choose(&self.candidates(&list, Some(&filter))?, Some(&filter), None)
     }
 
     /// Those that match, in order.

@@ -116,7 +116,7 @@ fn answer(moment: &Moment<'_>, ask: &AvailabilityAsk) -> Result<AvailabilityAnsw
     let narrowed = moment.narrowed(around(&ask.items), &ask.items)?;
     let moment = &moment.over(&narrowed);
     let graph = moment.graph;
-    let down = if ask.down.is_empty() { Vec::new() } else { moment.seeds(&ask.down)? };
+    let down = moment.down(&ask.down)?;
     let seeds = if ask.items.is_empty() { Vec::new() } else { moment.seeds(&ask.items)? };
     let alone: Vec<ItemId> = seeds.iter().filter(|seed| seed.index.is_none()).map(|seed| seed.id).collect();
     let targets = if ask.items.is_empty() { services(moment) } else { indexes(&seeds) };

@@ -106,7 +106,7 @@ fn answer(moment: &Moment<'_>, ask: &CriticalAsk) -> Result<CriticalAnswer, Erro
     let narrowed = moment.narrowed(around(&ask.items), &ask.items)?;
     let moment = &moment.over(&narrowed);
     let graph = moment.graph;
-    let down = if ask.down.is_empty() { Vec::new() } else { moment.seeds(&ask.down)? };
+    let down = moment.down(&ask.down)?;
     let failed = indexes(&down);
     let targets = if ask.items.is_empty() { services(moment) } else { indexes(&moment.seeds(&ask.items)?) };
     // Together they may take as long as one alone; what is left out says so.

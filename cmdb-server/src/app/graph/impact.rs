@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::{ItemId, Require, Status};
-use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact, joint};
+use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact_beside, joint};
 
 use super::narrow::Around;
 use super::words::{self, Called};
-use super::{AsOf, Ask, Carrier, Joint, Moment, Over, Staged, ids, indexes};
+use super::{AsOf, Ask, Carrier, Joint, Moment, Over, Seed, Staged, ids, indexes};
 use crate::app::{App, Error};
 
 /// The most items whose joint impact is told from that of each.
@@ -31,6 +31,8 @@ pub struct ImpactAnswer {
     pub as_of: AsOf,
     /// What was assumed to fail.
     pub seeds: Vec<Label>,
+    /// What was down already: what is affected is so beside that.
+    pub down: Vec<Label>,
     /// What is affected, nearest first.
     pub affected: Vec<AffectedItem>,
     /// Only what the items do together is listed and counted.
@@ -98,8 +100,12 @@ fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, E
     let moment = &moment.over(&narrowed);
     let seeds = moment.seeds(&ask.items)?;
     let (graph, places) = (moment.graph, indexes(&seeds));
+    // What is asked to fail is not down already.
+    let down = moment.down(&ask.down)?.into_iter().filter(|one| seeds.iter().all(|seed| seed.id != one.id));
+    let down: Vec<Seed> = if *show == Show::Joint { Vec::new() } else { down.collect() };
+    let before = indexes(&down);
     let found = match show {
-        Show::All => impact(graph, &places, Options { depth: ask.depth }),
+        Show::All => impact_beside(graph, &places, &before, Options { depth: ask.depth }),
         Show::Joint if seeds.len() > JOINT_SEEDS_MAX => {
             return Err(Error::OutOfRange {
                 what: "the number of items whose joint impact is asked for",
@@ -109,7 +115,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, E
         }
         Show::Joint => joint(graph, &places, Options { depth: ask.depth }),
         // A chain is told to its end.
-        Show::Why(_) => impact(graph, &places, Options::default()),
+        Show::Why(_) => impact_beside(graph, &places, &before, Options::default()),
     };
     let why = match show {
         Show::Why(item) => moment.seeds(std::slice::from_ref(item))?.pop(),
@@ -135,6 +141,7 @@ fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, E
     Ok(ImpactAnswer {
         as_of: moment.as_of(),
         seeds: seed_labels,
+        down: moment.labels(&ids(&down))?,
         truncated: why.is_none() && ask.listed_max.is_some_and(|limit| found.affected().len() > limit),
         joint: *show == Show::Joint,
         why: why.map(|why| moment.label(why.id)).transpose()?,
