@@ -6,6 +6,7 @@
 
 pub mod estate;
 mod raw;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -102,10 +103,17 @@ pub fn run(options: &Options) -> Result<()> {
     let raw = bench.impact(&graph)?;
     bench.equal_reach(&made)?;
     bench.petgraph(&graph, &raw)?;
-    bench.blast_radius(&graph, &raw)?;
+    let (condensed, counts) = bench.blast_radius(&graph, &raw)?;
     drop(raw);
+    bench.near(&graph, &counts);
+    bench.batch(&condensed, &counts)?;
+    bench.two_threads(&graph, &condensed)?;
+    drop(condensed);
+    bench.single_points(&graph)?;
     bench.commits(&graph, options.seed);
     bench.restart(&graph)?;
+    drop(graph);
+    bench.load_csv(&made)?;
     match options.output {
         Output::Table => bench.figures.write(&options.page),
         Output::Json => {
@@ -300,7 +308,7 @@ impl Bench {
     }
 
     /// How many items each one could take with it: of one by a search through the condensed form, of all at once.
-    fn blast_radius(&mut self, graph: &Graph, raw: &Raw) -> Result<()> {
+    fn blast_radius(&mut self, graph: &Graph, raw: &Raw) -> Result<(Condensed, Vec<u32>)> {
         let mut raw = raw.clone();
         let (began, cpu_began) = (Instant::now(), cpu());
         let condensed = Condensed::of(graph);
@@ -349,7 +357,7 @@ impl Bench {
         );
         self.number("blast_radius_all_seconds_cpu", made.as_secs_f64());
         self.number("blast_radius_all_seconds", wall.as_secs_f64());
-        Ok(())
+        Ok((condensed, counts))
     }
 
     /// Small commits, one after the other: a new item that needs two others, and one relationship that goes.
@@ -401,6 +409,7 @@ impl Bench {
         self.number("commit_visible_us", micros(times.within(0.5)));
         self.number("commit_visible_p99_us", micros(times.within(0.99)));
         self.number("commit_visible_worst_us", micros(worst));
+        self.number("commit_visible_worst_us_cpu", micros(times.cpu_worst));
     }
 
     fn restart(&mut self, graph: &Graph) -> Result<()> {

@@ -54,6 +54,14 @@ impl Figures {
         (self.size == "M").then_some(reached)
     }
 
+    pub fn is_m(&self) -> bool {
+        self.size == "M"
+    }
+
+    pub fn is_l(&self) -> bool {
+        self.size == "L"
+    }
+
     #[allow(clippy::print_stdout, reason = "this is a command line program")]
     pub fn add(&mut self, figure: Figure) {
         let reached = match figure.reached {

@@ -6,6 +6,7 @@
 //! Invariant: nothing here outlives its asker without a limit: answers that nobody takes are given up.
 
 pub mod admin;
+mod asker;
 pub mod changes;
 pub mod commits;
 pub mod diff;
@@ -35,6 +36,7 @@ use cmdb_core::engine::{Clock, Cmdb, EngineError, Reader, Reply};
 use cmdb_core::model::Revision;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
+pub use asker::Asker;
 pub use error::Error;
 pub use feed::{Feed, Stream};
 pub use moment::{Beginning, reader_at};

@@ -6,11 +6,17 @@
 //!
 //! What would take more than [`STEPS_MAX`] is left, and the answer says up to which size it is complete.
 
+mod points;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use cmdb_core::graph::{Graph, Index};
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
+
+pub use points::{Point, points};
 
 use crate::module::{LANES, Module};
 use crate::propagate::{Reading, State};
@@ -89,8 +95,42 @@ pub fn critical(graph: &Graph, target: Index, down: &[Index]) -> Critical {
 /// The same, with so many relationships looked at for sets at most.
 #[must_use]
 pub fn critical_within(graph: &Graph, target: Index, down: &[Index], steps_max: u64) -> Critical {
+    let never = AtomicBool::new(false);
+    judged(graph, target, down, steps_max, &never).expect("nobody cancels")
+}
+
+/// [`critical_within`] of several targets on all cores; what `each` makes of them, in their order. None: `cancelled`
+/// was set before the end. `done` says how many targets are through. The same whatever the number of threads.
+pub fn critical_of<T: Send>(
+    graph: &Graph,
+    targets: &[Index],
+    down: &[Index],
+    steps_max: u64,
+    watched: (&AtomicBool, &AtomicUsize),
+    each: impl Fn(Critical) -> T + Sync,
+) -> Option<Vec<T>> {
+    let (cancelled, done) = watched;
+    let answers = targets.par_iter().map(|target| {
+        let answer = each(judged(graph, *target, down, steps_max, cancelled)?);
+        done.fetch_add(1, Ordering::Relaxed);
+        Some(answer)
+    });
+    answers.collect()
+}
+
+/// None: it was cancelled.
+fn judged(
+    graph: &Graph,
+    target: Index,
+    down: &[Index],
+    steps_max: u64,
+    cancelled: &AtomicBool,
+) -> Option<Critical> {
+    if cancelled.load(Ordering::Relaxed) {
+        return None;
+    }
     let module = Module::of(graph, target);
-    let mut search = Search::new(graph, &module, down, steps_max);
+    let mut search = Search::new(graph, &module, down, steps_max, cancelled);
     let mut answer = Critical {
         target,
         needed: module.items().len() as u64 - 1,
@@ -100,15 +140,14 @@ pub fn critical_within(graph: &Graph, target: Index, down: &[Index], steps_max: 
         sets_total: 0,
         complete_to: SET_MAX,
     };
-    if answer.down {
-        return answer;
+    if !answer.down {
+        answer.alone = search.alone();
+        let (sets, complete_to) = search.sets();
+        answer.complete_to = complete_to;
+        answer.sets_total = sets.iter().fold(0, |total: u64, set| total.saturating_add(set.sets()));
+        answer.sets = sets;
     }
-    answer.alone = search.alone();
-    let (sets, complete_to) = search.sets();
-    answer.complete_to = complete_to;
-    answer.sets_total = sets.iter().fold(0, |total: u64, set| total.saturating_add(set.sets()));
-    answer.sets = sets;
-    answer
+    (!cancelled.load(Ordering::Relaxed)).then_some(answer)
 }
 
 /// Items that take the same members from groups.
@@ -131,10 +170,18 @@ struct Search<'a> {
     alike: Vec<Alike>,
     steps_left: u64,
     size: u64,
+    /// Set where nobody waits for the answer any more: then it is not worth finishing.
+    cancelled: &'a AtomicBool,
 }
 
 impl<'a> Search<'a> {
-    fn new(graph: &'a Graph, module: &'a Module, down: &[Index], steps_max: u64) -> Search<'a> {
+    fn new(
+        graph: &'a Graph,
+        module: &'a Module,
+        down: &[Index],
+        steps_max: u64,
+        cancelled: &'a AtomicBool,
+    ) -> Search<'a> {
         let down: FxHashSet<Index> = down.iter().copied().collect();
         let word = |item: &Index| if down.contains(item) { u64::MAX } else { 0 };
         let mut base: Vec<u64> = module.items().iter().map(word).collect();
@@ -147,7 +194,8 @@ impl<'a> Search<'a> {
         }
         let words = base.clone();
         let size = module.size() as u64;
-        Search { graph, module, base, words, groups_of, alike: Vec::new(), steps_left: steps_max, size }
+        let (alike, steps_left) = (Vec::new(), steps_max);
+        Search { graph, module, base, words, groups_of, alike, steps_left, size, cancelled }
     }
 
     /// Asks up to 64 questions; in which lanes the target fails.
@@ -202,7 +250,7 @@ impl<'a> Search<'a> {
         let mut alone: Vec<(Index, State)> =
             sure.into_iter().map(|number| (self.index(number), State::Failed)).collect();
         let mut alike: FxHashMap<Vec<u32>, Vec<u32>> = FxHashMap::default();
-        for chunk in candidates.chunks(LANES) {
+        for chunk in candidates.chunks(LANES).take_while(|_| !self.cancelled.load(Ordering::Relaxed)) {
             let questions: Vec<&[u32]> = chunk.chunks(1).collect();
             let failed = self.ask(&questions, Reading::AsDeclared);
             for (lane, number) in chunk.iter().enumerate() {
@@ -315,6 +363,9 @@ impl<'a> Search<'a> {
         let members = self.members();
         let (mut failing, mut holding) = (Vec::new(), Vec::new());
         for chunk in sets.chunks(LANES) {
+            if self.cancelled.load(Ordering::Relaxed) {
+                return None;
+            }
             let first = |class: &u32| self.alike[*class as usize].items[0];
             let seeds: Vec<Vec<u32>> = chunk.iter().map(|set| set.iter().map(first).collect()).collect();
             let questions: Vec<&[u32]> = seeds.iter().map(Vec::as_slice).collect();

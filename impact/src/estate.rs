@@ -83,12 +83,17 @@ impl Estate {
 /// A random graph of few items with every kind of group, loops, cycles and parallel relationships.
 pub fn random(u: &mut Unstructured<'_>) -> Result<Graph> {
     let items = u.int_in_range(1..=9)?;
+    random_of(u, items)
+}
+
+/// The same of so many items.
+pub fn random_of(u: &mut Unstructured<'_>, items: u64) -> Result<Graph> {
     let mut deltas = Vec::new();
     for id in 1..=items {
         let status = if u.ratio(1, 12)? { Status::Retired } else { Status::Active };
         deltas.push(Delta::Item { id: ItemId(id), class: Arc::from("server"), status });
     }
-    for _ in 0..u.int_in_range(0..=24)? {
+    for _ in 0..u.int_in_range(0..=24.max(items * 3))? {
         deltas.push(random_edge(u, items)?);
     }
     for dependent in 1..=items {
@@ -153,15 +158,20 @@ pub fn random_seeds(u: &mut Unstructured<'_>, graph: &Graph) -> Result<Vec<Index
 
 /// `count` items in a row: each needs the one before; or all need the first.
 pub fn large(count: u64, provider: impl Fn(u64) -> u64) -> Graph {
+    needing(count, (2..=count).map(|id| (id, provider(id))))
+}
+
+/// `count` items, and who needs whom.
+pub fn needing(count: u64, needs: impl Iterator<Item = (u64, u64)>) -> Graph {
     let (class, kind): (Arc<str>, Arc<str>) = (Arc::from("server"), Arc::from("depends_on"));
     let items = (1..=count).map(|id| Delta::Item {
         id: ItemId(id),
         class: Arc::clone(&class),
         status: Status::Active,
     });
-    let edges = (2..=count).map(|id| Delta::Edge {
-        dependent: ItemId(id),
-        provider: ItemId(provider(id)),
+    let edges = needs.map(|(dependent, provider)| Delta::Edge {
+        dependent: ItemId(dependent),
+        provider: ItemId(provider),
         kind: Arc::clone(&kind),
         from_is_dependent: true,
         after: Some(EdgeState {

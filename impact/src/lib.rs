@@ -20,9 +20,13 @@
 #![warn(missing_docs)]
 
 pub mod availability;
+#[cfg(test)]
+mod cliffs;
 pub mod cold_start;
 pub mod critical;
 pub mod depends;
+#[cfg(test)]
+mod enumerated;
 #[cfg(test)]
 mod estate;
 pub mod explain;
@@ -34,7 +38,7 @@ pub mod trace;
 
 pub use availability::{Availability, availability};
 pub use cold_start::{ColdStart, Deadlock, cold_start};
-pub use critical::{Critical, Margin, Parts, critical, critical_within};
+pub use critical::{Critical, Margin, Parts, Point, critical, critical_of, critical_within, points};
 pub use depends::{Dependencies, Dependency, Need, depends, needed_by};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
 pub use propagate::{Affected, Counts, Impact, Options, State, impact, impact_beside, joint};

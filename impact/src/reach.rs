@@ -6,8 +6,9 @@
 //! [`LANES`] places at once.
 //!
 //! ```text
-//! graph ─ cycles made one, parallels made one ─→ Condensed ─┬─ count(item)    one search
-//!                                                           └─ counts()       every item, exact
+//! graph ─ cycles made one, parallels made one ─→ Condensed ─┬─ count(item)       one search
+//!                                                           ├─ counts_of(items)  some, together
+//!                                                           └─ counts()          every item, exact
 //! ```
 //!
 //! Weak relationships fail nothing and do not count; nor does the item itself. Invariant: `count(item)` is the number of
@@ -15,6 +16,7 @@
 
 mod all;
 mod cycles;
+mod some;
 #[cfg(test)]
 mod tests;
 

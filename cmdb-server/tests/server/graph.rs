@@ -274,6 +274,7 @@ async fn a_question_goes_over_the_relationships_that_it_wants() {
     assert_eq!((around.edges.len(), around.left_out), (1, 1));
 }
 
+<<<<<<< HEAD
 #[tokio::test]
 async fn what_is_in_maintenance_counts_as_down() {
     let server = Server::start().await;
@@ -305,4 +306,55 @@ async fn what_is_in_maintenance_counts_as_down() {
     assert_eq!((critical.down.len(), critical.standings[0].margin, critical.points_total), (1, 0, 2));
     let past = v1::ImpactRequest { as_of: "1".to_owned(), ..impact(&["web-1"]) };
     assert_eq!(server.graph().impact(past).await.unwrap().into_inner().down.len(), 0);
+=======
+/// Three services: two on one database, the third on two of which one will do.
+async fn services(server: &Server) {
+    let mut claims = vec![
+        item("db-1", "database_instance", "One"),
+        item("db-2", "database_instance", "Two"),
+        item("host", "server", "Host"),
+    ];
+    claims[0].relationships = vec![relates("runs_on", "host", "")];
+    for (key, name) in [("first", "First"), ("second", "Second")] {
+        let mut service = item(key, "business_service", name);
+        service.relationships = vec![relates("depends_on", "db-1", "")];
+        claims.push(service);
+    }
+    let mut third = item("third", "business_service", "Third");
+    third.relationships = vec![relates("depends_on", "db-1", "db"), relates("depends_on", "db-2", "db")];
+    third.redundancies =
+        vec![v1::RedundancyClaim { group: "db".to_owned(), require: "any".to_owned(), ..Default::default() }];
+    claims.push(third);
+    assert_eq!(crate::harness::refused(&server.apply("estate", claims).await), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn those_that_stand_worst_are_told_first_however_few_are_listed() {
+    let server = Server::start().await;
+    services(&server).await;
+    let ask = async |limit| {
+        let ask = v1::CriticalRequest { limit, ..Default::default() };
+        server.graph().critical(ask).await.unwrap().into_inner()
+    };
+    let all = ask(10).await;
+    let told = |answer: &v1::CriticalResponse| {
+        let line = |one: &v1::Standing| {
+            let name = one.item.as_ref().unwrap().name.clone();
+            format!("{name} {} {} {}", one.margin, one.alone, one.sets_total)
+        };
+        answer.standings.iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&all), ["First 0 2 0", "Second 0 2 0", "Third 1 0 2"]);
+    let points = |answer: &v1::CriticalResponse| {
+        let line = |point: &v1::SinglePoint| (point.item.as_ref().unwrap().name.clone(), point.fails);
+        answer.points.iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(points(&all), [("One".to_owned(), 2), ("Host".to_owned(), 2)]);
+    for limit in [1, 2] {
+        let some = ask(limit).await;
+        assert_eq!(some.standings[..], all.standings[..limit as usize]);
+        assert_eq!(some.points[..], all.points[..limit as usize]);
+        assert_eq!((some.standings_total, some.points_total, some.truncated), (3, 2, true));
+    }
+>>>>>>> d970fa8 (Whole-estate answers: single points of all services, counts in batches, ended when nobody waits; gates against enumeration)
 }

@@ -133,6 +133,71 @@ fn every_smallest_set_is_found_and_no_other() {
     });
 }
 
+fn all_points(graph: &Graph, targets: &[Index]) -> Vec<Point> {
+    points(graph, targets, &AtomicBool::new(false), &AtomicUsize::new(0)).expect("nobody cancels")
+}
+
+#[test]
+fn points_of_all_are_what_each_cannot_do_without() {
+    arbtest::arbtest(|u: &mut Unstructured<'_>| -> Result<()> {
+        let graph = random(u)?;
+        let targets: BTreeSet<Index> = random_seeds(u, &graph)?.into_iter().collect();
+        let targets: Vec<Index> = targets.into_iter().collect();
+        let mut expected: BTreeSet<(Index, Index, State)> = BTreeSet::new();
+        for target in &targets {
+            let alone = critical(&graph, *target, &[]).alone;
+            expected.extend(alone.into_iter().map(|(item, state)| (item, *target, state)));
+        }
+        let found = all_points(&graph, &targets);
+        assert!(found.is_sorted_by_key(|point| point.item));
+        let flat = |point: &Point| {
+            let item = point.item;
+            point.fails.iter().map(move |(target, state)| (item, *target, *state)).collect::<Vec<_>>()
+        };
+        let found: BTreeSet<(Index, Index, State)> = found.iter().flat_map(flat).collect();
+        assert_eq!(found, expected);
+        Ok(())
+    });
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    // Every third needs one of two; and all of them hang together.
+    let graph = large(3_000, |id| id / 2 + id % 2);
+    let targets: Vec<Index> = graph.indexes().step_by(17).collect();
+    let told = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (never, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let answers = pool.install(|| {
+            let each = critical_of(&graph, &targets, &[], STEPS_MAX, (&never, &done), |answer| answer);
+            (each.expect("nobody cancels"), all_points(&graph, &targets))
+        });
+        assert_eq!(done.into_inner(), targets.len());
+        answers
+    };
+    let one = told(1);
+    assert_eq!(one, told(2));
+    assert_eq!(one, told(7));
+    let alone: Vec<Critical> = targets.iter().map(|target| critical(&graph, *target, &[])).collect();
+    assert_eq!(one.0, alone, "in the order asked, each as if it were alone");
+}
+
+#[test]
+fn what_nobody_waits_for_is_not_finished() {
+    let graph = large(3_000, |id| id / 2);
+    let targets: Vec<Index> = graph.indexes().collect();
+    let (gone, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    // Whoever asked goes after the first answer.
+    let answers = critical_of(&graph, &targets, &[], STEPS_MAX, (&gone, &done), |_| {
+        gone.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(answers, None);
+    assert!(done.into_inner() <= rayon::current_num_threads(), "only what was under way");
+    let done = AtomicUsize::new(0);
+    assert_eq!(points(&graph, &targets, &gone, &done), None);
+    assert_eq!(done.into_inner(), 0);
+}
+
 #[test]
 fn what_is_too_much_is_said() {
     let mut text = String::from("app group g at_least 3\n");

@@ -11,9 +11,10 @@ use super::{Condensed, number};
 
 /// Places counted in one sweep.
 pub const LANES: usize = 512;
-const WORDS: usize = LANES / 64;
+pub(super) const WORDS: usize = LANES / 64;
 
-type Bits = [u64; WORDS];
+/// A bit for each lane.
+pub(super) type Bits = [u64; WORDS];
 
 impl Condensed {
     /// [`count`](Condensed::count) of every item, by index. None: `cancelled` was set before the end. `done` says how

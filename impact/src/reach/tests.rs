@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use arbtest::arbtest;
 
 use super::*;
-use crate::estate::{Estate, large, random};
+use crate::estate::{Estate, large, random, random_seeds};
 use crate::naive;
 
 fn all(graph: &Graph) -> Vec<u32> {
@@ -39,6 +39,10 @@ fn equals_its_slow_twin_on_random_graphs() {
             assert_eq!(condensed.count(item, &mut counter), expected);
             assert_eq!(u64::from(counts[item.0 as usize]), expected);
         }
+        let some = random_seeds(u, &graph)?;
+        let expected: Vec<u64> =
+            some.iter().map(|item| naive::reached(&graph, *item).len() as u64 - 1).collect();
+        assert_eq!(condensed.counts_of(&some), expected, "in the order asked, repeats included");
         Ok(())
     })
     .budget_ms(2_000);
@@ -55,6 +59,9 @@ fn more_places_than_lanes() {
         assert_eq!(u64::from(counts[item.0 as usize]), condensed.count(item, &mut counter));
     }
     assert_eq!(u64::from(counts[0]), items - 1);
+    let all: Vec<Index> = graph.indexes().collect();
+    assert!(condensed.counts_of(&all).into_iter().eq(counts.into_iter().map(u64::from)));
+    assert!(condensed.counts_of(&[]).is_empty());
 }
 
 #[test]
@@ -67,6 +74,19 @@ fn a_long_chain_and_a_star_end() {
     assert_eq!(chain.count(Index(0), &mut counter), 999_999);
     assert_eq!(chain.count(Index(999_998), &mut counter), 1);
     assert_eq!(all(&large(20_000, |id| id - 1))[0], 19_999);
+}
+
+#[test]
+fn the_number_of_threads_changes_no_count() {
+    let graph = large(5_000, |id| id / 3 + 1);
+    let asked: Vec<Index> = (0..5_000).rev().map(Index).collect();
+    let told = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| (all(&graph), Condensed::of(&graph).counts_of(&asked)))
+    };
+    let one = told(1);
+    assert_eq!(one, told(2));
+    assert_eq!(one, told(7));
 }
 
 #[test]

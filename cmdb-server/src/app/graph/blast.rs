@@ -14,7 +14,7 @@ use cmdb_core::model::{ItemId, Revision};
 use cmdb_impact::Condensed;
 
 use super::AsOf;
-use crate::app::{App, Beginning, Error, labels_of, reader_at};
+use crate::app::{App, Asker, Beginning, Error, labels_of, reader_at};
 
 /// Items listed when nobody says how many.
 pub const BLAST_DEFAULT: usize = 20;
@@ -78,10 +78,11 @@ impl App {
     /// When the moment is not to be had.
     pub async fn blast_radius(&self, when: When, top: usize) -> Result<BlastAnswer, Error> {
         let (engine, kept) = (self.engine.clone(), Arc::clone(&self.blast));
-        self.work(move || {
+        let (asker, gone) = Asker::new();
+        let work = self.work(move || {
             if when != When::Now {
                 let reader = reader_at(&engine, when, Beginning::Refused)?;
-                return answer(&reader, &figures(&reader), top);
+                return answer(&reader, &figures(&reader, &gone).ok_or(Error::Gone)?, top);
             }
             let reader = engine.reader()?;
             let figures = match kept.get() {
@@ -90,15 +91,18 @@ impl App {
                     refresh(&engine, &kept);
                     known
                 }
+                // Whoever asks next has them too: so they are made even if this asker goes.
                 None => {
-                    let made = Arc::new(figures(&reader));
+                    let made = Arc::new(figures_of_all(&reader));
                     kept.put(&made);
                     made
                 }
             };
             answer(&reader, &figures, top)
-        })
-        .await
+        });
+        let answered = work.await;
+        drop(asker);
+        answered
     }
 }
 
@@ -110,7 +114,7 @@ fn refresh(engine: &Cmdb, kept: &Arc<Kept>) {
     }
     let (engine, turn) = (engine.clone(), Turn(Arc::clone(kept)));
     let work = move || match engine.reader() {
-        Ok(reader) => turn.0.put(&Arc::new(figures(&reader))),
+        Ok(reader) => turn.0.put(&Arc::new(figures_of_all(&reader))),
         Err(error) => tracing::warn!(%error, "the blast radius is not made anew"),
     };
     if let Err(error) = std::thread::Builder::new().name("blast".to_owned()).spawn(work) {
@@ -118,17 +122,21 @@ fn refresh(engine: &Cmdb, kept: &Arc<Kept>) {
     }
 }
 
-fn figures(reader: &Reader) -> Figures {
-    Figures { as_of: AsOf::of(reader), items: largest_first(reader.graph()) }
+fn figures_of_all(reader: &Reader) -> Figures {
+    figures(reader, &AtomicBool::new(false)).expect("nobody gives it up")
 }
 
-fn largest_first(graph: &Graph) -> Vec<(ItemId, u32)> {
-    let counts = Condensed::of(graph).counts(&AtomicBool::new(false), &AtomicUsize::new(0));
-    let counts = counts.unwrap_or_default();
+/// None: whoever asked has gone.
+fn figures(reader: &Reader, gone: &AtomicBool) -> Option<Figures> {
+    Some(Figures { as_of: AsOf::of(reader), items: largest_first(reader.graph(), gone)? })
+}
+
+fn largest_first(graph: &Graph, gone: &AtomicBool) -> Option<Vec<(ItemId, u32)>> {
+    let counts = Condensed::of(graph).counts(gone, &AtomicUsize::new(0))?;
     let counted = graph.indexes().zip(counts).filter(|(_, count)| *count > 0);
     let mut items: Vec<(ItemId, u32)> = counted.map(|(item, count)| (graph.id(item), count)).collect();
     items.sort_unstable_by_key(|(id, count)| (std::cmp::Reverse(*count), *id));
-    items
+    Some(items)
 }
 
 fn answer(reader: &Reader, figures: &Figures, top: usize) -> Result<BlastAnswer, Error> {

@@ -1,16 +1,17 @@
 //! What items cannot do without.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use cmdb_core::engine::{Coverage, Label};
-use cmdb_core::graph::Index;
+use cmdb_core::graph::{Graph, Index};
 use cmdb_core::model::{ItemId, Status};
 use cmdb_impact::critical::STEPS_MAX;
-use cmdb_impact::{Critical, Margin, State, critical_within};
+use cmdb_impact::{Critical, Margin, Point as Alone, State, critical_of, points as points_of_all};
 
 use super::narrow::Around;
 use super::{AsOf, Moment, Over, Stage, Staged, ids, indexes};
-use crate::app::{App, Error};
+use crate::app::{App, Asker, Error};
 
 /// Entries of each list when nobody says how many, and at most.
 pub const CRITICAL_LISTED: usize = 100;
@@ -98,43 +99,65 @@ impl App {
     /// # Errors
     /// When there is no such item, or several.
     pub async fn critical(&self, ask: CriticalAsk) -> Result<Staged<CriticalAnswer>, Error> {
-        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask)).await
+        let (asker, gone) = Asker::new();
+        let answered = self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask, &gone)).await;
+        drop(asker);
+        answered
     }
 }
 
-fn answer(moment: &Moment<'_>, ask: &CriticalAsk) -> Result<CriticalAnswer, Error> {
+fn answer(moment: &Moment<'_>, ask: &CriticalAsk, gone: &AtomicBool) -> Result<CriticalAnswer, Error> {
     let narrowed = moment.narrowed(around(&ask.items), &ask.items)?;
     let moment = &moment.over(&narrowed);
     let graph = moment.graph;
     let down = moment.down(&ask.down)?;
     let failed = indexes(&down);
     let targets = if ask.items.is_empty() { services(moment) } else { indexes(&moment.seeds(&ask.items)?) };
+    let standings_total = targets.len() as u64;
+    // Of every service, points are found at once; and looked at in full are those that will be listed.
+    let found = match ask.items.is_empty() && failed.is_empty() {
+        true => Some(points_of_all(graph, &targets, gone, &AtomicUsize::new(0)).ok_or(Error::Gone)?),
+        false => None,
+    };
+    let targets = match &found {
+        Some(found) => worst(graph, targets, found, ask.limit),
+        None => targets,
+    };
     // Together they may take as long as one alone; what is left out says so.
     let steps = STEPS_MAX / (targets.len() as u64).max(1);
     let mut points: BTreeMap<(State, ItemId), Point> = BTreeMap::new();
+    let mut fails = |item: Index, state: State, target: ItemId| {
+        let item = graph.id(item);
+        let point = Point { id: item, state, fails: 0, of: Vec::new() };
+        let point = points.entry((state, item)).or_insert(point);
+        point.fails += 1;
+        if point.of.len() < FAILS_SHOWN_MAX {
+            point.of.push(target);
+        }
+    };
     let mut standings = Vec::with_capacity(targets.len());
     let mut truncated = false;
-    for target in targets {
-        let found = critical_within(graph, target, &failed, steps);
-        let id = graph.id(target);
-        for (item, state) in &found.alone {
-            let item = graph.id(*item);
-            let point = Point { id: item, state: *state, fails: 0, of: Vec::new() };
-            let point = points.entry((*state, item)).or_insert(point);
-            point.fails += 1;
-            if point.of.len() < FAILS_SHOWN_MAX {
-                point.of.push(id);
-            }
+    let listed = |found: Critical| {
+        let more = found.sets.len() > ask.limit;
+        (standing(graph, &found, ask.limit), found.alone, more)
+    };
+    let answers = critical_of(graph, &targets, &failed, steps, (gone, &AtomicUsize::new(0)), listed);
+    for (standing, alone, more) in answers.ok_or(Error::Gone)? {
+        if found.is_none() {
+            alone.iter().for_each(|(item, state)| fails(*item, *state, standing.id));
         }
-        truncated |= found.sets.len() > ask.limit;
-        standings.push(standing(moment, &found, ask.limit));
+        truncated |= more;
+        standings.push(standing);
+    }
+    for point in found.into_iter().flatten() {
+        point.fails.iter().for_each(|(target, state)| fails(point.item, *state, graph.id(*target)));
     }
     standings.sort_by_key(|standing| (standing.margin, std::cmp::Reverse(standing.alone), standing.id));
     let mut points: Vec<Point> = points.into_values().collect();
     points.sort_by_key(|point| (point.state, std::cmp::Reverse(point.fails), point.id));
-    let (standings_total, points_total) = (standings.len() as u64, points.len() as u64);
+    let points_total = points.len() as u64;
     let points_at_risk = points.iter().filter(|point| point.state == State::AtRisk).count() as u64;
-    truncated |= standings.len() > ask.limit || points.len() > ask.limit;
+    truncated |= standings_total > ask.limit as u64 || points.len() > ask.limit;
     standings.truncate(ask.limit);
     points.truncate(ask.limit);
     let mut mentioned: BTreeSet<ItemId> = standings.iter().map(|standing| standing.id).collect();
@@ -160,6 +183,26 @@ pub(super) fn around(items: &[String]) -> Around {
     if items.is_empty() { Around::Everything } else { Around::Dependencies }
 }
 
+/// Those that stand worst, as they will be listed: with single points of failure, most first. All of them where these
+/// are fewer than are listed.
+fn worst(graph: &Graph, targets: Vec<Index>, found: &[Alone], limit: usize) -> Vec<Index> {
+    let mut alone: BTreeMap<Index, u64> = BTreeMap::new();
+    for (target, state) in found.iter().flat_map(|point| &point.fails) {
+        *alone.entry(*target).or_default() += u64::from(*state == State::Failed);
+    }
+    let mut worst: Vec<(u64, Index)> = alone
+        .into_iter()
+        .filter(|(_, points)| *points > 0)
+        .map(|(target, points)| (points, target))
+        .collect();
+    if worst.len() < limit {
+        return targets;
+    }
+    worst.sort_unstable_by_key(|(points, target)| (std::cmp::Reverse(*points), graph.id(*target)));
+    worst.truncate(limit);
+    worst.into_iter().map(|(_, target)| target).collect()
+}
+
 /// Every service of the graph.
 pub(super) fn services(moment: &Moment<'_>) -> Vec<Index> {
     let (graph, schema) = (moment.graph, moment.reader.schema());
@@ -168,8 +211,7 @@ pub(super) fn services(moment: &Moment<'_>) -> Vec<Index> {
     graph.indexes().filter(counts).collect()
 }
 
-fn standing(moment: &Moment<'_>, found: &Critical, limit: usize) -> Standing {
-    let graph = moment.graph;
+fn standing(graph: &Graph, found: &Critical, limit: usize) -> Standing {
     let part = |part: &Vec<Index>| {
         let shown = part.iter().take(PART_SHOWN_MAX).map(|item| graph.id(*item)).collect();
         (shown, part.len() as u64)
