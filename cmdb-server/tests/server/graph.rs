@@ -274,7 +274,6 @@ async fn a_question_goes_over_the_relationships_that_it_wants() {
     assert_eq!((around.edges.len(), around.left_out), (1, 1));
 }
 
-<<<<<<< HEAD
 #[tokio::test]
 async fn what_is_in_maintenance_counts_as_down() {
     let server = Server::start().await;
@@ -306,7 +305,8 @@ async fn what_is_in_maintenance_counts_as_down() {
     assert_eq!((critical.down.len(), critical.standings[0].margin, critical.points_total), (1, 0, 2));
     let past = v1::ImpactRequest { as_of: "1".to_owned(), ..impact(&["web-1"]) };
     assert_eq!(server.graph().impact(past).await.unwrap().into_inner().down.len(), 0);
-=======
+}
+
 /// Three services: two on one database, the third on two of which one will do.
 async fn services(server: &Server) {
     let mut claims = vec![
@@ -356,5 +356,4 @@ async fn those_that_stand_worst_are_told_first_however_few_are_listed() {
         assert_eq!(some.points[..], all.points[..limit as usize]);
         assert_eq!((some.standings_total, some.points_total, some.truncated), (3, 2, true));
     }
->>>>>>> d970fa8 (Whole-estate answers: single points of all services, counts in batches, ended when nobody waits; gates against enumeration)
 }
