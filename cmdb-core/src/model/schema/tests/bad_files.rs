@@ -155,7 +155,7 @@ fn attributes() {
     check(
         &class("attributes = { model = { type = \"text\" } }"),
         &expect![[
-            r#"own.toml:4:16: class "robot" already has an attribute "model", declared in built-in classes_base.toml, line 36"#
+            r#"own.toml:4:16: class "robot" already has an attribute "model", declared in built-in classes_base.toml, line 37"#
         ]],
     );
     check(
@@ -195,7 +195,7 @@ fn attributes() {
     check(
         "[[extend]]\nclass = \"item\"\nattributes.model = { type = \"text\" }\n",
         &expect![[r#"
-            own.toml:3:12: class "hardware" already has an attribute "model", declared in built-in classes_base.toml, line 36
+            own.toml:3:12: class "hardware" already has an attribute "model", declared in built-in classes_base.toml, line 37
             own.toml:3:12: class "virtual_machine" already has an attribute "model", declared in built-in classes_hardware.toml, line 50"#]],
     );
 }
