@@ -1,7 +1,17 @@
 //! What a claim says of an item.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod claimed;
+mod duplicates;
+mod fit;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use claimed::{Found, may_go_stale, set_claim};
+pub(in crate::engine) use claimed::{differs, said_otherwise};
+use duplicates::forget_duplicates;
+pub(in crate::engine) use duplicates::{add_duplicates, insert_sorted};
+use fit::{check_claim, fit};
 
 use super::around::Around;
 use super::batch::{self, Batch};
@@ -10,22 +20,15 @@ use super::references::{self, Resolved};
 use super::relationships;
 use super::waiting;
 use super::{Stating, Unit, is_late, stated};
-use crate::change::{Draft, item_identifiers};
-use crate::claim::{
-    ATTRIBUTES_MAX, Claim, ENTRY_POINTS_MAX, EntryPoint, ItemClaim, KEY_BYTES_MAX, RELATIONSHIPS_MAX,
-    Reference, UnitKind,
-};
+use crate::change::Draft;
+use crate::claim::{Claim, ItemClaim, Reference, UnitKind};
 use crate::engine::purge;
 use crate::engine::request::{Decision, Outcome};
-use crate::engine::writer::SCOPE_BY_HAND;
 use crate::identify::{self, Verdict};
-use crate::model::item::{Identification, ItemClaimState, Marks, Method, Stated};
-use crate::model::schema::Schema;
+use crate::model::item::{Identification, Method};
 use crate::model::value::Attributes;
-use crate::model::{Item, ItemId, Problem, Reason, SourceId, SourceKind, Status, Timestamp, Value};
-use crate::reconcile::Sources;
+use crate::model::{Item, ItemId, Problem, Reason, SourceKind, Status, Timestamp};
 use crate::store::StoreError;
-use crate::store::record::UnitRecord;
 
 /// Decides every unit; those that speak of an item change it.
 pub(super) fn state_items(
@@ -289,13 +292,6 @@ fn leave(draft: &mut Draft<'_>, statement: &Statement<'_>, old: &Item) -> Result
     relationships::follow(draft, id, before)
 }
 
-/// What the verdict says of how the claim's item was found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
-    Now,
-    AsBefore,
-}
-
 /// What a source said to stand on, within or beside an item that its key leaves must be stated again: it is read as
 /// said of the other item.
 fn unsettle(draft: &mut Draft<'_>, statement: &Statement<'_>, old: &Item) -> Result<(), StoreError> {
@@ -313,255 +309,6 @@ fn unsettle(draft: &mut Draft<'_>, statement: &Statement<'_>, old: &Item) -> Res
     Ok(())
 }
 
-/// What a source claims of an item by a statement, and the attributes apart from it.
-fn claimed(
-    statement: &Statement<'_>,
-    identification: &Identification,
-    now: Timestamp,
-) -> (ItemClaimState, BTreeMap<String, Stated>) {
-    let (stating, claim, said) = (statement.stating, statement.claim, statement.said);
-    let attributes: BTreeMap<String, Stated> = statement
-        .attributes
-        .iter()
-        .map(|(name, value)| (name.clone(), Stated { value: value.clone(), effective: false }))
-        .collect();
-    let state = ItemClaimState {
-        source: stating.source,
-        key: claim.key.clone(),
-        scope: stating.scope.to_owned(),
-        class: said.class.clone(),
-        name: if said.name.is_empty() && !said.class.is_empty() {
-            claim.key.clone()
-        } else {
-            said.name.clone()
-        },
-        attributes: BTreeMap::new(),
-        within: statement.within,
-        first_seen: stating.observed_at,
-        observed_at: stating.observed_at,
-        withdrawn_at: None,
-        identification: identification.clone(),
-        marks: Marks { otherwise_at: statement.otherwise_at, ..pins::marks(stating, said, now) },
-    };
-    (state, attributes)
-}
-
-fn set_claim(
-    item: &mut Item,
-    statement: &Statement<'_>,
-    (identification, found): (&Identification, Found),
-    renews: Renews,
-    now: Timestamp,
-) {
-    let (stating, claim, said) = (statement.stating, statement.claim, statement.said);
-    let position =
-        item.claims.iter().position(|other| other.source == stating.source && other.key == claim.key);
-    let before = position.map(|place| item.claims[place].clone());
-    let (mut after, mut attributes) = claimed(statement, identification, now);
-    if let Some(before) = &before {
-        after.first_seen = before.first_seen;
-        if found == Found::AsBefore && matches!(identification.method, Method::Key | Method::Clone) {
-            after.identification = before.identification.clone();
-        }
-        if stating.merge {
-            merge(before, &mut after, &mut attributes, said);
-        }
-    }
-    after.attributes = attributes;
-    match (position, before) {
-        (Some(place), Some(before)) => {
-            if says_the_same(&before, &after) && renews == Renews::No {
-                return;
-            }
-            // A claim from before the last one that arrives late does not undo it.
-            if stating.observed_at < before.observed_at && before.withdrawn_at.is_none() {
-                return;
-            }
-            if stating.merge && after.attributes.is_empty() && after.name.is_empty() && after.class.is_empty()
-            {
-                after.withdrawn_at = Some(now);
-            }
-            item.claims[place] = after;
-        }
-        _ => item.claims.push(after),
-    }
-}
-
-fn merge(
-    before: &ItemClaimState,
-    after: &mut ItemClaimState,
-    attributes: &mut BTreeMap<String, Stated>,
-    said: &ItemClaim,
-) {
-    let cleared = &said.cleared;
-    for (name, stated) in &before.attributes {
-        if !cleared.contains(name) {
-            attributes.entry(name.clone()).or_insert_with(|| stated.clone());
-        }
-    }
-    for (new, old) in [(&mut after.class, &before.class), (&mut after.name, &before.name)] {
-        if new.is_empty() {
-            new.clone_from(old);
-        }
-    }
-    if cleared.iter().any(|name| name == "name") {
-        after.name.clear();
-    }
-    after.within = after.within.or(before.within);
-    for (name, pin) in &before.marks.pins {
-        after.marks.pins.entry(name.clone()).or_insert_with(|| pin.clone());
-    }
-    for name in before.marks.stale.iter().filter(|name| !said.attributes.contains_key(*name)) {
-        after.marks.stale.insert(name.clone());
-    }
-}
-
-fn says_the_same(before: &ItemClaimState, after: &ItemClaimState) -> bool {
-    let values = |claim: &ItemClaimState| -> Vec<(String, Value)> {
-        claim.attributes.iter().map(|(name, stated)| (name.clone(), stated.value.clone())).collect()
-    };
-    before.withdrawn_at.is_none()
-        && before.class == after.class
-        && before.name == after.name
-        && before.scope == after.scope
-        && before.within == after.within
-        && values(before) == values(after)
-        && before.identification == after.identification
-        && same_marks(&before.marks, &after.marks)
-}
-
-/// When something else was said is no part of what is said.
-fn same_marks(one: &Marks, other: &Marks) -> bool {
-    one.stale == other.stale && one.nulls == other.nulls && one.pins == other.pins
-}
-
-/// Whether a unit says something else of its item than is known.
-pub(in crate::engine) fn differs(
-    draft: &Draft<'_>,
-    stating: &Stating<'_>,
-    unit: &Unit,
-    kept: &UnitRecord,
-) -> Result<bool, StoreError> {
-    let claim = &unit.claim;
-    let (Some(said), Some(id)) = (&claim.item, kept.item) else { return Ok(false) };
-    let Some(item) = draft.item(ItemId(id))? else { return Ok(false) };
-    let mine = |known: &&ItemClaimState| known.source == stating.source && known.key == claim.key;
-    let Some(known) = item.claims.iter().find(mine) else { return Ok(false) };
-    let within = match &said.within {
-        None => None,
-        Some(reference) => match references::resolve(draft, stating, None, reference)? {
-            Ok(Resolved::Item(id)) => Some(id),
-            Ok(Resolved::Match(_) | Resolved::Later(_)) | Err(_) => return Ok(false),
-        },
-    };
-    let Ok(mut fitted) = fit(&draft.schema(), claim, said, None) else { return Ok(false) };
-    purge::withhold(&item, stating.kind, &mut fitted.attributes);
-    let attributes = fitted.attributes;
-    let statement = Statement { stating, claim, said, attributes, within, otherwise_at: None };
-    let (mut then, attributes) = claimed(&statement, &known.identification, draft.now());
-    then.attributes = attributes;
-    then.marks.stale.clone_from(&known.marks.stale);
-    // Whether it stands by now is another question.
-    let known = ItemClaimState { withdrawn_at: None, ..known.clone() };
-    Ok(!says_the_same(&known, &then))
-}
-
-/// Keeps that a source said something else of an item at a moment, if it did so not later anyway.
-pub(in crate::engine) fn said_otherwise(
-    draft: &mut Draft<'_>,
-    source: SourceId,
-    key: &str,
-    kept: &UnitRecord,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let Some(item) = kept.item.map(|id| draft.item(ItemId(id))).transpose()?.flatten() else { return Ok(()) };
-    let mut item = Item::clone(&item);
-    let mine = |claim: &&mut ItemClaimState| claim.source == source && claim.key == key;
-    for claim in item.claims.iter_mut().filter(mine).filter(|claim| claim.withdrawn_at.is_none()) {
-        claim.marks.otherwise_at = claim.marks.otherwise_at.max(Some(at));
-    }
-    draft.resolve_and_put(item)
-}
-
-/// Whether a claim that says nothing new is put on record all the same, because it confirms what was said.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Renews {
-    Yes,
-    No,
-}
-
-/// What a person states by hand is confirmed by being stated again; any other claim by its source being heard.
-fn may_go_stale(draft: &Draft<'_>, item: &Item, statement: &Statement<'_>) -> Renews {
-    if statement.stating.scope != SCOPE_BY_HAND {
-        return Renews::No;
-    }
-    let schema = draft.schema();
-    let (name, kind) = draft.name_and_kind(statement.stating.source);
-    let said = statement.said;
-    let named = (!said.name.is_empty()).then_some("name");
-    let ends = said
-        .attributes
-        .keys()
-        .map(String::as_str)
-        .chain(named)
-        .any(|attribute| schema.precedence(&item.class, attribute, name, kind).stale_after_us.is_some());
-    if ends { Renews::Yes } else { Renews::No }
-}
-
-/// Records that items may be the same, on all of them; a pair that a person told apart is left alone.
-pub(in crate::engine) fn add_duplicates(
-    draft: &mut Draft<'_>,
-    item: &mut Item,
-    duplicates: &[ItemId],
-) -> Result<(), StoreError> {
-    let known = item.distinct_from.clone();
-    for other in duplicates.iter().filter(|other| **other != item.id && !known.contains(other)) {
-        insert_sorted(&mut item.duplicates, *other);
-        if let Some(found) = draft.item(*other)? {
-            let mut found = Item::clone(&found);
-            insert_sorted(&mut found.duplicates, item.id);
-            draft.put_item(found)?;
-        }
-    }
-    Ok(())
-}
-
-/// Items that shared an identifier with this one and do not any more are not the same, nor clones, for all that is
-/// known now.
-fn forget_duplicates(
-    draft: &mut Draft<'_>,
-    before: &Item,
-    item: &mut Item,
-    still: &[ItemId],
-) -> Result<(), StoreError> {
-    if before.duplicates.is_empty() {
-        return Ok(());
-    }
-    let schema = draft.schema();
-    let digests = |item: &Item| -> BTreeSet<[u8; 16]> {
-        item_identifiers(item, &schema).into_iter().map(|identifier| identifier.digest).collect()
-    };
-    let (had, has) = (digests(before), digests(item));
-    for id in before.duplicates.iter().filter(|id| !still.contains(id)) {
-        let Some(other) = draft.item(*id)? else { continue };
-        let theirs = digests(&other);
-        if had.is_disjoint(&theirs) || !has.is_disjoint(&theirs) {
-            continue;
-        }
-        item.duplicates.retain(|other| other != id);
-        let mut other = Item::clone(&other);
-        other.duplicates.retain(|id| *id != item.id);
-        draft.put_item(other)?;
-    }
-    Ok(())
-}
-
-pub(in crate::engine) fn insert_sorted(ids: &mut Vec<ItemId>, id: ItemId) {
-    if let Err(place) = ids.binary_search(&id) {
-        ids.insert(place, id);
-    }
-}
-
 /// The item that the key names by its id, where a person may do so.
 fn named(stating: &Stating<'_>, claim: &Claim) -> Option<ItemId> {
     match stating.kind {
@@ -574,123 +321,6 @@ fn named(stating: &Stating<'_>, claim: &Claim) -> Option<ItemId> {
             }
         }
     }
-}
-
-fn check_claim(claim: &Claim) -> Result<(), Problem> {
-    let invalid = |what: &str| {
-        Problem::new(
-            Reason::KeyInvalid,
-            format!("the key {what}"),
-            claim.key.chars().take(80).collect::<String>(),
-        )
-        .expected(format!("1 to {KEY_BYTES_MAX} bytes without control characters"), "")
-        .hint("give each thing a short name of its own")
-    };
-    if claim.key.is_empty() {
-        return Err(invalid("is empty"));
-    }
-    if claim.key.len() > KEY_BYTES_MAX {
-        return Err(invalid("is too long"));
-    }
-    if claim.key.chars().any(char::is_control) {
-        return Err(invalid("has a control character in it"));
-    }
-    let attributes = claim.item.as_ref().map_or(0, |item| item.attributes.len());
-    let limits = [
-        ("attributes", attributes, ATTRIBUTES_MAX),
-        ("relationships", claim.relationships.len(), RELATIONSHIPS_MAX),
-        ("redundancy groups", claim.redundancies.len(), ATTRIBUTES_MAX),
-    ];
-    for (what, given, most) in limits {
-        if given > most {
-            return Err(Problem::new(
-                Reason::LimitExceeded,
-                format!("{} states more {what} than one claim may", claim.key),
-                claim.key.clone(),
-            )
-            .expected(format!("at most {most}"), given.to_string()));
-        }
-    }
-    Ok(())
-}
-
-struct Fitted {
-    attributes: Attributes,
-    notes: Vec<String>,
-}
-
-/// Values of the declared types. `named` is the item when the claim may leave the class open.
-fn fit(schema: &Schema, claim: &Claim, said: &ItemClaim, named: Option<&Item>) -> Result<Fitted, Problem> {
-    let class = match (said.class.as_str(), named) {
-        ("", Some(item)) => item.class.as_str(),
-        (class, _) => check_class(schema, claim, class)?,
-    };
-    let mut attributes = Attributes::new();
-    let mut notes = Vec::new();
-    for (name, value) in &said.attributes {
-        let fitted = schema.fit(class, name, value.clone()).map_err(|mut problem| {
-            problem.thing = format!("{} of {}", name, claim.key);
-            problem
-        })?;
-        if schema.attribute(class, name).is_none() {
-            let nearest = schema.nearest_attribute(class, name);
-            let nearest = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
-            notes.push(format!("{class} declares no attribute {name}: kept as given{nearest}"));
-        }
-        if name == "entry_points" {
-            check_entry_points(claim, &fitted)?;
-        }
-        attributes.insert(name.clone(), fitted);
-    }
-    Ok(Fitted { attributes, notes })
-}
-
-fn check_class<'a>(schema: &Schema, claim: &Claim, class: &'a str) -> Result<&'a str, Problem> {
-    let Some(declared) = schema.class(class) else {
-        let hint = schema.nearest_class(class).map_or_else(
-            || "`cmdb classes` lists them".to_owned(),
-            |nearest| format!("did you mean {nearest}? `cmdb classes` lists them all"),
-        );
-        return Err(Problem::new(
-            Reason::ClassUnknown,
-            format!("there is no class \"{class}\""),
-            claim.key.clone(),
-        )
-        .expected("a declared class", class)
-        .hint(hint));
-    };
-    if declared.is_abstract {
-        let children: Vec<_> = schema
-            .classes()
-            .filter(|child| child.parent.as_deref() == Some(class))
-            .map(|child| child.name.as_str())
-            .collect();
-        return Err(Problem::new(
-            Reason::ClassAbstract,
-            format!("{class} has no items of its own"),
-            claim.key.clone(),
-        )
-        .expected(format!("one of its kinds: {}", children.join(", ")), class));
-    }
-    Ok(class)
-}
-
-fn check_entry_points(claim: &Claim, value: &Value) -> Result<(), Problem> {
-    let Value::List(points) = value else { return Ok(()) };
-    if points.len() > ENTRY_POINTS_MAX {
-        return Err(Problem::new(
-            Reason::LimitExceeded,
-            format!("{} names too many entry points", claim.key),
-            claim.key.clone(),
-        )
-        .expected(format!("at most {ENTRY_POINTS_MAX}"), points.len().to_string()));
-    }
-    for point in points {
-        if let Err(error) = point.to_string().parse::<EntryPoint>() {
-            return Err(Problem::new(Reason::AttributeUnusable, error.to_string(), claim.key.clone()));
-        }
-    }
-    Ok(())
 }
 
 fn host_unknown(claim: &Claim) -> Problem {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::read::{id, number, optional_moment, relationship_claim, required_moment, texts, unit};
-use super::write::{Number, RelationshipClaimLine, is_false, is_item, is_one, slice_is_empty};
+use super::write::{Number, RelationshipClaimLine, SaidLine, is_false, is_item, is_one, slice_is_empty};
 use super::{Exported, ExportedWaiting, Waits};
 use crate::claim::{Claim, ItemClaim, Match, RedundancyClaim, Reference, RelationshipClaim};
 use crate::import::field::{Absent, Object};
@@ -128,18 +128,8 @@ struct RelatedLine<'e> {
     #[serde(rename = "type")]
     kind: &'e str,
     to: ReferenceLine<'e>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    group: &'e str,
-    #[serde(skip_serializing_if = "is_one")]
-    weight: Number,
-    #[serde(skip_serializing_if = "is_false")]
-    inferred: bool,
-    #[serde(skip_serializing_if = "is_one")]
-    confidence: Number,
-    #[serde(skip_serializing_if = "is_false")]
-    denied: bool,
-    #[serde(skip_serializing_if = "OutgoingMap::is_empty")]
-    attributes: OutgoingMap<'e>,
+    #[serde(flatten)]
+    said: SaidLine<'e>,
 }
 
 #[derive(Serialize)]
@@ -198,12 +188,14 @@ impl RelatedLine<'_> {
             from: ReferenceLine(&said.from),
             kind: &said.kind,
             to: ReferenceLine(&said.to),
-            group: &said.group,
-            weight: Number(said.weight),
-            inferred: said.inferred,
-            confidence: Number(said.confidence),
-            denied: said.denied,
-            attributes: OutgoingMap(&said.attributes),
+            said: SaidLine {
+                group: &said.group,
+                weight: Number(said.weight),
+                inferred: said.inferred,
+                confidence: Number(said.confidence),
+                denied: said.denied,
+                attributes: OutgoingMap(&said.attributes),
+            },
         }
     }
 }

@@ -351,6 +351,23 @@ impl RelationshipLine<'_> {
     }
 }
 
+/// What is said of a relationship, by whomever and of whichever ends.
+#[derive(Serialize)]
+pub(super) struct SaidLine<'e> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) group: &'e str,
+    #[serde(skip_serializing_if = "is_one")]
+    pub(super) weight: Number,
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) inferred: bool,
+    #[serde(skip_serializing_if = "is_one")]
+    pub(super) confidence: Number,
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) denied: bool,
+    #[serde(skip_serializing_if = "OutgoingMap::is_empty")]
+    pub(super) attributes: OutgoingMap<'e>,
+}
+
 #[derive(Serialize)]
 pub(super) struct RelationshipClaimLine<'e> {
     source: &'e str,
@@ -359,18 +376,8 @@ pub(super) struct RelationshipClaimLine<'e> {
     key: &'e str,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'e str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    group: &'e str,
-    #[serde(skip_serializing_if = "is_one")]
-    weight: Number,
-    #[serde(skip_serializing_if = "is_false")]
-    inferred: bool,
-    #[serde(skip_serializing_if = "is_one")]
-    confidence: Number,
-    #[serde(skip_serializing_if = "is_false")]
-    denied: bool,
-    #[serde(skip_serializing_if = "OutgoingMap::is_empty")]
-    attributes: OutgoingMap<'e>,
+    #[serde(flatten)]
+    said: SaidLine<'e>,
     first_seen: Moment,
     observed_at: Moment,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -384,12 +391,14 @@ impl RelationshipClaimLine<'_> {
             unit: claim.unit.name(),
             key: &claim.key,
             scope: &claim.scope,
-            group: &claim.group,
-            weight: Number(claim.weight),
-            inferred: claim.inferred,
-            confidence: Number(claim.confidence),
-            denied: claim.denied,
-            attributes: OutgoingMap(&claim.attributes),
+            said: SaidLine {
+                group: &claim.group,
+                weight: Number(claim.weight),
+                inferred: claim.inferred,
+                confidence: Number(claim.confidence),
+                denied: claim.denied,
+                attributes: OutgoingMap(&claim.attributes),
+            },
             first_seen: Moment(claim.first_seen),
             observed_at: Moment(claim.observed_at),
             withdrawn_at: claim.withdrawn_at.map(Moment),
