@@ -34,6 +34,8 @@ use crate::store::StoreError;
 
 /// The most clients that one look judges; the next one goes on.
 pub const CLIENTS_MAX: usize = 1_000;
+/// From so many groups and members on, the other clients wait for the next look: others write in between.
+pub(super) const PARTS_MAX: usize = 1_000;
 /// What the keys of a person's word on a group begin with.
 const VERDICT: &str = "verdict on ";
 const SCOPE: &str = "redundancy";
@@ -53,6 +55,13 @@ pub(super) struct Wanted {
     gone: Vec<String>,
 }
 
+impl Wanted {
+    /// How much the writer is given to do.
+    fn parts(&self) -> usize {
+        self.gone.len() + self.claims.iter().map(|claim| 1 + claim.relationships.len()).sum::<usize>()
+    }
+}
+
 impl Cmdb {
     /// Looks for redundancy in what has changed since the last look, and keeps what differs from before. Waits for
     /// the writer; not for its thread.
@@ -63,10 +72,16 @@ impl Cmdb {
         let reader = self.reader_at(When::Now)?;
         let mut looked = self.inner.looked.lock().unwrap_or_else(PoisonError::into_inner);
         concerned::note(&reader, &mut looked)?;
-        let clients: Vec<ItemId> = looked.waiting.iter().take(CLIENTS_MAX).copied().collect();
-        let mut wanted = Vec::new();
-        for client in &clients {
-            wanted.extend(look::at(&reader, *client)?);
+        let (mut clients, mut wanted) = (Vec::new(), Vec::new());
+        let mut parts = 0;
+        for client in looked.waiting.iter().take(CLIENTS_MAX) {
+            if parts >= PARTS_MAX {
+                break;
+            }
+            let found = look::at(&reader, *client)?;
+            parts += found.as_ref().map_or(0, Wanted::parts);
+            clients.push(*client);
+            wanted.extend(found);
         }
         let changed = wanted.len();
         if changed > 0 {

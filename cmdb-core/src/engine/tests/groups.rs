@@ -389,3 +389,35 @@ fn an_export_takes_everything_along() {
     look(&other);
     assert_eq!(gates(&other), ["postgresql:5432 all of 2"]);
 }
+
+/// The first look at a large estate finds much at once: the writer is given a part at a time.
+#[test]
+fn a_look_that_finds_much_leaves_the_rest_to_the_next() {
+    const SERVERS: usize = 250;
+    let bench = bench();
+    let name = |number: usize| format!("db{number:03}");
+    let mut claims: Vec<Claim> =
+        (0..SERVERS).map(|number| Claim { key: name(number), ..database(&name(number)) }).collect();
+    // Each client's group and its members; one client more than is judged at once.
+    let clients = crate::engine::redundancy::PARTS_MAX.div_ceil(1 + SERVERS) + 1;
+    for number in 0..clients {
+        let mut client = item(&format!("app{number}"), "application", &[]);
+        for server in 0..SERVERS {
+            client = related(client, "depends_on", key(&name(server)), false);
+        }
+        claims.push(client);
+    }
+    bench.apply(named("files", SourceKind::Import), claims, true).expect("taken");
+    let first = bench.cmdb.propose_groups().expect("a look");
+    assert_eq!((first.changed, first.looked_at, first.left > 0), (clients - 1, first.looked_at, true));
+    let mut changed = first.changed;
+    loop {
+        let next = bench.cmdb.propose_groups().expect("a look");
+        changed += next.changed;
+        if next.left == 0 {
+            break;
+        }
+    }
+    assert_eq!(changed, clients);
+    bench.check();
+}
