@@ -85,6 +85,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut skipped = Vec::new();
     for contender in &ENGINES {
         if !options.only.is_empty() && !options.only.contains(&contender.name) {
+            skipped.push(format!("left out: {}: not among those that were asked for", contender.shown));
             continue;
         }
         eprintln!("asking {} …", contender.shown);

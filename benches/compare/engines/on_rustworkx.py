@@ -12,7 +12,8 @@ class Engine(Base):
     def load(self, items, needs):
         # Its numbers begin with 0.
         edges = [(provider - 1, dependent - 1) for provider, dependent in pairs(needs)]
-        self.graph = rustworkx.PyDiGraph(multigraph=False)
+        # Each pair is there once: it need not look for another.
+        self.graph = rustworkx.PyDiGraph()
         self.graph.add_nodes_from(range(count_lines(items)))
         self.graph.add_edges_from_no_data(edges)
 
