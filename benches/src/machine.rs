@@ -19,9 +19,12 @@ pub fn scratch(place: &Path) -> Result<tempfile::TempDir> {
     made.with_context(|| format!("making a directory in {}", place.display()))
 }
 
-/// Bytes that this process has sent towards the disk.
+/// Bytes that this process has handed to the system to be written.
+///
+/// Not `write_bytes`, which counts what is made dirty in the page cache: where a page lies in a large folio (files that were
+/// read ahead or copied), each page that is written counts the whole folio, ten times as much.
 pub fn written() -> Result<u64> {
-    field("/proc/self/io", "write_bytes")
+    field("/proc/self/io", "wchar")
 }
 
 /// The most memory that this process had at once, in bytes.

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! CPU time stands beside wall time, because machines that others work on are slow in wall time only. What is written
-//! is what the system says this process sent to the disk (`/proc/self/io`).
+//! is what this process handed to the system to be written (`/proc/self/io`).
 
 mod estate;
 mod session;
@@ -513,7 +513,9 @@ fn rows(read: &dyn Read, revision: Revision, chosen: &[u64], group: usize) -> Re
             let changed = format!("{value}{}-{number}", group + 1);
             batch.put(Table::Attributes, key::attribute(attribute, &changed, id), Vec::new());
         }
-        batch.put(Table::Timers, key::item_timer(Timestamp(i64::from(sequence)), id), Vec::new());
+        // What one commit changes is due at one moment.
+        let due = Timestamp(i64::try_from(revision.0).context("a revision is a small number")?);
+        batch.put(Table::Timers, key::item_timer(due, id), Vec::new());
     }
     Ok(batch)
 }
