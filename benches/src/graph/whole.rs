@@ -80,7 +80,7 @@ impl Bench {
         let is_service = |index: &Index| SERVICES.contains(&graph.class(*index));
         let services: Vec<Index> = graph.indexes().filter(is_service).collect();
         let never = AtomicBool::new(false);
-        let all = || points(graph, &services, &never, &AtomicUsize::new(0));
+        let all = || points(graph, &services, &[], &never, &AtomicUsize::new(0));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let (wall, made, found) = timed(threads, all)?;
         let found = found.context("nobody cancels")?;
@@ -130,7 +130,7 @@ impl Bench {
         let blast = |threads| timed(threads, || condensed.counts(&never, &AtomicUsize::new(0)));
         let (one, two) = (blast(1)?.0, blast(2)?.0);
         let of_blast = one.as_secs_f64() / two.as_secs_f64();
-        let single = |threads| timed(threads, || points(graph, &services, &never, &AtomicUsize::new(0)));
+        let single = |threads| timed(threads, || points(graph, &services, &[], &never, &AtomicUsize::new(0)));
         let (first, second) = (single(1)?.0, single(2)?.0);
         let of_points = first.as_secs_f64() / second.as_secs_f64();
         let cores = two_cores();

@@ -303,6 +303,15 @@ async fn what_is_in_maintenance_counts_as_down() {
     let ask = v1::CriticalRequest { items: vec!["lb".to_owned()], ..Default::default() };
     let critical = server.graph().critical(ask).await.unwrap().into_inner();
     assert_eq!((critical.down.len(), critical.standings[0].margin, critical.points_total), (1, 0, 2));
+    let shop = v1::Claim { key: "shop".to_owned(), ..item("shop", "business_service", "Shop") };
+    let shop = v1::Claim { relationships: vec![relates("depends_on", "lb", "")], ..shop };
+    server.apply("shop", vec![shop]).await;
+    let all = server.graph().critical(v1::CriticalRequest::default()).await.unwrap().into_inner();
+    let points: Vec<_> = all.points.iter().map(|point| point.item.as_ref().unwrap().name.clone()).collect();
+    assert_eq!(
+        (all.down.len(), points),
+        (1, vec!["Balancer".to_owned(), "Web 1".to_owned(), "Orders".to_owned()])
+    );
     let past = v1::ImpactRequest { as_of: "1".to_owned(), ..impact(&["web-1"]) };
     assert_eq!(server.graph().impact(past).await.unwrap().into_inner().down.len(), 0);
 }

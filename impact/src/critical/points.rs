@@ -41,12 +41,41 @@ impl Walk for Failing {
     }
 }
 
-/// Every item whose failure alone fails one of the targets, in order of the graph. None: `cancelled` was set before the
+/// What is down before anything is asked, and what it fails.
+struct Before<'a> {
+    down: &'a [Index],
+    /// Failed for certain; and failed if unconfirmed groups spare nothing.
+    certain: Visited,
+    worst: Visited,
+}
+
+impl<'a> Before<'a> {
+    fn of(graph: &Graph, down: &'a [Index]) -> Before<'a> {
+        let set = |items: &[Index]| {
+            let mut set = Visited::of(graph);
+            for item in items {
+                set.insert(*item);
+            }
+            set
+        };
+        let mut fixpoint = Fixpoint::new(graph, down);
+        fixpoint.run(Reading::AsDeclared, &Failing);
+        let certain = set(fixpoint.order());
+        if fixpoint.rests_on_guesses() {
+            fixpoint.run(Reading::UnconfirmedSpareNothing, &Failing);
+        }
+        Before { down, certain, worst: set(fixpoint.order()) }
+    }
+}
+
+/// Every item whose failure alone fails one of the targets, beside what is down already, in order of the graph. A target that
+/// is down already, or at risk of it, is not told to be so once more. Costs what is down already for each item. None: `cancelled` was set before the
 /// end. `done` says how many items of the graph are through. The same whatever the number of threads.
 #[must_use]
 pub fn points(
     graph: &Graph,
     targets: &[Index],
+    down: &[Index],
     cancelled: &AtomicBool,
     done: &AtomicUsize,
 ) -> Option<Vec<Point>> {
@@ -54,7 +83,8 @@ pub fn points(
     for target in targets {
         sought.insert(*target);
     }
-    let items: Vec<Index> = graph.indexes().collect();
+    let before = Before::of(graph, down);
+    let items: Vec<Index> = graph.indexes().filter(|item| !before.certain.contains(*item)).collect();
     let parts: Option<Vec<Vec<Point>>> = items
         .par_chunks(ITEMS_AT_ONCE)
         .map(|items| {
@@ -62,7 +92,10 @@ pub fn points(
                 return None;
             }
             let mut fixpoint = Fixpoint::new(graph, &[]);
-            let found = items.iter().filter_map(|item| point(graph, &mut fixpoint, *item, &sought)).collect();
+            let found = items
+                .iter()
+                .filter_map(|item| point(graph, &mut fixpoint, *item, &before, &sought))
+                .collect();
             done.fetch_add(items.len(), Ordering::Relaxed);
             Some(found)
         })
@@ -70,17 +103,27 @@ pub fn points(
     Some(parts?.into_iter().flatten().collect())
 }
 
-fn point(graph: &Graph, fixpoint: &mut Fixpoint<'_>, item: Index, sought: &Visited) -> Option<Point> {
-    fixpoint.restart(&[item]);
+fn point(
+    graph: &Graph,
+    fixpoint: &mut Fixpoint<'_>,
+    item: Index,
+    before: &Before<'_>,
+    sought: &Visited,
+) -> Option<Point> {
+    let seeds: Vec<Index> = std::iter::once(item).chain(before.down.iter().copied()).collect();
+    fixpoint.restart(&seeds);
     fixpoint.run(Reading::AsDeclared, &Failing);
     let certain = fixpoint.order().len();
     if fixpoint.rests_on_guesses() {
         fixpoint.run(Reading::UnconfirmedSpareNothing, &Failing);
     }
     let failed = fixpoint.order().iter().enumerate().skip(1);
-    let fails = failed.filter(|(_, other)| sought.contains(**other)).map(|(place, other)| {
-        let state = if place < certain { State::Failed } else { State::AtRisk };
-        (*other, state)
+    let fails = failed.filter(|(_, other)| sought.contains(**other)).filter_map(|(place, other)| {
+        let (state, already) = match place < certain {
+            true => (State::Failed, &before.certain),
+            false => (State::AtRisk, &before.worst),
+        };
+        (!already.contains(*other)).then_some((*other, state))
     });
     let mut fails: Vec<(Index, State)> = fails.collect();
     fails.sort_unstable_by_key(|(other, _)| graph.id(*other));

@@ -7,7 +7,9 @@ use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::graph::{Graph, Index};
 use cmdb_core::model::{ItemId, Status};
 use cmdb_impact::critical::STEPS_MAX;
-use cmdb_impact::{Critical, Margin, Point as Alone, State, critical_of, points as points_of_all};
+use cmdb_impact::{
+    Critical, Impact, Margin, Options, Point as Alone, State, critical_of, impact, points as points_of_all,
+};
 
 use super::narrow::Around;
 use super::{AsOf, Moment, Over, Stage, Staged, ids, indexes};
@@ -19,6 +21,9 @@ pub const CRITICAL_LISTED: usize = 100;
 pub const CRITICAL_LISTED_MAX: usize = 100_000;
 /// Items of one part that are named.
 pub const PART_SHOWN_MAX: usize = 16;
+/// Where more than this fails with what is down already, each service is looked at by itself: all of it would be failed
+/// again for each item of the graph.
+const DOWN_MAX: u64 = 2_000;
 /// Of those that a point fails, how many are named.
 const FAILS_SHOWN_MAX: usize = 8;
 /// The class whose items are asked about when none is named.
@@ -115,12 +120,13 @@ fn answer(moment: &Moment<'_>, ask: &CriticalAsk, gone: &AtomicBool) -> Result<C
     let targets = if ask.items.is_empty() { services(moment) } else { indexes(&moment.seeds(&ask.items)?) };
     let standings_total = targets.len() as u64;
     // Of every service, points are found at once; and looked at in full are those that will be listed.
-    let found = match ask.items.is_empty() && failed.is_empty() {
-        true => Some(points_of_all(graph, &targets, gone, &AtomicUsize::new(0)).ok_or(Error::Gone)?),
+    let lost = impact(graph, &failed, Options::default());
+    let found = match ask.items.is_empty() && lost.counts().failed <= DOWN_MAX {
+        true => Some(points_of_all(graph, &targets, &failed, gone, &AtomicUsize::new(0)).ok_or(Error::Gone)?),
         false => None,
     };
     let targets = match &found {
-        Some(found) => worst(graph, targets, found, ask.limit),
+        Some(found) => worst(graph, targets, found, &lost, ask.limit),
         None => targets,
     };
     // Together they may take as long as one alone; what is left out says so.
@@ -185,8 +191,16 @@ pub(super) fn around(items: &[String]) -> Around {
 
 /// Those that stand worst, as they will be listed: with single points of failure, most first. All of them where these
 /// are fewer than are listed.
-fn worst(graph: &Graph, targets: Vec<Index>, found: &[Alone], limit: usize) -> Vec<Index> {
-    let mut alone: BTreeMap<Index, u64> = BTreeMap::new();
+fn worst(graph: &Graph, targets: Vec<Index>, found: &[Alone], lost: &Impact, limit: usize) -> Vec<Index> {
+    let failed = lost.affected().iter().filter(|affected| affected.state == State::Failed);
+    let down: BTreeSet<Index> =
+        failed.map(|affected| affected.item).chain(lost.seeds().iter().copied()).collect();
+    // Those that are down come before all others.
+    let mut alone: BTreeMap<Index, u64> = targets
+        .iter()
+        .filter(|target| down.contains(*target))
+        .map(|target| (*target, u64::MAX / 2))
+        .collect();
     for (target, state) in found.iter().flat_map(|point| &point.fails) {
         *alone.entry(*target).or_default() += u64::from(*state == State::Failed);
     }
