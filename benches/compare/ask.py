@@ -123,6 +123,8 @@ def main(name, items, needs, directory):
         say({"version": engine.version, **spent, **memory.look(engine.servers())})
         serve(engine, memory)
     finally:
+        # Being asked once more does not stop the end half way.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         engine.close()
 
 

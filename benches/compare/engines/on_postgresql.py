@@ -38,7 +38,7 @@ class Engine(Sql):
         programs = os.environ["CMDB_COMPARE_POSTGRESQL"]
         # In a place that somebody else can reach.
         self.place = tempfile.mkdtemp(prefix="cmdb-compare-")
-        self.server, how, user = None, {}, pwd.getpwuid(os.geteuid()).pw_name
+        self.server, self.connection, how, user = None, None, {}, pwd.getpwuid(os.geteuid()).pw_name
         try:
             if os.geteuid() == 0:
                 user = unprivileged()
@@ -64,6 +64,9 @@ class Engine(Sql):
         return self.pids
 
     def close(self):
+        # It waits for those who are connected before it ends.
+        if self.connection:
+            self.connection.close()
         if self.server:
             server.end(self.server)
         shutil.rmtree(self.place, ignore_errors=True)
