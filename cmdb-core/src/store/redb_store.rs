@@ -50,6 +50,8 @@ pub struct RedbStore {
     health: Arc<Health>,
     /// The last durable commit, while the next one is on its way and when that failed.
     last: Mutex<Option<Arc<ReadTransaction>>>,
+    /// Where moving rows that were kept together goes on.
+    next_moved: Mutex<Vec<u8>>,
 }
 
 impl RedbStore {
@@ -107,7 +109,13 @@ impl RedbStore {
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(Guard::new(backend, Arc::clone(&health)))
             .map_err(|error| open_error(path, error))?;
-        let store = RedbStore { database, path: path.to_owned(), health, last: Mutex::default() };
+        let store = RedbStore {
+            database,
+            path: path.to_owned(),
+            health,
+            last: Mutex::default(),
+            next_moved: Mutex::default(),
+        };
         store.prepare()?;
         Ok(store)
     }
@@ -204,6 +212,10 @@ impl RedbStore {
 
     fn last(&self) -> MutexGuard<'_, Option<Arc<ReadTransaction>>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_moved(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.next_moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writable(&self) -> Result<(), StoreError> {
@@ -395,7 +407,6 @@ impl Transaction for RedbTransaction<'_> {
                 self.kept_rows[table as usize] += rows.len();
                 if self.kept_rows[table as usize] < recent::IN_BULK {
                     self.recent = recent::put(&self.transaction, table, rows.iter().copied())?;
-                    self.recent = recent::settle(&self.transaction, self.recent)?;
                     continue;
                 }
                 if self.recent > 0 {
@@ -413,6 +424,8 @@ impl Transaction for RedbTransaction<'_> {
     }
 
     fn commit(self: Box<Self>, head: Revision) -> Result<(), StoreError> {
+        self.store.writable()?;
+        recent::settle(&self.transaction, self.recent, &mut self.store.next_moved())?;
         write_number(&self.transaction, HEAD_KEY, head.0)?;
         self.store.commit("committing", self.transaction)
     }

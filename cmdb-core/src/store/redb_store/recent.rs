@@ -1,8 +1,9 @@
 //! Rows that change at random places, kept together until there are many.
 //!
 //! A commit that changes a thousand of a million items would write a page for each of them, to change thirty bytes on it. So
-//! such rows go into one small table first, where they share pages; when that holds [`ROWS_MAX`], all of it is moved in
-//! one go, and what is moved shares pages too.
+//! such rows go into one small table first, where they share pages. Of what is more than [`KEPT_MAX`] there, each commit moves the rows
+//! that follow those moved last, in order of the keys and round again: neighbours, which share pages there too. So every part has
+//! gathered rows for a whole round when its turn comes, and no commit moves many.
 //!
 //! ```text
 //! recent:  number of the table · key → 1 · value, or 0: the row is gone
@@ -13,11 +14,14 @@
 
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
-use super::{StoredRow, definition, io, scan_from};
+use super::{StoredRow, definition, io, ordered, scan_from};
 use crate::store::{Order, Range, Row, SCAN_ROWS_MAX, StoreError, Table};
 
-/// The most rows that are kept together. With more, each commit would touch more pages here than moving saves there.
-const ROWS_MAX: u64 = if cfg!(test) { 60 } else { 65_536 };
+/// The most rows that are kept together. With more, each commit would touch more pages here than moving saves there; with
+/// fewer, what is moved would share fewer pages.
+pub(super) const KEPT_MAX: u64 = if cfg!(test) { 30 } else { 32_768 };
+/// The most rows that one commit moves; more than one puts here, so that there is an end.
+const MOVED_MAX: usize = if cfg!(test) { 90 } else { 8_192 };
 /// So many rows of one table in one go share its pages anyway.
 pub(super) const IN_BULK: usize = if cfg!(test) { 40 } else { 1_500 };
 
@@ -184,32 +188,55 @@ pub(super) fn count(transaction: &WriteTransaction) -> Result<u64, StoreError> {
     recent.len().map_err(|error| io("reading", error))
 }
 
-/// Moves everything into its table when there is too much; how many are kept then.
-pub(super) fn settle(transaction: &WriteTransaction, count: u64) -> Result<u64, StoreError> {
-    if count <= ROWS_MAX {
-        return Ok(count);
+/// Moves what is too much into its table, beginning with the rows from `next` on, where the following ones go on.
+pub(super) fn settle(
+    transaction: &WriteTransaction,
+    count: u64,
+    next: &mut Vec<u8>,
+) -> Result<(), StoreError> {
+    let much = usize::try_from(count.saturating_sub(KEPT_MAX)).unwrap_or(MOVED_MAX).min(MOVED_MAX);
+    if much == 0 {
+        return Ok(());
     }
-    let recent = transaction.open_table(TABLE).map_err(|error| io("opening a table", error))?;
+    let mut moved = take_out(transaction, next, much)?;
+    if moved.len() < much {
+        // Round again. What was moved is not there any more, so nothing is met twice.
+        next.clear();
+        moved.extend(take_out(transaction, next, much - moved.len())?);
+    }
     for table in Table::ALL.into_iter().filter(|table| keeps(*table)) {
-        let mut rows =
+        let of_table = moved.iter().filter(|(key, _)| key[0] == table as u8);
+        let mut rows: Vec<_> = of_table.map(|(key, value)| (&key[1..], value.as_deref())).collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        let mut open =
             transaction.open_table(definition(table)).map_err(|error| io("opening a table", error))?;
-        let of_table = recent
-            .range([table as u8].as_slice()..[table as u8 + 1].as_slice())
-            .map_err(|error| io("reading", error))?;
-        for row in of_table {
-            let (key, value) = row.map_err(|error| io("reading", error))?;
-            let key = &key.value()[1..];
-            match said(value.value()) {
-                Some(value) => rows.insert(key, value.as_slice()).map(drop),
-                None => rows.remove(key).map(drop),
-            }
-            .map_err(|error| io("writing", error))?;
-        }
+        ordered::write(&mut open, &rows)?;
     }
-    drop(recent);
-    transaction.delete_table(TABLE).map_err(|error| io("emptying a table", error))?;
-    transaction.open_table(TABLE).map(drop).map_err(|error| io("opening a table", error))?;
-    Ok(0)
+    Ok(())
+}
+
+/// Takes rows out, at most so many, from a key on; the key becomes the one after them.
+fn take_out(
+    transaction: &WriteTransaction,
+    next: &mut Vec<u8>,
+    at_most: usize,
+) -> Result<Vec<New>, StoreError> {
+    let mut recent = transaction.open_table(TABLE).map_err(|error| io("opening a table", error))?;
+    let from = next.clone();
+    let taken = recent
+        .extract_from_if(from.as_slice().., |_, _| true)
+        .map_err(|error| io("reading", error))?
+        .take(at_most)
+        .map(|row| {
+            let (key, value) = row.map_err(|error| io("moving rows", error))?;
+            Ok((key.value().to_vec(), said(value.value())))
+        })
+        .collect::<Result<Vec<New>, StoreError>>()?;
+    if let Some((last, _)) = taken.last() {
+        next.clone_from(last);
+        next.push(0);
+    }
+    Ok(taken)
 }
 
 #[cfg(test)]
@@ -247,6 +274,10 @@ mod tests {
                 }
                 let head = store.snapshot().expect("readable").head();
                 commit(&store, head, epoch, &batch, Revision(head.0 + 1)).expect("written");
+                let transaction = store.begin_durable().expect("writable");
+                let kept = count(&transaction).expect("readable");
+                assert!(kept <= KEPT_MAX, "{kept} rows are kept");
+                drop(transaction);
                 let snapshot = store.snapshot().expect("readable");
                 for table in [Table::Items, Table::Units] {
                     let rows = |from: &[u8]| -> Vec<Row> {
