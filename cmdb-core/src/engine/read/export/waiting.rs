@@ -31,7 +31,7 @@ impl Reader {
         })
     }
 
-    /// Of a past moment: what waited then and is not told, as far as it can still be seen.
+    /// Of a past moment: what waited then and is not told, as far as it can still be seen; none: nothing.
     pub(super) fn left_out(&self) -> Result<Option<LeftOut>, EngineError> {
         let Some(past) = &self.past else { return Ok(None) };
         let mut left = LeftOut::default();
@@ -49,7 +49,7 @@ impl Reader {
             }
             Ok::<(), EngineError>(())
         })?;
-        Ok(Some(left))
+        Ok((left != LeftOut::default()).then_some(left))
     }
 
     fn exported_waiting(&self, found: MatchRecord) -> Result<ExportedWaiting, StoreError> {
