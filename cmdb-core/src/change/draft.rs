@@ -517,7 +517,7 @@ impl<'s> Draft<'s> {
     pub fn unsettle(&mut self, source: SourceId) -> Result<(), StoreError> {
         let all = source.0.to_be_bytes();
         let mut batch = Batch::default();
-        self.units.drain_into(self.start.schema_number, &mut batch);
+        self.units.copy_into(self.start.schema_number, &mut batch);
         self.rows.take(batch);
         let items = self.rows(Table::ScopeUnits, &all, UNITS_MAX)?.into_iter();
         let items = items.filter(|(_, digest)| !digest.is_empty()).filter_map(|(row, _)| {
