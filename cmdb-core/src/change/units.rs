@@ -144,7 +144,10 @@ impl Units {
     /// What is to be written goes into a batch as well, and stays known here: what is in no store yet is found nowhere else.
     pub(super) fn copy_into(&self, schema: u32, batch: &mut Batch) {
         for ((source, kind), units) in &*self.known.borrow() {
-            for (unit, Known { kept, .. }) in units.iter().filter(|(_, known)| known.put) {
+            for (unit, Known { kept, put }) in units {
+                if !put {
+                    continue;
+                }
                 let (table, row) = unit_row(*source, *kind, unit);
                 match kept {
                     Some(kept) => batch.put(table, row, record::encode(schema, &**kept)),
