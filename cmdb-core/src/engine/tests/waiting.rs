@@ -220,6 +220,24 @@ fn a_relationship_waits_for_what_another_source_will_call_so() {
     assert_eq!(references(&bench), (0, 0, 0));
 }
 
+/// A machine was set up anew under its old key, so its source had to state everything again; that forgot what the same
+/// report had named just before, and a relationship to it went on waiting for its key.
+#[test]
+fn what_a_report_names_first_is_known_when_its_source_is_to_state_everything_again() {
+    let bench = bench();
+    let host = |serial: &str| item("host", "server", &[("serial_number", text(serial))]);
+    let on_host = || related(item("app", "application", &[]), "runs_on", key("host"), false);
+    bench.report("agent-1", vec![section("all", &[host("SN1"), on_host()])]);
+    let before = bench.find("agent-1:host").id;
+    let app = related(on_host(), "depends_on", key("db"), false);
+    let outcome = bench.report("agent-1", vec![section("all", &[server(), host("SN2"), app])]);
+    assert_ne!(bench.find("agent-1:host").id, before, "another machine");
+    assert_eq!(outcome.rescan, ["all"], "everything is to be stated again");
+    assert_eq!(references(&bench), (0, 0, 0));
+    assert_eq!(bench.relationships("agent-1:app"), ["app depends_on db active", "app runs_on host active"]);
+    bench.check();
+}
+
 #[test]
 fn a_reference_of_a_machine_is_given_up_after_its_time_and_asked_for_again() {
     let bench = bench();
