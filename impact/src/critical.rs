@@ -35,7 +35,10 @@ pub struct Critical {
     pub needed: u64,
     /// It is down with what is said to be down already.
     pub down: bool,
-    /// Items whose failure alone fails it, or would if unconfirmed groups cannot spare what they are thought to.
+    /// It is, if unconfirmed groups cannot spare what they are thought to.
+    pub at_risk: bool,
+    /// Items whose failure alone fails it; and, where it is not at risk already, those whose failure would if unconfirmed
+    /// groups cannot spare what they are thought to.
     pub alone: Vec<(Index, State)>,
     /// Smallest sets of two or three that fail it, no one of them without the others.
     pub sets: Vec<Parts>,
@@ -135,13 +138,15 @@ fn judged(
         target,
         needed: module.items().len() as u64 - 1,
         down: search.base[0] != 0,
+        at_risk: false,
         alone: Vec::new(),
         sets: Vec::new(),
         sets_total: 0,
         complete_to: SET_MAX,
     };
     if !answer.down {
-        answer.alone = search.alone();
+        answer.at_risk = search.at_risk();
+        answer.alone = search.alone(answer.at_risk);
         let (sets, complete_to) = search.sets();
         answer.complete_to = complete_to;
         answer.sets_total = sets.iter().fold(0, |total: u64, set| total.saturating_add(set.sets()));
@@ -237,10 +242,16 @@ impl<'a> Search<'a> {
         self.module.items()[number as usize]
     }
 
-    /// Every item alone; the rest is put with what is like it.
-    fn alone(&mut self) -> Vec<(Index, State)> {
+    /// Whether what is down already fails the target if unconfirmed groups spare nothing.
+    fn at_risk(&mut self) -> bool {
+        self.module.rests_on_guesses() && self.ask(&[], Reading::UnconfirmedSpareNothing) != 0
+    }
+
+    /// Every item alone; the rest is put with what is like it. Of a target at risk already, nothing is told to put it
+    /// there.
+    fn alone(&mut self, at_risk: bool) -> Vec<(Index, State)> {
         let members = self.members();
-        let guesses = self.module.rests_on_guesses();
+        let guesses = self.module.rests_on_guesses() && !at_risk;
         let up = |number: &u32| self.base[*number as usize] == 0;
         let count = u32::try_from(self.base.len()).expect("a graph has fewer items");
         let unspared = self.module.unspared();

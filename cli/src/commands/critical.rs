@@ -145,11 +145,12 @@ fn text(out: &mut dyn Write, answer: &CriticalResponse, sets: Sets, now: Timesta
 
 /// How much may fail, in words.
 fn margin(standing: &Standing) -> String {
+    let already = if standing.at_risk_already { ", at risk already" } else { "" };
     match (standing.is_down, standing.margin, standing.margin_exact) {
         (true, ..) => "down".to_owned(),
-        (_, 0, true) => "none".to_owned(),
-        (_, margin, true) => format!("any {margin}"),
-        (_, margin, false) => format!("any {margin} or more"),
+        (_, 0, true) => format!("none{already}"),
+        (_, margin, true) => format!("any {margin}{already}"),
+        (_, margin, false) => format!("any {margin} or more{already}"),
     }
 }
 
@@ -225,7 +226,7 @@ fn standing_json(standing: &Standing) -> Json {
     });
     json!({
         "item": standing.item.as_ref().map(thing),
-        "needed": standing.needed, "down": standing.is_down,
+        "needed": standing.needed, "down": standing.is_down, "at_risk_already": standing.at_risk_already,
         "margin": standing.margin, "margin_exact": standing.margin_exact,
         "alone": standing.alone, "alone_at_risk": standing.alone_at_risk,
         "sets": sets.collect::<Vec<_>>(), "sets_total": standing.sets_total,
@@ -261,6 +262,8 @@ mod tests {
         let down = Standing { is_down: true, ..Standing::default() };
         let more = Standing { margin: 3, ..Standing::default() };
         let one = Standing { margin: 1, margin_exact: true, ..Standing::default() };
-        assert_eq!([&down, &more, &one].map(margin), ["down", "any 3 or more", "any 1"]);
+        let risky = Standing { at_risk_already: true, ..one.clone() };
+        let expected = ["down", "any 3 or more", "any 1", "any 1, at risk already"];
+        assert_eq!([&down, &more, &one, &risky].map(margin), expected);
     }
 }

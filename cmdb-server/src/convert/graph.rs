@@ -124,6 +124,7 @@ pub fn critical_to(answer: CriticalAnswer) -> v1::CriticalResponse {
             alone_at_risk: standing.at_risk,
             sets: sets.map(|set| v1::CriticalSet { parts: set.into_iter().map(part).collect() }).collect(),
             sets_total: standing.sets_total,
+            at_risk_already: standing.at_risk_already,
         }
     });
     let points = answer.points.into_iter().map(|point| v1::SinglePoint {

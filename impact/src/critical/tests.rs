@@ -57,6 +57,9 @@ fn margins_and_guesses() {
     assert_eq!(told(&Estate::of(&two_of_three), "app", ""), "a+b, a+c, b+c, Exactly(1)");
     let guessed = three.replace("group", "guesses");
     assert_eq!(told(&Estate::of(&guessed), "app", ""), "a at_risk, b at_risk, c at_risk, a+b+c, Exactly(2)");
+    let estate = Estate::of(&guessed);
+    assert_eq!(told(&estate, "app", "b"), "a+c, Exactly(1)", "at risk of b alone, and so of nothing else");
+    assert!(critical(&estate.graph, estate.at("app"), &estate.all("b")).at_risk);
     assert_eq!(told(&Estate::of("app touches cache"), "app", ""), "AtLeast(3)");
     let weights = "app needs a in g weight 3
          app needs b in g weight 1
@@ -120,6 +123,12 @@ fn every_smallest_set_is_found_and_no_other() {
             found.extend(sets);
         }
         assert_eq!(found, by_trying(&graph, target, &down));
+        let at_worst = naive::failed(&graph, &down, naive::Reading::UnconfirmedSpareNothing);
+        assert_eq!(answer.at_risk, at_worst.contains(&target));
+        if answer.at_risk {
+            assert!(answer.alone.iter().all(|(_, state)| *state == State::Failed));
+            return Ok(());
+        }
         // Everything at risk is there: whatever else fails it when guesses spare nothing.
         let doubted = graph.indexes().filter(|item| *item != target && !down.contains(item)).filter(|item| {
             let seeds: Vec<Index> = down.iter().chain([item]).copied().collect();
@@ -144,13 +153,10 @@ fn points_of_all_are_what_each_cannot_do_without() {
         let targets: BTreeSet<Index> = random_seeds(u, &graph)?.into_iter().collect();
         let targets: Vec<Index> = targets.into_iter().collect();
         let down = if u.ratio(1, 2)? { random_seeds(u, &graph)? } else { Vec::new() };
-        let at_worst = naive::failed(&graph, &down, naive::Reading::UnconfirmedSpareNothing);
         let mut expected: BTreeSet<(Index, Index, State)> = BTreeSet::new();
         for target in &targets {
             let alone = critical(&graph, *target, &down).alone.into_iter();
-            // What is at risk of what is down already is so whatever else fails.
-            let told = alone.filter(|(_, state)| *state == State::Failed || !at_worst.contains(target));
-            expected.extend(told.map(|(item, state)| (item, *target, state)));
+            expected.extend(alone.map(|(item, state)| (item, *target, state)));
         }
         let found = all_points(&graph, &targets, &down);
         assert!(found.is_sorted_by_key(|point| point.item));

@@ -1905,6 +1905,9 @@ pub struct Standing {
     /// sets of items, listed or not
     #[prost(uint64, tag = "9")]
     pub sets_total: u64,
+    /// With what is down already it is down if unconfirmed groups do not hold; what else would do that is not told.
+    #[prost(bool, tag = "10")]
+    pub at_risk_already: bool,
 }
 /// Any one item of each part.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -76,6 +76,8 @@ pub struct Standing {
     pub needed: u64,
     /// How much it can lose.
     pub margin: Margin,
+    /// It is down with what is down already if unconfirmed groups do not hold.
+    pub at_risk_already: bool,
     /// Items whose failure alone fails it.
     pub alone: u64,
     /// Items whose failure alone would, if unconfirmed groups do not hold.
@@ -235,6 +237,7 @@ fn standing(graph: &Graph, found: &Critical, limit: usize) -> Standing {
         id: graph.id(found.target),
         needed: found.needed,
         margin: found.margin(),
+        at_risk_already: found.at_risk,
         alone,
         at_risk: found.alone.len() as u64 - alone,
         sets: found.sets.iter().take(limit).map(|set| set.0.iter().map(part).collect()).collect(),
