@@ -9,13 +9,12 @@ mod raw;
 mod whole;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use cmdb_core::graph::{Carries, Delta, EdgeState, Folder, Graph, Index};
 use cmdb_core::model::{ItemId, Revision, Status};
-use cmdb_impact::{Condensed, Counter, Options as ImpactOptions, impact};
+use cmdb_impact::{Condensed, Counter, Options as ImpactOptions, Progress, impact};
 use serde_json::{Map, Value, json};
 
 use crate::generator::Random;
@@ -311,7 +310,7 @@ impl Bench {
     fn blast_radius(&mut self, graph: &Graph, raw: &Raw) -> Result<(Condensed, Vec<u32>)> {
         let mut raw = raw.clone();
         let (began, cpu_began) = (Instant::now(), cpu());
-        let condensed = Condensed::of(graph);
+        let condensed = Condensed::of(graph, &Progress::default()).context("nobody cancels")?;
         let (wall, made) = (began.elapsed(), cpu() - cpu_began);
         self.figure(
             "condensing the graph",
@@ -340,8 +339,7 @@ impl Bench {
         );
         self.number("impact_plain_vs_raw", ratio);
         let (began, cpu_began) = (Instant::now(), cpu());
-        let (cancelled, done) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let counts = condensed.counts(&cancelled, &done);
+        let counts = condensed.counts(&Progress::default());
         let (wall, made) = (began.elapsed(), cpu() - cpu_began);
         let counts = counts.context("nobody cancels")?;
         for seed in &self.seeds {

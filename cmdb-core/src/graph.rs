@@ -29,6 +29,7 @@ mod label;
 mod numbers;
 mod paged;
 mod parts;
+mod rings;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 
 pub use fold::Folder;
 pub use gate::{Gate, Member, Slack, Units};
+pub use rings::Rings;
 pub use row::{Edge, Edges, Link, Links, Reach, Reaches, Role};
 pub use visit::{AllNeeds, Need, Needs, Neighbours, Visited};
 
@@ -342,6 +344,17 @@ impl Graph {
     #[must_use]
     pub fn reach(&self, index: Index) -> Reach<'_> {
         Reach::new(self.dependent_row(index))
+    }
+
+    /// Whom an item could fail, redundancy set aside: its dependents over relationships that are not weak, as often as
+    /// there are such.
+    #[inline]
+    pub fn could_fail(&self, index: Index) -> impl Iterator<Item = Index> {
+        self.reach(index).filter_map(|arc| match arc {
+            Reaches::Hard(dependent) => Some(dependent),
+            Reaches::Member(gate) => Some(self.slack(gate).dependent()),
+            Reaches::Weak(_) => None,
+        })
     }
 
     /// [`reach`](Graph::reach) of several items, whose rows are fetched from memory together and not one after the

@@ -13,8 +13,10 @@ mod sample;
 mod tests;
 
 use cmdb_core::graph::{Graph, Index};
+use rayon::prelude::*;
 
 use crate::module::Module;
+use crate::progress::Progress;
 use crate::propagate::Reading;
 pub use sample::SAMPLES_MAX;
 
@@ -123,6 +125,59 @@ pub fn availability(
     fails: impl Fn(Index) -> f64,
     options: Options,
 ) -> Availability {
+    let nobody = Watch { progress: &Progress::default(), tells: Tells::Samples };
+    judged(graph, target, down, fails, options, nobody).expect("nobody cancels")
+}
+
+/// [`availability`] of several targets on all cores, in their order. None: it was cancelled. Progress is told in targets;
+/// of one alone, in samples. The same whatever the number of threads.
+pub fn availability_of(
+    graph: &Graph,
+    targets: &[Index],
+    down: &[Index],
+    fails: impl Fn(Index) -> f64 + Sync,
+    options: Options,
+    progress: &Progress,
+) -> Option<Vec<Availability>> {
+    if let [target] = targets {
+        let watch = Watch { progress, tells: Tells::Samples };
+        return Some(vec![judged(graph, *target, down, fails, options, watch)?]);
+    }
+    progress.begin("reckoning each service", targets.len() as u64);
+    let watch = Watch { progress, tells: Tells::Nothing };
+    let found = targets.par_iter().map(|target| {
+        let found = judged(graph, *target, down, &fails, options, watch)?;
+        progress.advance(1);
+        Some(found)
+    });
+    found.collect()
+}
+
+/// Who waits for an answer, and what is told of it on the way.
+#[derive(Clone, Copy)]
+struct Watch<'a> {
+    progress: &'a Progress,
+    tells: Tells,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    Samples,
+    Nothing,
+}
+
+/// None: it was cancelled.
+fn judged(
+    graph: &Graph,
+    target: Index,
+    down: &[Index],
+    fails: impl Fn(Index) -> f64,
+    options: Options,
+    watch: Watch<'_>,
+) -> Option<Availability> {
+    if watch.progress.is_cancelled() {
+        return None;
+    }
     let module = Module::of(graph, target);
     let items = module.items().to_vec();
     let mut own: Vec<f64> = items.iter().map(|item| probability(fails(*item))).collect();
@@ -141,7 +196,7 @@ pub fn availability(
     let question = Question { module: &module, fails: rest_fails, base };
     let rest = match lost {
         true => Rest::lost(items.len()),
-        false => question.answer(options),
+        false => question.answer(options, watch)?,
     };
     let mut gains = Vec::new();
     for (number, item) in items.iter().enumerate() {
@@ -156,14 +211,14 @@ pub fn availability(
     gains.sort_by(|one, other| {
         other.gain.total_cmp(&one.gain).then(graph.id(one.item).cmp(&graph.id(other.item)))
     });
-    Availability {
+    Some(Availability {
         target,
         unavailability: series.with(rest.failure),
         at_worst: rest.at_worst.map(|failure| series.with(failure)),
         method: rest.method,
         gains,
         items,
-    }
+    })
 }
 
 fn probability(number: f64) -> f64 {
@@ -185,13 +240,14 @@ impl Estimate {
 }
 
 impl Question<'_> {
-    fn answer(&self, options: Options) -> Rest {
+    /// None: it was cancelled.
+    fn answer(&self, options: Options, watch: Watch<'_>) -> Option<Rest> {
         if options.samples.is_none()
             && let Some(rest) = diagram::answer(self, options.nodes_max)
         {
-            return rest;
+            return Some(rest);
         }
-        sample::answer(self, options)
+        sample::answer(self, options, watch)
     }
 
     /// How unconfirmed groups are read, one after the other.

@@ -4,13 +4,12 @@
 //! as there are items, and a star a row of all of them. Whatever takes a step for each path never ends here; whatever
 //! recurses over the graph runs out of stack.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-
 use cmdb_core::graph::{Graph, Index};
 
 use crate::critical::{Margin, critical, points};
 use crate::depends::{Need, depends};
 use crate::estate::{large, needing};
+use crate::progress::Progress;
 use crate::propagate::{Options, impact, joint};
 use crate::reach::{Condensed, Counter};
 use crate::trace::{Extent, trace};
@@ -47,6 +46,10 @@ fn clique() -> Graph {
     needing(300, pairs.filter(|(one, other)| one != other))
 }
 
+fn condensed(graph: &Graph) -> Condensed {
+    Condensed::of(graph, &Progress::default()).expect("nobody cancels")
+}
+
 #[test]
 fn a_ladder_of_thirty_diamonds() {
     on_a_small_stack(|| {
@@ -58,7 +61,7 @@ fn a_ladder_of_thirty_diamonds() {
         assert!(needed.items().iter().all(|needed| needed.need == Need::Alone));
         let found = critical(&graph, top, &[]);
         assert_eq!((found.alone.len(), found.margin()), (90, Margin::Exactly(0)));
-        assert_eq!(Condensed::of(&graph).count(bottom, &mut Counter::default()), 90);
+        assert_eq!(condensed(&graph).count(bottom, &mut Counter::default()), 90);
         let chains = trace(&graph, top, bottom, 10);
         assert_eq!((chains.chains.len(), chains.extent), (10, Extent::MoreChains), "of a thousand million");
         assert!(chains.chains.iter().all(|chain| chain.steps.len() == 61));
@@ -74,7 +77,7 @@ fn a_clique_of_three_hundred() {
         assert_eq!(failed(&graph, one), 299);
         assert_eq!(depends(&graph, &[one], None).items().len(), 299);
         assert_eq!(critical(&graph, one, &[]).alone.len(), 299);
-        let condensed = Condensed::of(&graph);
+        let condensed = condensed(&graph);
         assert_eq!((condensed.places(), condensed.count(one, &mut Counter::default())), (1, 299));
         let chains = trace(&graph, one, other, 10);
         assert_eq!((chains.chains.len(), chains.chains[0].steps.len()), (10, 2));
@@ -90,7 +93,7 @@ fn a_chain_of_a_million() {
         assert_eq!(failed(&graph, bottom), MANY - 1);
         assert_eq!(depends(&graph, &[top], None).items().len() as u64, MANY - 1);
         assert_eq!(critical(&graph, top, &[]).alone.len() as u64, MANY - 1);
-        let condensed = Condensed::of(&graph);
+        let condensed = condensed(&graph);
         assert_eq!(condensed.count(bottom, &mut Counter::default()), MANY - 1);
         assert_eq!(condensed.counts_of(&[bottom, top]), [MANY - 1, 0]);
         let chains = trace(&graph, top, bottom, 10);
@@ -106,12 +109,11 @@ fn a_star_of_a_million() {
         assert_eq!(failed(&graph, middle), MANY - 1);
         assert_eq!(depends(&graph, &[point], None).items().len(), 1);
         assert_eq!(critical(&graph, point, &[]).alone.len(), 1);
-        let (never, done) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let counts = Condensed::of(&graph).counts(&never, &done).expect("nobody cancels");
+        let nobody = Progress::default();
+        let counts = condensed(&graph).counts(&nobody).expect("nobody cancels");
         assert_eq!((u64::from(counts[0]), counts[999_999]), (MANY - 1, 0));
         let targets: Vec<Index> = graph.indexes().skip(1).collect();
-        let done = AtomicUsize::new(0);
-        let found = points(&graph, &targets, &[], &never, &done).expect("nobody cancels");
+        let found = points(&graph, &targets, &[], &nobody).expect("nobody cancels");
         assert_eq!((found.len(), found[0].item, found[0].fails.len() as u64), (1, middle, MANY - 1));
         assert_eq!(trace(&graph, point, middle, 10).chains.len(), 1);
     });

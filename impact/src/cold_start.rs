@@ -16,7 +16,9 @@ use std::collections::VecDeque;
 use cmdb_core::graph::{Carries, GateIndex, Graph, Index, Role, Units, Visited};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::cycles::Components;
 use crate::depends::needs_of;
+use crate::progress::Progress;
 use crate::propagate::{Reading, State};
 
 /// Items of a deadlock up to which each one is tried as the one to start by hand.
@@ -272,67 +274,17 @@ impl Waits {
         Waits { ahead, behind }
     }
 
-    /// The strongly connected components that wait for no other.
-    ///
-    /// Source: S. R. Kosaraju's two searches, the first over who waits for whom and the second against it; a component
-    /// that the first leaves first waits for no other that is left later.
+    /// Those that wait for each other and for no other.
     fn last_components(&self) -> Vec<Vec<u32>> {
-        let order = self.left_in_order();
-        let mut component_of = vec![u32::MAX; self.ahead.len()];
-        let mut components: Vec<Vec<u32>> = Vec::new();
-        for first in order.into_iter().rev() {
-            if component_of[first as usize] != u32::MAX {
-                continue;
-            }
-            let number = u32::try_from(components.len()).expect("a graph has fewer items");
-            component_of[first as usize] = number;
-            let (mut component, mut done) = (vec![first], 0);
-            while let Some(item) = component.get(done).copied() {
-                done += 1;
-                for waiting in &self.behind[item as usize] {
-                    if component_of[*waiting as usize] == u32::MAX {
-                        component_of[*waiting as usize] = number;
-                        component.push(*waiting);
-                    }
-                }
-            }
-            components.push(component);
-        }
-        let stays = |component: &Vec<u32>| {
-            let own = component_of[component[0] as usize];
-            component
-                .iter()
-                .all(|item| self.ahead[*item as usize].iter().all(|to| component_of[*to as usize] == own))
-        };
-        components.retain(stays);
-        components
-    }
-
-    /// Items in the order in which a search in depth is done with them.
-    fn left_in_order(&self) -> Vec<u32> {
-        let mut seen = vec![false; self.ahead.len()];
-        let mut order = Vec::with_capacity(self.ahead.len());
-        for first in 0..self.ahead.len() {
-            if std::mem::replace(&mut seen[first], true) {
-                continue;
-            }
-            let mut path = vec![(first, 0)];
-            while let Some((item, next)) = path.last_mut() {
-                match self.ahead[*item].get(*next).map(|to| *to as usize) {
-                    Some(to) => {
-                        *next += 1;
-                        if !std::mem::replace(&mut seen[to], true) {
-                            path.push((to, 0));
-                        }
-                    }
-                    None => {
-                        order.push(u32::try_from(*item).expect("a graph has fewer items"));
-                        path.pop();
-                    }
-                }
-            }
-        }
-        order
+        let ahead = |item: u32| self.ahead[item as usize].iter().copied();
+        let components = Components::of(self.ahead.len(), ahead, &Progress::default());
+        let components = components.expect("nobody cancels");
+        let mut members = components.members();
+        members.retain(|members| {
+            let own = components.of[members[0] as usize];
+            members.iter().all(|item| ahead(*item).all(|other| components.of[other as usize] == own))
+        });
+        members
     }
 
     /// How many wait for these, directly or not, themselves included.

@@ -10,8 +10,6 @@ mod points;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use cmdb_core::graph::{Graph, Index};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -19,6 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use points::{Point, points};
 
 use crate::module::{LANES, Module};
+use crate::progress::Progress;
 use crate::propagate::{Reading, State};
 
 /// The most relationships looked at for sets of several items.
@@ -98,24 +97,23 @@ pub fn critical(graph: &Graph, target: Index, down: &[Index]) -> Critical {
 /// The same, with so many relationships looked at for sets at most.
 #[must_use]
 pub fn critical_within(graph: &Graph, target: Index, down: &[Index], steps_max: u64) -> Critical {
-    let never = AtomicBool::new(false);
-    judged(graph, target, down, steps_max, &never).expect("nobody cancels")
+    judged(graph, target, down, steps_max, &Progress::default()).expect("nobody cancels")
 }
 
-/// [`critical_within`] of several targets on all cores; what `each` makes of them, in their order. None: `cancelled`
-/// was set before the end. `done` says how many targets are through. The same whatever the number of threads.
+/// [`critical_within`] of several targets on all cores; what `each` makes of them, in their order. None: it was
+/// cancelled. Progress is told in targets. The same whatever the number of threads.
 pub fn critical_of<T: Send>(
     graph: &Graph,
     targets: &[Index],
     down: &[Index],
     steps_max: u64,
-    watched: (&AtomicBool, &AtomicUsize),
+    progress: &Progress,
     each: impl Fn(Critical) -> T + Sync,
 ) -> Option<Vec<T>> {
-    let (cancelled, done) = watched;
+    progress.begin("looking for what fails together", targets.len() as u64);
     let answers = targets.par_iter().map(|target| {
-        let answer = each(judged(graph, *target, down, steps_max, cancelled)?);
-        done.fetch_add(1, Ordering::Relaxed);
+        let answer = each(judged(graph, *target, down, steps_max, progress)?);
+        progress.advance(1);
         Some(answer)
     });
     answers.collect()
@@ -127,13 +125,13 @@ fn judged(
     target: Index,
     down: &[Index],
     steps_max: u64,
-    cancelled: &AtomicBool,
+    progress: &Progress,
 ) -> Option<Critical> {
-    if cancelled.load(Ordering::Relaxed) {
+    if progress.is_cancelled() {
         return None;
     }
     let module = Module::of(graph, target);
-    let mut search = Search::new(graph, &module, down, steps_max, cancelled);
+    let mut search = Search::new(graph, &module, down, steps_max, progress);
     let mut answer = Critical {
         target,
         needed: module.items().len() as u64 - 1,
@@ -152,7 +150,7 @@ fn judged(
         answer.sets_total = sets.iter().fold(0, |total: u64, set| total.saturating_add(set.sets()));
         answer.sets = sets;
     }
-    (!cancelled.load(Ordering::Relaxed)).then_some(answer)
+    (!progress.is_cancelled()).then_some(answer)
 }
 
 /// Items that take the same members from groups.
@@ -176,7 +174,7 @@ struct Search<'a> {
     steps_left: u64,
     size: u64,
     /// Set where nobody waits for the answer any more: then it is not worth finishing.
-    cancelled: &'a AtomicBool,
+    progress: &'a Progress,
 }
 
 impl<'a> Search<'a> {
@@ -185,7 +183,7 @@ impl<'a> Search<'a> {
         module: &'a Module,
         down: &[Index],
         steps_max: u64,
-        cancelled: &'a AtomicBool,
+        progress: &'a Progress,
     ) -> Search<'a> {
         let down: FxHashSet<Index> = down.iter().copied().collect();
         let word = |item: &Index| if down.contains(item) { u64::MAX } else { 0 };
@@ -200,7 +198,7 @@ impl<'a> Search<'a> {
         let words = base.clone();
         let size = module.size() as u64;
         let (alike, steps_left) = (Vec::new(), steps_max);
-        Search { graph, module, base, words, groups_of, alike, steps_left, size, cancelled }
+        Search { graph, module, base, words, groups_of, alike, steps_left, size, progress }
     }
 
     /// Asks up to 64 questions; in which lanes the target fails.
@@ -261,7 +259,7 @@ impl<'a> Search<'a> {
         let mut alone: Vec<(Index, State)> =
             sure.into_iter().map(|number| (self.index(number), State::Failed)).collect();
         let mut alike: FxHashMap<Vec<u32>, Vec<u32>> = FxHashMap::default();
-        for chunk in candidates.chunks(LANES).take_while(|_| !self.cancelled.load(Ordering::Relaxed)) {
+        for chunk in candidates.chunks(LANES).take_while(|_| !self.progress.is_cancelled()) {
             let questions: Vec<&[u32]> = chunk.chunks(1).collect();
             let failed = self.ask(&questions, Reading::AsDeclared);
             for (lane, number) in chunk.iter().enumerate() {
@@ -374,7 +372,7 @@ impl<'a> Search<'a> {
         let members = self.members();
         let (mut failing, mut holding) = (Vec::new(), Vec::new());
         for chunk in sets.chunks(LANES) {
-            if self.cancelled.load(Ordering::Relaxed) {
+            if self.progress.is_cancelled() {
                 return None;
             }
             let first = |class: &u32| self.alike[*class as usize].items[0];

@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use cmdb_core::graph::{GateIndex, Graph, Index, Role, TypeIndex, Visited};
+use cmdb_core::graph::{GateIndex, Graph, Index, Rings, Role, TypeIndex, Visited};
 use rustc_hash::FxHashMap;
 
 use crate::explain::VIA_MAX;
@@ -169,24 +169,13 @@ impl Needed {
     fn of(graph: &Graph, seeds: &[Index]) -> Needed {
         let mut is_seed = Visited::of(graph);
         let seeds: Vec<Index> = seeds.iter().copied().filter(|seed| is_seed.insert(*seed)).collect();
-        let mut seen = is_seed.clone();
-        let mut order: Vec<(Index, u32)> = Vec::new();
-        for seed in &seeds {
-            for link in graph.dependency_links(*seed) {
-                if seen.insert(link.other()) {
-                    order.push((link.other(), 1));
-                }
-            }
-        }
-        let mut done = 0;
-        while let Some((item, distance)) = order.get(done).copied() {
-            done += 1;
-            for link in graph.dependency_links(item).filter(|link| link.role() != Role::Weak) {
-                if seen.insert(link.other()) {
-                    order.push((link.other(), distance + 1));
-                }
-            }
-        }
+        let mut rings = Rings::default();
+        // What a seed uses weakly degrades it; beyond that only what fails something counts.
+        rings.search(graph, &seeds, u32::MAX, |item, distance| {
+            let links = graph.dependency_links(item);
+            links.filter(move |link| distance == 0 || link.role() != Role::Weak).map(|link| link.other())
+        });
+        let order = rings.by_distance().skip(seeds.len()).collect();
         let hard = needs_of(graph, &seeds);
         Needed { seeds, order, is_seed, hard }
     }

@@ -12,6 +12,7 @@
 //! cold_start    what cannot start again on its own once everything is down
 //! reach         how many items each one could take with it, redundancy set aside
 //! trace         the chains of dependency between two items
+//! progress      how far a long answer is, and whether anybody still waits for it
 //! naive         the same answers, slow and plain, to test the fast ones against
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod availability;
 mod cliffs;
 pub mod cold_start;
 pub mod critical;
+mod cycles;
 pub mod depends;
 #[cfg(test)]
 mod enumerated;
@@ -32,15 +34,22 @@ mod estate;
 pub mod explain;
 mod module;
 pub mod naive;
+pub mod progress;
 pub mod propagate;
 pub mod reach;
 pub mod trace;
 
-pub use availability::{Availability, availability};
+pub use availability::{Availability, availability, availability_of};
 pub use cold_start::{ColdStart, Deadlock, cold_start};
 pub use critical::{Critical, Margin, Parts, Point, critical, critical_of, critical_within, points};
 pub use depends::{Dependencies, Dependency, Need, depends, needed_by};
 pub use explain::{Explainer, Explanation, Reason, VIA_MAX, Via};
+pub use progress::Progress;
 pub use propagate::{Affected, Counts, Impact, Options, State, impact, impact_beside, joint};
 pub use reach::{Condensed, Counter};
 pub use trace::{Chain, Direction, TRACE_CHAINS_MAX, TRACE_STEPS_MAX, Trace, trace};
+
+/// A number of items or relationships: there are fewer of either than 32 bits count.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("a graph has fewer")
+}

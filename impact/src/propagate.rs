@@ -27,7 +27,7 @@ use rustc_hash::FxHashMap;
 
 use cmdb_core::graph::{GateIndex, Graph, Index};
 
-pub(crate) use fixpoint::{Fixpoint, Reading, Until, Walk, Whole, lost};
+pub(crate) use fixpoint::{Fixpoint, Mark, Reading, Until, Walk, Whole, lost};
 
 /// What of an impact is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -15,12 +15,15 @@
 //! items that fail with it where everybody needs everything.
 
 mod all;
-mod cycles;
 mod some;
 #[cfg(test)]
 mod tests;
 
-use cmdb_core::graph::{Graph, Index, Reaches};
+use cmdb_core::graph::{Graph, Index};
+
+use crate::cycles::Components;
+use crate::number;
+use crate::progress::Progress;
 
 pub use all::LANES;
 
@@ -54,29 +57,27 @@ impl Rows {
     }
 }
 
-/// Whom an item could fail: the dependents over relationships that are not weak, as often as there are such.
-fn fails(graph: &Graph, item: Index) -> impl Iterator<Item = Index> {
-    graph.reach(item).filter_map(|arc| match arc {
-        Reaches::Hard(dependent) => Some(dependent),
-        Reaches::Member(gate) => Some(graph.slack(gate).dependent()),
-        Reaches::Weak(_) => None,
-    })
-}
-
 impl Condensed {
-    /// Linear in the graph.
+    /// Linear in the graph. None: it was cancelled.
     #[must_use]
-    pub fn of(graph: &Graph) -> Condensed {
-        let (place_of, sizes) = cycles::places(graph);
+    pub fn of(graph: &Graph, progress: &Progress) -> Option<Condensed> {
+        // Each item is met twice: when cycles are looked for, and when its relationships are gathered.
+        progress.begin("condensing the graph", 2 * graph.index_bound() as u64);
+        let fails = |item| graph.could_fail(Index(item)).map(|dependent| dependent.0);
+        let Components { of: place_of, sizes } = Components::of(graph.index_bound(), fails, progress)?;
         let members = members(&place_of, &sizes);
         let mut dependents = Rows { offsets: vec![0], arcs: Vec::new() };
         let mut met = vec![u32::MAX; sizes.len()];
         for place in 0..number(sizes.len()) {
             let start = dependents.arcs.len();
+            if place % PLACES_AT_ONCE == 0 && progress.is_cancelled() {
+                return None;
+            }
+            progress.advance(u64::from(sizes[place as usize]));
             met[place as usize] = place;
             for item in members.row(place) {
-                for dependent in fails(graph, Index(*item)) {
-                    let other = place_of[dependent.0 as usize];
+                for dependent in fails(*item) {
+                    let other = place_of[dependent as usize];
                     if std::mem::replace(&mut met[other as usize], place) != place {
                         dependents.arcs.push(other);
                     }
@@ -86,7 +87,7 @@ impl Condensed {
             dependents.offsets.push(number(dependents.arcs.len()));
         }
         let providers = turned(&dependents);
-        Condensed { place_of, sizes, dependents, providers }
+        Some(Condensed { place_of, sizes, dependents, providers })
     }
 
     /// How many items fail with this one where everybody needs everything; itself not counted.
@@ -140,6 +141,8 @@ impl Condensed {
     }
 }
 
+/// Places gathered between two looks whether to go on.
+const PLACES_AT_ONCE: u32 = 1 << 14;
 /// Places whose rows are fetched together.
 const AHEAD: usize = 16;
 
@@ -180,9 +183,4 @@ fn turned(rows: &Rows) -> Rows {
         }
     }
     Rows { offsets, arcs }
-}
-
-/// A count that is bounded by items or relationships, which are numbered in 32 bits.
-fn number(count: usize) -> u32 {
-    u32::try_from(count).expect("no more than there are relationships")
 }

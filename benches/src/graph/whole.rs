@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use cmdb_core::graph::{Carries, Delta, EdgeState, Graph, GroupState, Index, Reaches, Visited};
+use cmdb_core::graph::{Carries, Delta, EdgeState, Graph, GroupState, Index, Rings};
 use cmdb_core::model::{ItemId, Require, Revision, Status};
-use cmdb_impact::{Condensed, Options as ImpactOptions, critical_of, impact, points};
+use cmdb_impact::{Condensed, Options as ImpactOptions, Progress, critical_of, impact, points};
 
 use super::estate::{Estate, Redundancy};
 use super::{Bench, Times, shown};
 use crate::measure::cpu;
 
 /// Relationships from an item in a search that goes no further.
-const HOPS: usize = 3;
+const HOPS: u32 = 3;
 /// Services whose margins and sets are asked for as well.
 const SERVICES_IN_FULL: usize = 1_000;
 /// The most relationships looked at for the sets of one of them.
@@ -26,11 +25,14 @@ const SERVICES: [&str; 2] = ["application_service", "business_service"];
 impl Bench {
     /// Everything within three relationships that carry a failure; and one kept figure.
     pub fn near(&mut self, graph: &Graph, counts: &[u32]) {
-        let mut search = Near { seen: Visited::of(graph), found: Vec::new() };
+        let mut rings = Rings::default();
         let mut hops = Times::default();
         let mut reached = 0;
         for seed in self.seeds.clone() {
-            reached += hops.take(|| search.count(graph, seed));
+            reached += hops.take(|| {
+                rings.search(graph, &[seed], HOPS, |item, _| graph.could_fail(item));
+                rings.found().len() - 1
+            });
         }
         let median = hops.within(0.5);
         self.figure(
@@ -79,8 +81,8 @@ impl Bench {
     pub fn single_points(&mut self, graph: &Graph) -> Result<()> {
         let is_service = |index: &Index| SERVICES.contains(&graph.class(*index));
         let services: Vec<Index> = graph.indexes().filter(is_service).collect();
-        let never = AtomicBool::new(false);
-        let all = || points(graph, &services, &[], &never, &AtomicUsize::new(0));
+        let nobody = Progress::default();
+        let all = || points(graph, &services, &[], &nobody);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let (wall, made, found) = timed(threads, all)?;
         let found = found.context("nobody cancels")?;
@@ -104,8 +106,7 @@ impl Bench {
             }
         }
         let in_full = || {
-            let watched = (&never, &AtomicUsize::new(0));
-            critical_of(graph, &some, &[], STEPS_MAX, watched, |answer| (answer.target, answer.alone.len()))
+            critical_of(graph, &some, &[], STEPS_MAX, &nobody, |answer| (answer.target, answer.alone.len()))
         };
         let (wall, made, answers) = timed(threads, in_full)?;
         for (target, count) in answers.context("nobody cancels")? {
@@ -126,11 +127,11 @@ impl Bench {
     pub fn two_threads(&mut self, graph: &Graph, condensed: &Condensed) -> Result<()> {
         let is_service = |index: &Index| SERVICES.contains(&graph.class(*index));
         let services: Vec<Index> = graph.indexes().filter(is_service).collect();
-        let never = AtomicBool::new(false);
-        let blast = |threads| timed(threads, || condensed.counts(&never, &AtomicUsize::new(0)));
+        let nobody = Progress::default();
+        let blast = |threads| timed(threads, || condensed.counts(&nobody));
         let (one, two) = (blast(1)?.0, blast(2)?.0);
         let of_blast = one.as_secs_f64() / two.as_secs_f64();
-        let single = |threads| timed(threads, || points(graph, &services, &[], &never, &AtomicUsize::new(0)));
+        let single = |threads| timed(threads, || points(graph, &services, &[], &nobody));
         let (first, second) = (single(1)?.0, single(2)?.0);
         let of_points = first.as_secs_f64() / second.as_secs_f64();
         let cores = two_cores();
@@ -174,40 +175,6 @@ impl Bench {
         );
         self.number("csv_to_first_answer_seconds_cpu", loads.cpu.as_secs_f64());
         Ok(())
-    }
-}
-
-/// A search that goes no further than so many hops; its memory is kept from one to the next.
-struct Near {
-    seen: Visited,
-    found: Vec<Index>,
-}
-
-impl Near {
-    fn count(&mut self, graph: &Graph, seed: Index) -> usize {
-        self.seen.insert(seed);
-        self.found.push(seed);
-        let mut done = 0;
-        for _ in 0..HOPS {
-            let end = self.found.len();
-            for place in done..end {
-                for arc in graph.reach(self.found[place]) {
-                    let dependent = match arc {
-                        Reaches::Hard(dependent) => dependent,
-                        Reaches::Member(gate) => graph.slack(gate).dependent(),
-                        Reaches::Weak(_) => continue,
-                    };
-                    if self.seen.insert(dependent) {
-                        self.found.push(dependent);
-                    }
-                }
-            }
-            done = end;
-        }
-        let count = self.found.len() - 1;
-        self.seen.take_out(&self.found);
-        self.found.clear();
-        count
     }
 }
 

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
-use super::{Estimate, Method, Options, Question, Rest};
+use super::{Estimate, Method, Options, Question, Rest, Tells, Watch};
 use crate::module::LANES;
 use crate::propagate::Reading;
 
@@ -34,31 +34,48 @@ struct Found {
     blamed: Vec<u32>,
 }
 
-pub(super) fn answer(question: &Question<'_>, options: Options) -> Rest {
+/// None: it was cancelled.
+pub(super) fn answer(question: &Question<'_>, options: Options, watch: Watch<'_>) -> Option<Rest> {
     let chunk = (CHUNK * LANES) as u64;
     let wanted = options.samples.unwrap_or_else(|| {
         let affordable = options.steps / (question.module.size() as u64).max(1) * LANES as u64;
         affordable.max(SAMPLES_MIN)
     });
     let chunks = wanted.clamp(1, SAMPLES_MAX).div_ceil(chunk);
+    let progress = watch.progress;
+    if watch.tells == Tells::Samples {
+        progress.begin("drawing samples", chunks * chunk);
+    }
     let nothing =
         || Found { failed: 0, failed_at_worst: 0, examined: 0, blamed: vec![0; question.fails.len()] };
     let found = (0..chunks)
         .into_par_iter()
-        .fold(nothing, |sum, chunk| sum.with(Draws::new(question, options.seed, chunk).run()))
+        .fold(nothing, |sum, number| {
+            if progress.is_cancelled() {
+                return sum;
+            }
+            let sum = sum.with(Draws::new(question, options.seed, number).run());
+            if watch.tells == Tells::Samples {
+                progress.advance(chunk);
+            }
+            sum
+        })
         .reduce(nothing, Found::with);
+    if progress.is_cancelled() {
+        return None;
+    }
     let samples = chunks * chunk;
     let failure = interval(found.failed, samples);
     let share = |blamed: u32| match found.examined {
         0 => 0.0,
         examined => failure.value * f64::from(blamed) / exactly(examined),
     };
-    Rest {
+    Some(Rest {
         failure,
         at_worst: question.module.rests_on_guesses().then(|| interval(found.failed_at_worst, samples)),
         method: Method::Sampled { samples, failed: found.failed },
         gains: found.blamed.iter().map(|blamed| share(*blamed)).collect(),
-    }
+    })
 }
 
 impl Found {

@@ -5,12 +5,12 @@
 //! that almost everything needs are failed once, and most others reach little. Linear in what fails. Invariant: what is
 //! found for a target is [`Critical::alone`](super::Critical::alone) of it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cmdb_core::graph::{Graph, Index, Visited};
-use rayon::prelude::*;
 
-use crate::propagate::{Fixpoint, Reading, State, Walk};
+use crate::progress::Progress;
+use crate::propagate::{Fixpoint, Mark, Reading, State, Walk};
 
 /// Items failed by one thread before it looks whether it is to go on.
 const ITEMS_AT_ONCE: usize = 64;
@@ -24,11 +24,12 @@ pub struct Point {
     pub fails: Vec<(Index, State)>,
 }
 
-/// To the end, and nothing noted but what fails.
+/// To the end, and nothing noted but what fails and what has to be given back.
 struct Failing;
 
 impl Walk for Failing {
     const NOTES_TOUCHED: bool = false;
+    const GIVES_BACK: bool = true;
 
     #[inline]
     fn admits(&self, _: Index) -> bool {
@@ -41,91 +42,96 @@ impl Walk for Failing {
     }
 }
 
-/// What is down before anything is asked, and what it fails.
-struct Before<'a> {
-    down: &'a [Index],
-    /// Failed for certain; and failed if unconfirmed groups spare nothing.
-    certain: Visited,
-    worst: Visited,
+/// What is down already, and everything that fails with it: items are failed beside that and taken back.
+struct Beside<'g> {
+    fixpoint: Fixpoint<'g>,
+    mark: Mark,
+    reading: Reading,
+    /// It rests on an unconfirmed group that the items lose nothing of.
+    guesses: bool,
 }
 
-impl<'a> Before<'a> {
-    fn of(graph: &Graph, down: &'a [Index]) -> Before<'a> {
-        let set = |items: &[Index]| {
-            let mut set = Visited::of(graph);
-            for item in items {
-                set.insert(*item);
-            }
-            set
-        };
+impl<'g> Beside<'g> {
+    fn of(graph: &'g Graph, down: &[Index], reading: Reading) -> Beside<'g> {
         let mut fixpoint = Fixpoint::new(graph, down);
         fixpoint.run(Reading::AsDeclared, &Failing);
-        let certain = set(fixpoint.order());
-        if fixpoint.rests_on_guesses() {
-            fixpoint.run(Reading::UnconfirmedSpareNothing, &Failing);
+        let guesses = fixpoint.rests_on_guesses();
+        if reading == Reading::UnconfirmedSpareNothing {
+            fixpoint.run(reading, &Failing);
         }
-        Before { down, certain, worst: set(fixpoint.order()) }
+        let mark = fixpoint.mark();
+        Beside { fixpoint, mark, reading, guesses }
+    }
+
+    /// What of the targets fails with an item that did not fail before, and whether that rests on guesses.
+    fn fail(&mut self, item: Index, sought: &Visited) -> (Vec<Index>, bool) {
+        let failed = self.fixpoint.beside(&self.mark, item, self.reading, &Failing);
+        let found = failed.iter().copied().filter(|other| *other != item && sought.contains(*other)).collect();
+        let guesses = self.guesses || self.fixpoint.rests_on_guesses();
+        self.fixpoint.back_to(&self.mark);
+        (found, guesses)
     }
 }
 
-/// Every item whose failure alone fails one of the targets, beside what is down already, in order of the graph. A target that
-/// is down already, or at risk of it, is not told to be so once more. Costs what is down already for each item. None: `cancelled` was set before the
-/// end. `done` says how many items of the graph are through. The same whatever the number of threads.
+/// Every item whose failure alone fails one of the targets, beside what is down already, in order of the graph. A target
+/// that is down already, or at risk of it, is not told to be so once more. What is down already is failed once by each
+/// thread. None: it was cancelled. Progress is told in items. The same whatever the number of threads.
 #[must_use]
-pub fn points(
-    graph: &Graph,
-    targets: &[Index],
-    down: &[Index],
-    cancelled: &AtomicBool,
-    done: &AtomicUsize,
-) -> Option<Vec<Point>> {
+pub fn points(graph: &Graph, targets: &[Index], down: &[Index], progress: &Progress) -> Option<Vec<Point>> {
     let mut sought = Visited::of(graph);
     for target in targets {
         sought.insert(*target);
     }
-    let before = Before::of(graph, down);
-    let items: Vec<Index> = graph.indexes().filter(|item| !before.certain.contains(*item)).collect();
-    let parts: Option<Vec<Vec<Point>>> = items
-        .par_chunks(ITEMS_AT_ONCE)
-        .map(|items| {
-            if cancelled.load(Ordering::Relaxed) {
-                return None;
+    progress.begin("failing each item", graph.index_bound() as u64);
+    let next = AtomicUsize::new(0);
+    let parts = rayon::broadcast(|_| {
+        let mut search = Search {
+            graph,
+            sought: &sought,
+            certain: Beside::of(graph, down, Reading::AsDeclared),
+            at_worst: Beside::of(graph, down, Reading::UnconfirmedSpareNothing),
+        };
+        let mut found = Vec::new();
+        loop {
+            let start = next.fetch_add(ITEMS_AT_ONCE, Ordering::Relaxed);
+            if start >= graph.index_bound() || progress.is_cancelled() {
+                return found;
             }
-            let mut fixpoint = Fixpoint::new(graph, &[]);
-            let found = items
-                .iter()
-                .filter_map(|item| point(graph, &mut fixpoint, *item, &before, &sought))
-                .collect();
-            done.fetch_add(items.len(), Ordering::Relaxed);
-            Some(found)
-        })
-        .collect();
-    Some(parts?.into_iter().flatten().collect())
+            let end = graph.index_bound().min(start + ITEMS_AT_ONCE);
+            let items = crate::number(start)..crate::number(end);
+            found.extend(items.filter_map(|item| search.point(Index(item))));
+            progress.advance((end - start) as u64);
+        }
+    });
+    if progress.is_cancelled() {
+        return None;
+    }
+    let mut points: Vec<Point> = parts.into_iter().flatten().collect();
+    points.sort_unstable_by_key(|point| point.item);
+    Some(points)
 }
 
-fn point(
-    graph: &Graph,
-    fixpoint: &mut Fixpoint<'_>,
-    item: Index,
-    before: &Before<'_>,
-    sought: &Visited,
-) -> Option<Point> {
-    let seeds: Vec<Index> = std::iter::once(item).chain(before.down.iter().copied()).collect();
-    fixpoint.restart(&seeds);
-    fixpoint.run(Reading::AsDeclared, &Failing);
-    let certain = fixpoint.order().len();
-    if fixpoint.rests_on_guesses() {
-        fixpoint.run(Reading::UnconfirmedSpareNothing, &Failing);
+struct Search<'a> {
+    graph: &'a Graph,
+    sought: &'a Visited,
+    certain: Beside<'a>,
+    at_worst: Beside<'a>,
+}
+
+impl Search<'_> {
+    fn point(&mut self, item: Index) -> Option<Point> {
+        if self.certain.fixpoint.has_failed(item) {
+            return None;
+        }
+        let (mut found, guesses) = self.certain.fail(item, self.sought);
+        found.sort_unstable();
+        let mut fails: Vec<(Index, State)> = found.iter().map(|target| (*target, State::Failed)).collect();
+        if guesses && !self.at_worst.fixpoint.has_failed(item) {
+            let (doubtful, _) = self.at_worst.fail(item, self.sought);
+            let doubtful = doubtful.into_iter().filter(|target| found.binary_search(target).is_err());
+            fails.extend(doubtful.map(|target| (target, State::AtRisk)));
+        }
+        fails.sort_unstable_by_key(|(other, _)| self.graph.id(*other));
+        (!fails.is_empty()).then_some(Point { item, fails })
     }
-    let failed = fixpoint.order().iter().enumerate().skip(1);
-    let fails = failed.filter(|(_, other)| sought.contains(**other)).filter_map(|(place, other)| {
-        let (state, already) = match place < certain {
-            true => (State::Failed, &before.certain),
-            false => (State::AtRisk, &before.worst),
-        };
-        (!already.contains(*other)).then_some((*other, state))
-    });
-    let mut fails: Vec<(Index, State)> = fails.collect();
-    fails.sort_unstable_by_key(|(other, _)| graph.id(*other));
-    (!fails.is_empty()).then_some(Point { item, fails })
 }

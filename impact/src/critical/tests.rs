@@ -143,7 +143,7 @@ fn every_smallest_set_is_found_and_no_other() {
 }
 
 fn all_points(graph: &Graph, targets: &[Index], down: &[Index]) -> Vec<Point> {
-    points(graph, targets, down, &AtomicBool::new(false), &AtomicUsize::new(0)).expect("nobody cancels")
+    points(graph, targets, down, &Progress::default()).expect("nobody cancels")
 }
 
 #[test]
@@ -177,12 +177,13 @@ fn the_number_of_threads_changes_nothing() {
     let targets: Vec<Index> = graph.indexes().step_by(17).collect();
     let told = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let (never, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let progress = Progress::default();
         let answers = pool.install(|| {
-            let each = critical_of(&graph, &targets, &[], STEPS_MAX, (&never, &done), |answer| answer);
-            (each.expect("nobody cancels"), all_points(&graph, &targets, &[]))
+            let each = critical_of(&graph, &targets, &[], STEPS_MAX, &progress, |answer| answer);
+            let beside = [targets[3], targets[80]];
+            (each.expect("nobody cancels"), [&[], &beside[..]].map(|down| all_points(&graph, &targets, down)))
         });
-        assert_eq!(done.into_inner(), targets.len());
+        assert_eq!((progress.at().done, progress.at().total), (targets.len() as u64, targets.len() as u64));
         answers
     };
     let one = told(1);
@@ -196,16 +197,13 @@ fn the_number_of_threads_changes_nothing() {
 fn what_nobody_waits_for_is_not_finished() {
     let graph = large(3_000, |id| id / 2);
     let targets: Vec<Index> = graph.indexes().collect();
-    let (gone, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let gone = Progress::default();
     // Whoever asked goes after the first answer.
-    let answers = critical_of(&graph, &targets, &[], STEPS_MAX, (&gone, &done), |_| {
-        gone.store(true, Ordering::Relaxed);
-    });
+    let answers = critical_of(&graph, &targets, &[], STEPS_MAX, &gone, |_| gone.cancel());
     assert_eq!(answers, None);
-    assert!(done.into_inner() <= rayon::current_num_threads(), "only what was under way");
-    let done = AtomicUsize::new(0);
-    assert_eq!(points(&graph, &targets, &[], &gone, &done), None);
-    assert_eq!(done.into_inner(), 0);
+    assert!(gone.at().done <= rayon::current_num_threads() as u64, "only what was under way");
+    assert_eq!(points(&graph, &targets, &[], &gone), None);
+    assert_eq!(gone.at().done, 0);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) enum Reading {
 pub(crate) trait Walk {
     /// Items that are touched short of a failure are noted.
     const NOTES_TOUCHED: bool;
+    /// What groups lose is noted, so that [`Fixpoint::back_to`] can give it back.
+    const GIVES_BACK: bool;
 
     /// Whether an item may fail at all.
     fn admits(&self, item: Index) -> bool;
@@ -37,6 +39,7 @@ pub(crate) struct Whole;
 
 impl Walk for Whole {
     const NOTES_TOUCHED: bool = true;
+    const GIVES_BACK: bool = false;
 
     fn admits(&self, _: Index) -> bool {
         true
@@ -55,6 +58,7 @@ pub(crate) struct Until<'a> {
 
 impl Walk for Until<'_> {
     const NOTES_TOUCHED: bool = false;
+    const GIVES_BACK: bool = false;
 
     #[inline]
     fn admits(&self, item: Index) -> bool {
@@ -65,6 +69,13 @@ impl Walk for Until<'_> {
     fn ends_at(&self, item: Index) -> bool {
         self.end.contains(item)
     }
+}
+
+/// Where a fixpoint stood.
+pub(crate) struct Mark {
+    order: usize,
+    starts: usize,
+    gates: usize,
 }
 
 pub(crate) struct Fixpoint<'g> {
@@ -103,6 +114,42 @@ impl<'g> Fixpoint<'g> {
         self.seed(seeds);
     }
 
+    /// Remembers where it stands, at its end. From here on [`rests_on_guesses`](Fixpoint::rests_on_guesses) speaks of
+    /// what comes after.
+    pub fn mark(&mut self) -> Mark {
+        debug_assert_eq!(self.done, self.order().len());
+        self.guesses = false;
+        let memory = self.memory_mut();
+        memory.taken.clear();
+        Mark { order: memory.order.len(), starts: memory.starts.len(), gates: memory.gates.len() }
+    }
+
+    /// Fails one more item, and what fails with it; over a walk that gives back. What failed since the mark.
+    pub fn beside<W: Walk>(&mut self, mark: &Mark, item: Index, reading: Reading, walk: &W) -> &[Index] {
+        debug_assert!(W::GIVES_BACK && self.order().len() == mark.order);
+        self.seed(&[item]);
+        self.go_on(reading, walk);
+        &self.order()[mark.order..]
+    }
+
+    /// Undoes what happened since the mark. Costs as much as that did.
+    pub fn back_to(&mut self, mark: &Mark) {
+        (self.done, self.guesses) = (mark.order, false);
+        let memory = self.memory_mut();
+        for item in memory.order.drain(mark.order..) {
+            memory.failed.remove(item);
+        }
+        for (gate, units) in memory.taken.drain(..) {
+            memory.lost[gate.0 as usize] -= 1;
+            if let Some(lost) = memory.weights.get_mut(&gate) {
+                lost.0 -= units.0;
+            }
+        }
+        memory.gates.truncate(mark.gates);
+        memory.starts.truncate(mark.starts);
+        memory.weak_starts.truncate(mark.starts);
+    }
+
     fn seed(&mut self, seeds: &[Index]) {
         let memory = self.memory_mut();
         for seed in seeds {
@@ -123,6 +170,11 @@ impl<'g> Fixpoint<'g> {
     /// Everything failed, in the order in which it failed.
     pub fn order(&self) -> &[Index] {
         &self.memory().order
+    }
+
+    /// Whether it has failed an item.
+    pub fn has_failed(&self, item: Index) -> bool {
+        self.memory().failed.contains(item)
     }
 
     /// Where each round begins in the order.
@@ -146,6 +198,10 @@ impl<'g> Fixpoint<'g> {
         if reading == Reading::UnconfirmedSpareNothing {
             self.reread();
         }
+        self.go_on(reading, walk)
+    }
+
+    fn go_on<W: Walk>(&mut self, reading: Reading, walk: &W) -> bool {
         let mut memory = self.memory.take().expect("it is given back at the end only");
         let mut ended = false;
         let mut ahead: [Reach<'g>; AHEAD] = Default::default();
@@ -243,10 +299,13 @@ impl<'g> Fixpoint<'g> {
         }
         *lost += 1;
         self.guesses |= slack.inferred();
-        let broken = match slack.members() {
-            Some(spare) => *lost > spare,
+        let (broken, units) = match slack.members() {
+            Some(spare) => (*lost > spare, Units(0)),
             None => self.weighs(memory, number, provider),
         };
+        if W::GIVES_BACK {
+            memory.taken.push((number, units));
+        }
         if broken || (reading == Reading::UnconfirmedSpareNothing && slack.inferred()) {
             memory.failed.insert(dependent);
             memory.order.push(dependent);
@@ -261,11 +320,11 @@ impl<'g> Fixpoint<'g> {
     }
 
     #[cold]
-    fn weighs(&self, memory: &mut Memory, number: GateIndex, provider: Index) -> bool {
+    fn weighs(&self, memory: &mut Memory, number: GateIndex, provider: Index) -> (bool, Units) {
         let gate = self.graph.gate(number);
-        let lost = memory.weights.entry(number).or_default();
-        lost.0 += gate.loss(provider).0;
-        *lost > gate.spare()
+        let (lost, units) = (memory.weights.entry(number).or_default(), gate.loss(provider));
+        lost.0 += units.0;
+        (*lost > gate.spare(), units)
     }
 
     /// Whether each item failed in the round that is its distance: no group of it had lost a member sooner.

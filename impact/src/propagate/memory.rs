@@ -28,6 +28,8 @@ pub(super) struct Memory {
     pub gates: Vec<GateIndex>,
     /// The same for groups that count weights.
     pub weights: FxHashMap<GateIndex, Units>,
+    /// What groups lost since a mark, of those that count weights how much: to be given back.
+    pub taken: Vec<(GateIndex, Units)>,
     /// By item: the round in which a group of it first lost a member and held, counted from 1; 0: none did.
     pub touched: Vec<u32>,
     /// The items that were touched, each once, in the order in which they were.
@@ -75,6 +77,7 @@ impl Memory {
             self.lost[gate.0 as usize] = 0;
         }
         self.weights.clear();
+        self.taken.clear();
         for item in self.soft.drain(..) {
             self.touched[item.0 as usize] = 0;
         }

@@ -5,9 +5,10 @@
 //! is handed something is visited. Places that were numbered one after the other are needed by much the same, so
 //! their bits travel together. Invariant: a place's bits are zero before its first and after its turn.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Condensed, number};
+use crate::progress::Progress;
 
 /// Places counted in one sweep.
 pub const LANES: usize = 512;
@@ -17,30 +18,31 @@ pub(super) const WORDS: usize = LANES / 64;
 pub(super) type Bits = [u64; WORDS];
 
 impl Condensed {
-    /// [`count`](Condensed::count) of every item, by index. None: `cancelled` was set before the end. `done` says how
-    /// many of the [`places`](Condensed::places) are through. The same whatever the number of threads.
+    /// [`count`](Condensed::count) of every item, by index. None: it was cancelled. Progress is told in
+    /// [`places`](Condensed::places). The same whatever the number of threads.
     #[must_use]
-    pub fn counts(&self, cancelled: &AtomicBool, done: &AtomicUsize) -> Option<Vec<u32>> {
+    pub fn counts(&self, progress: &Progress) -> Option<Vec<u32>> {
         let places = self.sizes.len();
+        progress.begin("counting what each item reaches", places as u64);
         let next = AtomicUsize::new(0);
         // Each thread has a table of its own, of 64 bytes a place: one, and not one for each piece of work.
         let parts = rayon::broadcast(|_| {
             let mut sweep = Sweep::new(self);
             loop {
                 let start = next.fetch_add(LANES, Ordering::Relaxed);
-                if start >= places || cancelled.load(Ordering::Relaxed) {
+                if start >= places || progress.is_cancelled() {
                     return sweep.counts;
                 }
                 let end = places.min(start + LANES);
                 sweep.block(number(start), number(end));
-                done.fetch_add(end - start, Ordering::Relaxed);
+                progress.advance((end - start) as u64);
             }
         });
         let mut sums = vec![0; places];
         for part in parts {
             sums.iter_mut().zip(part).for_each(|(sum, more)| *sum += more);
         }
-        if cancelled.load(Ordering::Relaxed) {
+        if progress.is_cancelled() {
             return None;
         }
         // A place reaches itself.

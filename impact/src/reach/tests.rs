@@ -1,5 +1,3 @@
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-
 use arbtest::arbtest;
 
 use super::*;
@@ -7,7 +5,14 @@ use crate::estate::{Estate, large, random, random_seeds};
 use crate::naive;
 
 fn all(graph: &Graph) -> Vec<u32> {
-    Condensed::of(graph).counts(&AtomicBool::new(false), &AtomicUsize::new(0)).expect("nobody cancels")
+    condensed(graph).counts(&Progress::default()).expect("nobody cancels")
+}
+
+fn condensed(graph: &Graph) -> Condensed {
+    let progress = Progress::default();
+    let condensed = Condensed::of(graph, &progress).expect("nobody cancels");
+    assert_eq!(progress.at().done, progress.at().total, "all of it is told");
+    condensed
 }
 
 #[test]
@@ -17,7 +22,7 @@ fn redundancy_is_set_aside_and_weak_relationships_do_not_count() {
          web-1 needs host\nweb-1 needs host over runs_on\nother touches host
          a needs b\nb needs c\nc needs a\na needs host",
     );
-    let (condensed, mut counter) = (Condensed::of(&estate.graph), Counter::default());
+    let (condensed, mut counter) = (condensed(&estate.graph), Counter::default());
     let counts = all(&estate.graph);
     for (name, expected) in
         [("shop", 0), ("web-1", 1), ("host", 5), ("other", 0), ("a", 2), ("b", 2), ("web-2", 1)]
@@ -32,7 +37,7 @@ fn redundancy_is_set_aside_and_weak_relationships_do_not_count() {
 fn equals_its_slow_twin_on_random_graphs() {
     arbtest(|u| {
         let graph = random(u)?;
-        let (condensed, mut counter) = (Condensed::of(&graph), Counter::default());
+        let (condensed, mut counter) = (condensed(&graph), Counter::default());
         let counts = all(&graph);
         for item in graph.indexes() {
             let expected = naive::reached(&graph, item).len() as u64 - 1;
@@ -54,7 +59,7 @@ fn more_places_than_lanes() {
     let items = 5_000;
     let graph = large(items, |id| id / 2);
     let counts = all(&graph);
-    let (condensed, mut counter) = (Condensed::of(&graph), Counter::default());
+    let (condensed, mut counter) = (condensed(&graph), Counter::default());
     for item in graph.indexes().step_by(7) {
         assert_eq!(u64::from(counts[item.0 as usize]), condensed.count(item, &mut counter));
     }
@@ -69,7 +74,7 @@ fn a_long_chain_and_a_star_end() {
     let star = all(&large(1_000_000, |_| 1));
     assert_eq!((star[0], star[1]), (999_999, 0));
     // Every count of a chain of so many would be as many bits as its square; one count is a walk.
-    let chain = Condensed::of(&large(1_000_000, |id| id - 1));
+    let chain = condensed(&large(1_000_000, |id| id - 1));
     let mut counter = Counter::default();
     assert_eq!(chain.count(Index(0), &mut counter), 999_999);
     assert_eq!(chain.count(Index(999_998), &mut counter), 1);
@@ -82,7 +87,7 @@ fn the_number_of_threads_changes_no_count() {
     let asked: Vec<Index> = (0..5_000).rev().map(Index).collect();
     let told = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| (all(&graph), Condensed::of(&graph).counts_of(&asked)))
+        pool.install(|| (all(&graph), condensed(&graph).counts_of(&asked)))
     };
     let one = told(1);
     assert_eq!(one, told(2));
@@ -91,8 +96,12 @@ fn the_number_of_threads_changes_no_count() {
 
 #[test]
 fn what_is_cancelled_says_so() {
-    let condensed = Condensed::of(&large(1_000, |_| 1));
-    let done = AtomicUsize::new(0);
-    assert_eq!(condensed.counts(&AtomicBool::new(true), &done), None);
-    assert_eq!(done.into_inner(), 0);
+    let graph = large(1_000, |_| 1);
+    let gone = Progress::default();
+    gone.cancel();
+    assert_eq!(condensed(&graph).counts(&gone), None);
+    assert_eq!(gone.at().done, 0);
+    assert!(Condensed::of(&graph, &gone).is_none());
+    let long = large(100_000, |id| id - 1);
+    assert!(Condensed::of(&long, &gone).is_none() && gone.at().done < 100_000, "also within one search");
 }
