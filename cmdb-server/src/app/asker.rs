@@ -1,25 +1,25 @@
 //! Whether whoever asked still waits for the answer.
 //!
 //! A call that is given up drops its future, and nothing else: work on another thread would go on for nobody. Invariant:
-//! the flag is set from the moment at which nobody waits.
+//! the work is cancelled from the moment at which nobody waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use cmdb_impact::Progress;
 
 /// Held by the future of a call for as long as it waits.
-pub struct Asker(Arc<AtomicBool>);
+pub struct Asker(Arc<Progress>);
 
 impl Asker {
-    /// With the flag that is set when the asker goes, for the work to look at.
-    pub fn new() -> (Asker, Arc<AtomicBool>) {
-        let gone = Arc::new(AtomicBool::new(false));
-        (Asker(Arc::clone(&gone)), gone)
+    /// Of work whose progress that is.
+    pub fn of(progress: &Arc<Progress>) -> Asker {
+        Asker(Arc::clone(progress))
     }
 }
 
 impl Drop for Asker {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.cancel();
     }
 }
 
@@ -32,10 +32,11 @@ mod tests {
         let (begins, begun) = tokio::sync::oneshot::channel();
         let (ends, ended) = tokio::sync::oneshot::channel();
         let call = tokio::spawn(async move {
-            let (asker, gone) = Asker::new();
+            let progress = Arc::new(Progress::default());
+            let asker = Asker::of(&progress);
             let work = tokio::task::spawn_blocking(move || {
                 begins.send(()).unwrap();
-                while !gone.load(Ordering::Relaxed) {
+                while !progress.is_cancelled() {
                     std::thread::yield_now();
                 }
                 ends.send(()).unwrap();
@@ -45,6 +46,6 @@ mod tests {
         });
         begun.await.unwrap();
         call.abort();
-        ended.await.expect("the work looked at the flag");
+        ended.await.expect("the work looked whether anybody waits");
     }
 }

@@ -76,7 +76,7 @@ impl GraphService for Graph {
         let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
         let limit = limit("limit", ask.limit, CRITICAL_LISTED, CRITICAL_LISTED_MAX)?;
         let ask = CriticalAsk { items: ask.items, down: ask.down, stage, limit };
-        let Staged { answer, added } = self.0.critical(ask).await.map_err(refuse)?;
+        let Staged { answer, added } = self.0.critical(ask, Arc::default()).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_critical(critical_to(answer))))
     }
 
@@ -96,7 +96,7 @@ impl GraphService for Graph {
         }
         let samples = (ask.samples > 0).then_some(ask.samples);
         let ask = AvailabilityAsk { items: ask.items, down: ask.down, stage, samples, seed: ask.seed, limit };
-        let Staged { answer, added } = self.0.availability(ask).await.map_err(refuse)?;
+        let Staged { answer, added } = self.0.availability(ask, Arc::default()).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_availability(availability_to(answer))))
     }
 

@@ -204,3 +204,21 @@ fn a_chain_of_a_million_is_multiplied_out() {
     close(answer.unavailability.value, -(1_000_000.0 * (-1e-9_f64).ln_1p()).exp_m1());
     assert_eq!((answer.gains.len(), answer.items.len()), (1_000_000, 1_000_000));
 }
+
+#[test]
+fn what_nobody_waits_for_is_not_finished() {
+    let estate = Estate::of("shop needs web-1 in web\nshop needs web-2 in web\nshop group web any");
+    let targets = estate.all("shop web-1");
+    let options = Options { samples: Some(1_000_000), ..Options::default() };
+    let ask = |targets: &[Index], progress: &Progress| {
+        availability_of(&estate.graph, targets, &[], |_| 0.1, options, progress)
+    };
+    let waits = Progress::default();
+    let both = ask(&targets, &waits).expect("nobody cancels");
+    assert_eq!((waits.at().done, waits.at().total), (2, 2), "told in services");
+    let one = ask(&targets[..1], &waits).expect("nobody cancels");
+    assert_eq!(one[0], both[0]);
+    assert!(waits.at().done == waits.at().total && waits.at().total >= 1_000_000, "told in samples");
+    waits.cancel();
+    assert!(ask(&targets, &waits).is_none() && ask(&targets[..1], &waits).is_none());
+}

@@ -66,7 +66,8 @@ impl<'g> Beside<'g> {
     /// What of the targets fails with an item that did not fail before, and whether that rests on guesses.
     fn fail(&mut self, item: Index, sought: &Visited) -> (Vec<Index>, bool) {
         let failed = self.fixpoint.beside(&self.mark, item, self.reading, &Failing);
-        let found = failed.iter().copied().filter(|other| *other != item && sought.contains(*other)).collect();
+        let found =
+            failed.iter().copied().filter(|other| *other != item && sought.contains(*other)).collect();
         let guesses = self.guesses || self.fixpoint.rests_on_guesses();
         self.fixpoint.back_to(&self.mark);
         (found, guesses)

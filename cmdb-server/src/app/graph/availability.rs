@@ -4,18 +4,18 @@
 //! nothing, and the answer names it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::graph::Index;
 use cmdb_core::model::{Item, ItemId, Value};
 use cmdb_impact::availability::{Estimate, Method, Options};
-use cmdb_impact::{Availability, availability, needed_by};
-use rayon::prelude::*;
+use cmdb_impact::{Availability, Progress, availability_of, needed_by};
 use rustc_hash::FxHashMap;
 
 use super::critical::{around, services};
 use super::{AsOf, Moment, Over, Stage, Staged, ids, indexes};
-use crate::app::{App, Error};
+use crate::app::{App, Asker, Error};
 
 /// Entries of each list when nobody says how many, and at most.
 pub const AVAILABILITY_LISTED: usize = 20;
@@ -107,12 +107,23 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn availability(&self, ask: AvailabilityAsk) -> Result<Staged<AvailabilityAnswer>, Error> {
-        self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask)).await
+    pub async fn availability(
+        &self,
+        ask: AvailabilityAsk,
+        progress: Arc<Progress>,
+    ) -> Result<Staged<AvailabilityAnswer>, Error> {
+        let asker = Asker::of(&progress);
+        let answered = self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask, &progress)).await;
+        drop(asker);
+        answered
     }
 }
 
-fn answer(moment: &Moment<'_>, ask: &AvailabilityAsk) -> Result<AvailabilityAnswer, Error> {
+fn answer(
+    moment: &Moment<'_>,
+    ask: &AvailabilityAsk,
+    progress: &Progress,
+) -> Result<AvailabilityAnswer, Error> {
     let narrowed = moment.narrowed(around(&ask.items), &ask.items)?;
     let moment = &moment.over(&narrowed);
     let graph = moment.graph;
@@ -132,8 +143,7 @@ fn answer(moment: &Moment<'_>, ask: &AvailabilityAsk) -> Result<AvailabilityAnsw
     };
     let failed = indexes(&down);
     let fails = |item: Index| 1.0 - figures.of_item(graph.id(item));
-    let found: Vec<Availability> =
-        targets.par_iter().map(|target| availability(graph, *target, &failed, fails, options)).collect();
+    let found = availability_of(graph, &targets, &failed, fails, options, progress).ok_or(Error::Gone)?;
     let mut uptimes: Vec<Uptime> = found.iter().map(|found| uptime(moment, found, ask.limit)).collect();
     uptimes.extend(alone.into_iter().map(|id| {
         let is_down = down.iter().any(|seed| seed.id == id);

@@ -5,13 +5,13 @@
 //! question waits, and those about another moment. Invariant: the figures of one answer are of one revision.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cmdb_core::engine::{Cmdb, Label, Reader, When};
 use cmdb_core::graph::Graph;
 use cmdb_core::model::{ItemId, Revision};
-use cmdb_impact::Condensed;
+use cmdb_impact::{Condensed, Progress};
 
 use super::AsOf;
 use crate::app::{App, Asker, Beginning, Error, labels_of, reader_at};
@@ -78,11 +78,12 @@ impl App {
     /// When the moment is not to be had.
     pub async fn blast_radius(&self, when: When, top: usize) -> Result<BlastAnswer, Error> {
         let (engine, kept) = (self.engine.clone(), Arc::clone(&self.blast));
-        let (asker, gone) = Asker::new();
+        let progress = Arc::new(Progress::default());
+        let asker = Asker::of(&progress);
         let work = self.work(move || {
             if when != When::Now {
                 let reader = reader_at(&engine, when, Beginning::Refused)?;
-                return answer(&reader, &figures(&reader, &gone).ok_or(Error::Gone)?, top);
+                return answer(&reader, &figures(&reader, &progress).ok_or(Error::Gone)?, top);
             }
             let reader = engine.reader()?;
             let figures = match kept.get() {
@@ -123,16 +124,16 @@ fn refresh(engine: &Cmdb, kept: &Arc<Kept>) {
 }
 
 fn figures_of_all(reader: &Reader) -> Figures {
-    figures(reader, &AtomicBool::new(false)).expect("nobody gives it up")
+    figures(reader, &Progress::default()).expect("nobody gives it up")
 }
 
 /// None: whoever asked has gone.
-fn figures(reader: &Reader, gone: &AtomicBool) -> Option<Figures> {
-    Some(Figures { as_of: AsOf::of(reader), items: largest_first(reader.graph(), gone)? })
+fn figures(reader: &Reader, progress: &Progress) -> Option<Figures> {
+    Some(Figures { as_of: AsOf::of(reader), items: largest_first(reader.graph(), progress)? })
 }
 
-fn largest_first(graph: &Graph, gone: &AtomicBool) -> Option<Vec<(ItemId, u32)>> {
-    let counts = Condensed::of(graph).counts(gone, &AtomicUsize::new(0))?;
+fn largest_first(graph: &Graph, progress: &Progress) -> Option<Vec<(ItemId, u32)>> {
+    let counts = Condensed::of(graph, progress)?.counts(progress)?;
     let counted = graph.indexes().zip(counts).filter(|(_, count)| *count > 0);
     let mut items: Vec<(ItemId, u32)> = counted.map(|(item, count)| (graph.id(item), count)).collect();
     items.sort_unstable_by_key(|(id, count)| (std::cmp::Reverse(*count), *id));

@@ -1,14 +1,15 @@
 //! What items cannot do without.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::Arc;
 
 use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::graph::{Graph, Index};
 use cmdb_core::model::{ItemId, Status};
 use cmdb_impact::critical::STEPS_MAX;
 use cmdb_impact::{
-    Critical, Impact, Margin, Options, Point as Alone, State, critical_of, impact, points as points_of_all,
+    Critical, Impact, Margin, Options, Point as Alone, Progress, State, critical_of, impact,
+    points as points_of_all,
 };
 
 use super::narrow::Around;
@@ -21,9 +22,6 @@ pub const CRITICAL_LISTED: usize = 100;
 pub const CRITICAL_LISTED_MAX: usize = 100_000;
 /// Items of one part that are named.
 pub const PART_SHOWN_MAX: usize = 16;
-/// Where more than this fails with what is down already, each service is looked at by itself: all of it would be failed
-/// again for each item of the graph.
-const DOWN_MAX: u64 = 2_000;
 /// Of those that a point fails, how many are named.
 const FAILS_SHOWN_MAX: usize = 8;
 /// The class whose items are asked about when none is named.
@@ -105,15 +103,19 @@ impl App {
     ///
     /// # Errors
     /// When there is no such item, or several.
-    pub async fn critical(&self, ask: CriticalAsk) -> Result<Staged<CriticalAnswer>, Error> {
-        let (asker, gone) = Asker::new();
-        let answered = self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask, &gone)).await;
+    pub async fn critical(
+        &self,
+        ask: CriticalAsk,
+        progress: Arc<Progress>,
+    ) -> Result<Staged<CriticalAnswer>, Error> {
+        let asker = Asker::of(&progress);
+        let answered = self.on_stage(ask.stage.clone(), move |moment| answer(moment, &ask, &progress)).await;
         drop(asker);
         answered
     }
 }
 
-fn answer(moment: &Moment<'_>, ask: &CriticalAsk, gone: &AtomicBool) -> Result<CriticalAnswer, Error> {
+fn answer(moment: &Moment<'_>, ask: &CriticalAsk, progress: &Progress) -> Result<CriticalAnswer, Error> {
     let narrowed = moment.narrowed(around(&ask.items), &ask.items)?;
     let moment = &moment.over(&narrowed);
     let graph = moment.graph;
@@ -123,8 +125,8 @@ fn answer(moment: &Moment<'_>, ask: &CriticalAsk, gone: &AtomicBool) -> Result<C
     let standings_total = targets.len() as u64;
     // Of every service, points are found at once; and looked at in full are those that will be listed.
     let lost = impact(graph, &failed, Options::default());
-    let found = match ask.items.is_empty() && lost.counts().failed <= DOWN_MAX {
-        true => Some(points_of_all(graph, &targets, &failed, gone, &AtomicUsize::new(0)).ok_or(Error::Gone)?),
+    let found = match ask.items.is_empty() {
+        true => Some(points_of_all(graph, &targets, &failed, progress).ok_or(Error::Gone)?),
         false => None,
     };
     let targets = match &found {
@@ -149,7 +151,7 @@ fn answer(moment: &Moment<'_>, ask: &CriticalAsk, gone: &AtomicBool) -> Result<C
         let more = found.sets.len() > ask.limit;
         (standing(graph, &found, ask.limit), found.alone, more)
     };
-    let answers = critical_of(graph, &targets, &failed, steps, (gone, &AtomicUsize::new(0)), listed);
+    let answers = critical_of(graph, &targets, &failed, steps, progress, listed);
     for (standing, alone, more) in answers.ok_or(Error::Gone)? {
         if found.is_none() {
             alone.iter().for_each(|(item, state)| fails(*item, *state, standing.id));

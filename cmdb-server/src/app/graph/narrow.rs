@@ -4,7 +4,7 @@
 //! that the question can reach is looked through. The graph knows each relationship's type and how sure it was when it was
 //! said; how much of that is left is read from the store, for those that lose some with time.
 
-use cmdb_core::graph::{Delta, Edge, Graph, Index, Visited};
+use cmdb_core::graph::{Delta, Edge, Graph, Index, Links, Rings};
 use cmdb_core::model::schema::{Failure, RelationshipType, Schema};
 use cmdb_core::model::{Problem, Reason, Relationship};
 
@@ -149,18 +149,15 @@ impl<'a> Moment<'a> {
         if around == Around::Everything {
             return self.graph.indexes().collect();
         }
-        let mut seen = Visited::of(self.graph);
-        let mut met: Vec<Index> = seeds.iter().copied().filter(|item| seen.insert(*item)).collect();
-        let mut done = 0;
-        while let Some(item) = met.get(done).copied() {
-            done += 1;
-            let links = match around {
+        let links = |item| -> Links<'_> {
+            match around {
                 Around::Dependents => self.graph.dependent_links(item),
                 Around::Dependencies | Around::Everything => self.graph.dependency_links(item),
-            };
-            met.extend(links.map(|link| link.other()).filter(|other| seen.insert(*other)));
-        }
-        met
+            }
+        };
+        let mut rings = Rings::default();
+        rings.search(self.graph, seeds, u32::MAX, |item, _| links(item).map(|link| link.other()));
+        rings.found().to_vec()
     }
 
     fn wants(&self, dependent: Index, edge: Edge, looked_up: &mut usize) -> Result<bool, Error> {
