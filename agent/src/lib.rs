@@ -13,6 +13,7 @@ pub mod client;
 pub mod collector;
 pub mod collectors;
 pub mod config;
+pub mod connections;
 pub mod host;
 pub mod packages;
 pub mod platform;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "the one audited room for system calls; each block says why it is sound")]
 
 mod diag;
+mod events;
 mod links;
 
 use std::ffi::{CStr, CString};
@@ -14,6 +15,7 @@ use super::Usage;
 use crate::host::addresses::{self, Address};
 
 pub use diag::internet_sockets;
+pub use events::{Record, Rings, Wanted, clocks_ns, unmounted_tracefs, wait};
 pub use links::links;
 
 /// The most addresses taken from the system.
@@ -104,9 +106,18 @@ fn microseconds(time: libc::timeval) -> u64 {
 fn resident_bytes() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    pages.checked_mul(u64::try_from(page_bytes()).ok()?)
+}
+
+fn page_bytes() -> usize {
     // SAFETY: sysconf reads a constant of the system.
-    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.checked_mul(u64::try_from(page_bytes).ok()?)
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// The kernel's ticks in a second, in which it says when a process was started.
+pub fn ticks_per_second() -> u64 {
+    // SAFETY: sysconf reads a constant of the system.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok().filter(|ticks| *ticks > 0).unwrap_or(100)
 }
 
 /// Whether this process is the superuser's.
