@@ -6,6 +6,7 @@
 pub mod group;
 
 use cmdb_proto::v1;
+use prost::Message;
 
 /// The longest key, in bytes; the server refuses keys above 512.
 const KEY_BYTES_MAX: usize = 480;
@@ -109,6 +110,18 @@ impl Draft {
             ..Default::default()
         });
         self
+    }
+
+    /// What was said before, encoded; `None`: it is not of an item.
+    pub fn from_body(body: &[u8]) -> Option<Self> {
+        let mut claim = v1::Claim::decode(body).ok()?;
+        let item = claim.item.take()?;
+        Some(Self { claim, item })
+    }
+
+    /// As it is kept, for [`Draft::from_body`].
+    pub fn to_body(&self) -> Vec<u8> {
+        self.clone().finish().encode_to_vec()
     }
 
     /// The finished claim.

@@ -10,6 +10,7 @@ use cmdb_proto::v1;
 use prost::Message;
 
 use crate::claim::Draft;
+use crate::connections::Standing;
 use crate::host::Host;
 
 /// The most entries of one section.
@@ -135,6 +136,10 @@ impl Section {
 pub trait Collector: Send {
     /// Which one.
     fn scope(&self) -> Scope;
+    /// On which rung connections are learnt of; `None`: this one learns of none.
+    fn standing(&self) -> Option<Standing> {
+        None
+    }
     /// Reads and says what is there.
     fn collect(&mut self, host: &mut Host, section: &mut Section);
 }

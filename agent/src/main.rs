@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use cmdb_agent::collectors::software::Software;
 use cmdb_agent::collectors::software::catalogue::Catalogue;
 use cmdb_agent::config::{self, Config, Job, Output};
+use cmdb_agent::connections::Ladder;
 use cmdb_agent::root::Root;
 use cmdb_agent::scan::{Scanner, SharedMemory};
 use cmdb_agent::schedule::{Agent, Server};
@@ -71,15 +72,27 @@ fn say(text: &str) -> Result<()> {
     }
 }
 
-fn scanner(config: &Config, memory: SharedMemory) -> Result<Scanner> {
+fn scanner(config: &Config, memory: SharedMemory, ladder: Ladder) -> Result<Scanner> {
     let catalogue = Catalogue::load(&config.software_files.value)?;
     let root = &config.root.value;
     anyhow::ensure!(root.is_dir(), "the root {} is not a directory; name one with --root", root.display());
-    Ok(Scanner::new(Root::new(root), Software::new(catalogue, config.allow_arguments.value.clone(), memory)))
+    let software = Software::new(catalogue, config.allow_arguments.value.clone(), memory, ladder);
+    Ok(Scanner::new(Root::new(root), software))
+}
+
+/// Between two scans there is something to miss.
+fn ladder(config: &Config) -> Ladder {
+    match config.job {
+        Job::Run if Root::new(&config.root.value).is_live() => Ladder::climb(),
+        Job::Run => {
+            Ladder::polling("the files below another root are read, and the kernel speaks of this machine")
+        }
+        _ => Ladder::polling("a single look sees what is open at that moment"),
+    }
 }
 
 fn print(config: &Config, output: Output) -> Result<()> {
-    let scan = scanner(config, SharedMemory::default())?.scan();
+    let scan = scanner(config, SharedMemory::default(), ladder(config))?.scan();
     match output {
         Output::Text => say(&show::text(&scan)),
         Output::Json => say(&format!("{:#}\n", show::json(&scan))),
@@ -89,7 +102,7 @@ fn print(config: &Config, output: Output) -> Result<()> {
 async fn report(config: &Config) -> Result<()> {
     let state = State::open(&config.state_dir.value)?;
     let memory = Arc::new(Mutex::new(state.memory()));
-    let scanner = scanner(config, Arc::clone(&memory))?;
+    let scanner = scanner(config, Arc::clone(&memory), ladder(config))?;
     let server = Server {
         url: config.server.value.clone(),
         ca: config.ca.value.clone(),

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::collector::{Collector, Section};
 use crate::collectors::software::Software;
 use crate::collectors::software::memory::Memory;
+use crate::connections::Standing;
 use crate::host::Host;
 use crate::report::Report;
 use crate::root::Root;
@@ -30,6 +31,8 @@ pub struct Scan {
     pub observed_at_us: i64,
     /// Microseconds of CPU.
     pub cpu_us: u64,
+    /// How connections are learnt of.
+    pub standing: Option<Standing>,
 }
 
 impl Scanner {
@@ -59,7 +62,8 @@ impl Scanner {
             })
             .collect();
         let cpu_us = crate::platform::usage().cpu_us.saturating_sub(before);
-        Scan { sections, observed_at_us, cpu_us }
+        let standing = self.collectors.iter().find_map(|collector| collector.standing());
+        Scan { sections, observed_at_us, cpu_us, standing }
     }
 
     /// The host's name, as last seen.

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::client::backoff::{Backoff, random};
 use crate::client::discover::discover;
 use crate::client::{ClientError, Session, unexpected};
+use crate::connections::Standing;
 use crate::report::{Known, Report};
 use crate::scan::{Scan, Scanner, SharedMemory, now_us};
 use crate::state::{State, StateError};
@@ -102,6 +103,7 @@ pub struct Agent {
     scanner: Option<Scanner>,
     scan: Option<JoinHandle<Done>>,
     scan_cpu_us: u64,
+    standing: Option<Standing>,
     sent_bytes: u64,
 }
 
@@ -137,6 +139,7 @@ impl Agent {
             scanner: Some(scanner),
             scan: None,
             scan_cpu_us: 0,
+            standing: None,
             sent_bytes: 0,
         }
     }
@@ -232,6 +235,7 @@ impl Agent {
                     scanner.host_name().clone_into(&mut self.host_name);
                     self.scanner = Some(scanner);
                     self.scan_cpu_us = scan.cpu_us;
+                    self.standing.clone_from(&scan.standing);
                     let report = scan.seal();
                     drop(scan);
                     if std::mem::take(&mut talk.scan_again) {
@@ -294,6 +298,7 @@ impl Agent {
     async fn heartbeat(&mut self, talk: &mut Conversation) -> Result<(), RunError> {
         talk.heartbeat_at = Instant::now() + talk.heartbeat_interval;
         let usage = crate::platform::usage();
+        let standing = self.standing.as_ref();
         let heartbeat = v1::Heartbeat {
             sent_at_us: now_us(),
             report_digest: self.known.digest.map(Vec::from).unwrap_or_default(),
@@ -303,6 +308,8 @@ impl Agent {
                 scan_cpu_us: self.scan_cpu_us,
                 sent_bytes: self.sent_bytes.saturating_add(talk.session.sent_bytes),
             }),
+            rung: standing.map(|standing| standing.rung.to_owned()).unwrap_or_default(),
+            rung_reason: standing.map(|standing| standing.reason.clone()).unwrap_or_default(),
         };
         Ok(talk.session.heartbeat(heartbeat).await?)
     }

@@ -194,8 +194,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::claim::Relation;
-    use crate::collectors::software::memory::Use;
+    use crate::collectors::software::memory::Manner;
     use crate::collectors::software::names::{Candidate, Identity};
     use crate::report::KnownSection;
 
@@ -264,7 +263,8 @@ mod tests {
             is_usual: false,
         };
         memory.names.names_of("postgresql", "", &[one]);
-        memory.uses.see(Use { client: "a".into(), target: "b".into(), relation: Relation::ConnectsTo });
+        memory.uses.see("a", "b", Manner::Short);
+        memory.settle("c", vec![7], true);
         state.keep_memory(&memory).unwrap();
         assert_eq!(state.memory(), memory);
 

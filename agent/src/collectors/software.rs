@@ -24,18 +24,19 @@ mod sockets;
 mod stated;
 mod version;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::claim::{Draft, Relation};
 use crate::collector::{Collector, Scope, Section};
+use crate::connections::{Gathered, Ladder, Standing};
 use crate::host::{Host, OS_KEY};
 pub use name_servers::depends_on_name_servers;
 
 use catalogue::{Catalogue, Role};
 use connections::{Connections, Places, Remote};
 use instances::{Instance, Instances};
-use memory::{Memory, Use};
+use memory::Memory;
 use paths::Plain;
 use processes::{KnownPrograms, Process, Processes};
 use sockets::Namespaces;
@@ -51,16 +52,19 @@ pub struct Software {
     arguments_allowed: BTreeSet<String>,
     memory: Arc<Mutex<Memory>>,
     programs: KnownPrograms,
+    ladder: Ladder,
 }
 
 impl Software {
-    /// With the table of products, the products whose arguments may be reported, and what was seen before.
+    /// With the table of products, the products whose arguments may be reported, what was seen before, and how
+    /// connections are learnt of.
     pub fn new(
         catalogue: Catalogue,
         arguments_allowed: BTreeSet<String>,
         memory: Arc<Mutex<Memory>>,
+        ladder: Ladder,
     ) -> Self {
-        Self { catalogue, arguments_allowed, memory, programs: KnownPrograms::default() }
+        Self { catalogue, arguments_allowed, memory, programs: KnownPrograms::default(), ladder }
     }
 }
 
@@ -69,58 +73,98 @@ impl Collector for Software {
         Scope::Software
     }
 
+    fn standing(&self) -> Option<Standing> {
+        Some(self.ladder.standing())
+    }
+
     fn collect(&mut self, host: &mut Host, section: &mut Section) {
+        // First, so that who made a connection is most likely still there to be looked at.
+        let gathered = self.ladder.gather();
+        self.collect_with(host, gathered, section);
+    }
+}
+
+impl Software {
+    /// Reads what runs, and adds what was learnt of connections since the last scan.
+    pub fn collect_with(&mut self, host: &mut Host, mut gathered: Gathered, section: &mut Section) {
         let mut remotes: BTreeSet<Remote> = name_servers::elsewhere(host).collect();
         match processes::read(&host.root, &mut self.programs) {
-            Ok(processes) => self.collect_of(host, &processes, section, &mut remotes),
+            Ok(mut processes) => {
+                self.programs.add_ended(&mut gathered, &mut processes);
+                self.collect_of(host, &processes, &gathered, section, &mut remotes);
+            }
             Err(error) => section.gap(error.to_string()),
         }
         for remote in &remotes {
             section.add(remote.draft());
         }
     }
-}
 
-impl Software {
     fn collect_of(
-        &self,
+        &mut self,
         host: &mut Host,
         processes: &Processes,
+        gathered: &Gathered,
         section: &mut Section,
         remotes: &mut BTreeSet<Remote>,
     ) {
         let namespaces = sockets::read(&host.root, &processes.all);
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = Arc::clone(&self.memory);
+        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.begin();
         let names = &mut memory.names;
-        let instances = instances::find(host, &self.catalogue, &processes.all, &namespaces, names);
+        let active: HashSet<u32> = gathered.flows.iter().map(|flow| flow.pid).collect();
+        let instances = instances::find(host, &self.catalogue, &processes.all, &active, &namespaces, names);
+        self.programs.note_connected(&instances.connected);
         let endpoints = endpoints::find(&namespaces, &instances);
         let places = Places::new(&namespaces);
-        let connections = connections::find(&namespaces, &instances, &endpoints, &places);
+        let mut connections = connections::find(&namespaces, &instances, &endpoints, &places);
+        let of_active = processes.all.iter().filter(|process| active.contains(&process.pid));
+        let networks = of_active.map(|process| (process.pid, namespaces.of(process))).collect();
+        connections.add_flows(&gathered.flows, &networks, &instances, &endpoints, &places);
         note_gaps(processes, &namespaces, &connections, section);
         find_owners(host, &instances, &processes.all);
 
         let accounts = processes::accounts(&host.root);
         let seen = Seen { host, namespaces: &namespaces, endpoints: &endpoints, places: &places };
+        let here: HashSet<&str> = endpoints.all.iter().map(|endpoint| endpoint.key.as_str()).collect();
         for (index, instance) in instances.all.iter().enumerate() {
             let process = &processes.all[instance.main];
             let configuration = configuration(host, instance, process);
             let draft = self.draft(host, instance, process, configuration.as_deref(), &accounts);
+            let body = memory.settle(&instance.key, draft.to_body(), process.has_ended);
+            let draft = Draft::from_body(&body).unwrap_or(draft);
             let stated = seen.stated(index, instance, process, configuration.as_deref(), section);
             let mut draft = stated.on(draft);
-            for (target, relation) in connections.by_instance.get(&index).into_iter().flatten() {
-                let Some(relation) = stated.relation(target, *relation) else { continue };
-                let one = Use { client: instance.key.clone(), target: target.clone(), relation };
-                draft = draft.infers(relation, target, memory.uses.see(one));
+            for (target, manner) in connections.by_instance.get(&index).into_iter().flatten() {
+                if !stated.speaks_of(target) {
+                    memory.uses.see(&instance.key, target, *manner);
+                }
+            }
+            for (target, relation, sure) in memory.uses.of(&instance.key) {
+                if let Some(relation) = stated.relation(target, relation)
+                    && stands(target, &here, remotes)
+                {
+                    draft = draft.infers(relation, target, sure);
+                }
             }
             section.add(draft);
             remotes.extend(stated.placed.remotes);
+        }
+        let reported: HashSet<&str> = instances.all.iter().map(|instance| instance.key.as_str()).collect();
+        for (key, passing) in memory.passing.iter().filter(|(key, _)| !reported.contains(key.as_str())) {
+            let Some(mut draft) = Draft::from_body(&passing.body) else { continue };
+            for (target, relation, sure) in memory.uses.of(key) {
+                if stands(target, &here, remotes) {
+                    draft = draft.infers(relation, target, sure);
+                }
+            }
+            section.add(draft);
         }
         for endpoint in &endpoints.all {
             let provider = endpoint.provider.map(|index| instances.all[index].key.as_str());
             section.add(endpoint.draft(host, provider));
         }
-        remotes.extend(connections.remotes);
     }
 
     fn draft(
@@ -161,6 +205,18 @@ impl Software {
 
     fn arguments(&self, instance: &Instance, process: &Process) -> Option<String> {
         self.arguments_allowed.contains(&instance.product).then(|| process.arguments.join(" "))
+    }
+}
+
+/// Whether what was used, perhaps some scans ago, is still spoken of: an endpoint of this host, or one elsewhere, which is
+/// spoken of because it is used.
+fn stands(target: &str, here: &HashSet<&str>, remotes: &mut BTreeSet<Remote>) -> bool {
+    match Remote::of_key(target) {
+        Some(remote) => {
+            remotes.insert(remote);
+            true
+        }
+        None => here.contains(target),
     }
 }
 

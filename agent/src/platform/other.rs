@@ -57,6 +57,11 @@ pub fn internet_sockets(
 }
 
 /// Not known here.
+pub fn ticks_per_second() -> u64 {
+    100
+}
+
+/// Not known here.
 pub fn is_superuser() -> bool {
     false
 }

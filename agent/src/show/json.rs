@@ -26,6 +26,10 @@ pub fn json(scan: &Scan) -> Value {
     json!({
         "agent_version": env!("CARGO_PKG_VERSION"),
         "observed_at": rfc3339(scan.observed_at_us),
+        "connections": scan.standing.as_ref().map(|standing| json!({
+            "rung": standing.rung,
+            "reason": standing.reason,
+        })),
         "digest": hex(&report.digest),
         "sections": sections,
     })

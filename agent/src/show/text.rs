@@ -18,6 +18,10 @@ const PACKAGE_LINE: usize = 3;
 pub fn text(scan: &Scan) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "observed at {}", rfc3339(scan.observed_at_us));
+    if let Some(standing) = &scan.standing {
+        let why = if standing.reason.is_empty() { String::new() } else { format!(" ({})", standing.reason) };
+        let _ = writeln!(text, "connections by {}{why}", standing.rung);
+    }
     for section in &scan.sections {
         show_section(&mut text, section);
     }

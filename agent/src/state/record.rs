@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::claim::Relation;
-use crate::collectors::software::memory::{Memory, Seen, USES_MAX, Use, UseMemory};
+use crate::collectors::software::memory::{Memory, PASSING_MAX, Passing, Seen, USES_MAX, Use, UseMemory};
 use crate::collectors::software::names::{NAMES_MAX, NameKey, NameMemory, Named};
 use crate::report::{Digest, Known, KnownSection};
 
@@ -75,18 +74,42 @@ pub(super) struct MemoryRecord {
     uses: Option<UsesRecord>,
     #[prost(message, optional, tag = "2")]
     names: Option<NamesRecord>,
+    #[prost(message, repeated, tag = "3")]
+    passing: Vec<PassingRecord>,
+}
+
+/// A program that ran between two scans.
+#[derive(Clone, PartialEq, prost::Message)]
+struct PassingRecord {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(bytes = "vec", tag = "2")]
+    body: Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    scan: u64,
 }
 
 impl MemoryRecord {
     pub(super) fn from_memory(memory: &Memory) -> Self {
         let (uses, names) = (UsesRecord::from_memory(&memory.uses), NamesRecord::from_memory(&memory.names));
-        Self { uses: Some(uses), names: Some(names) }
+        let passing = memory.passing.iter().map(|(key, passing)| PassingRecord {
+            key: key.clone(),
+            body: passing.body.clone(),
+            scan: passing.scan,
+        });
+        Self { uses: Some(uses), names: Some(names), passing: passing.collect() }
     }
 
     pub(super) fn into_memory(self) -> Memory {
         Memory {
             uses: self.uses.unwrap_or_default().into_memory(),
             names: self.names.unwrap_or_default().into_memory(),
+            passing: self
+                .passing
+                .into_iter()
+                .take(PASSING_MAX)
+                .map(|record| (record.key, Passing { body: record.body, scan: record.scan }))
+                .collect(),
         }
     }
 }
@@ -178,7 +201,7 @@ impl UsesRecord {
         let uses = memory.uses.iter().map(|(one, seen)| UseRecord {
             client: one.client.clone(),
             target: one.target.clone(),
-            depends: one.relation == Relation::DependsOn,
+            depends: seen.depends,
             times: u32::from(seen.times),
             scan: seen.scan,
         });
@@ -187,9 +210,9 @@ impl UsesRecord {
 
     pub(super) fn into_memory(self) -> UseMemory {
         let uses = self.uses.into_iter().take(USES_MAX).map(|record| {
-            let relation = if record.depends { Relation::DependsOn } else { Relation::ConnectsTo };
-            let one = Use { client: record.client, target: record.target, relation };
-            (one, Seen { times: u8::try_from(record.times).unwrap_or(u8::MAX), scan: record.scan })
+            let one = Use { client: record.client, target: record.target };
+            let times = u8::try_from(record.times).unwrap_or(u8::MAX);
+            (one, Seen { times, scan: record.scan, depends: record.depends })
         });
         UseMemory { scan: self.scan, uses: uses.collect() }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cmdb_agent::collectors::software::Software;
 use cmdb_agent::collectors::software::catalogue::Catalogue;
+use cmdb_agent::connections::Ladder;
 use cmdb_agent::root::Root;
 use cmdb_agent::scan::{Scan, Scanner, SharedMemory};
 use cmdb_agent::show;
@@ -21,7 +22,7 @@ pub fn place(host: &str) -> PathBuf {
 /// A scanner of a tree.
 pub fn scanner(root: &Path, memory: SharedMemory) -> Scanner {
     let catalogue = Catalogue::load(&[]).expect("the built-in table is right");
-    Scanner::new(Root::new(root), Software::new(catalogue, BTreeSet::new(), memory))
+    Scanner::new(Root::new(root), Software::new(catalogue, BTreeSet::new(), memory, Ladder::polling("")))
 }
 
 fn scan(host: &str) -> Scan {
@@ -79,7 +80,7 @@ fn no_secret_of_a_command_line_or_file_is_reported() {
 fn arguments_are_reported_where_they_are_allowed() {
     let catalogue = Catalogue::load(&[]).expect("the built-in table is right");
     let allowed = BTreeSet::from(["node".to_owned()]);
-    let software = Software::new(catalogue, allowed, SharedMemory::default());
+    let software = Software::new(catalogue, allowed, SharedMemory::default(), Ladder::polling(""));
     let text = show::text(&Scanner::new(Root::new(place("debian-web")), software).scan());
     assert!(text.contains("--db-password=hunter2"), "{text}");
     assert!(!text.contains("s3cr3t"), "{text}");

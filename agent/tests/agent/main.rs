@@ -4,5 +4,6 @@ mod command;
 mod fake_server;
 mod fixtures;
 mod hostile;
+mod ladder;
 mod session;
 mod sqlite;

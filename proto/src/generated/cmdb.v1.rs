@@ -544,6 +544,12 @@ pub struct Heartbeat {
     pub report_digest: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "3")]
     pub cost: ::core::option::Option<Cost>,
+    /// of the ladder by which the agent sees connections, such as polling
+    #[prost(string, tag = "4")]
+    pub rung: ::prost::alloc::string::String,
+    /// why not a higher one, or what was missed on it; empty: nothing
+    #[prost(string, tag = "5")]
+    pub rung_reason: ::prost::alloc::string::String,
 }
 /// What the agent costs its host.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

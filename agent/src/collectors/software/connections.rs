@@ -8,12 +8,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::endpoints::{Endpoints, socket_text};
 use super::instances::Instances;
+use super::memory::Manner;
 use super::processes::NamespaceId;
 use super::sockets::{Activity, Namespaces, Protocol, Socket};
-use crate::claim::{Draft, Relation};
+use crate::claim::Draft;
+use crate::connections::Flow;
 
 /// The most remote servers of one host.
 pub const REMOTE_ENDPOINTS_MAX: usize = 20_000;
+
+/// A program that uses more ports of one address than these, all such as are given to clients, is told a new one each time.
+const PASSING_PORTS: usize = 4;
 
 /// A server on another host.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -22,6 +27,8 @@ pub enum Remote {
     At(Protocol, SocketAddr),
     /// By a name that means something on this host: nobody else's report is joined with it.
     Named(Protocol, String, u16),
+    /// At ports of an address that it hands out for the moment.
+    Passing(Protocol, IpAddr),
 }
 
 impl Remote {
@@ -30,12 +37,27 @@ impl Remote {
         match self {
             Remote::At(protocol, address) => socket_text(*protocol, *address),
             Remote::Named(protocol, name, port) => format!("{}/{name}:{port}", protocol.as_str()),
+            Remote::Passing(protocol, ip) => {
+                format!("{}/{} (ports handed out as needed)", protocol.as_str(), host_text(*ip))
+            }
         }
     }
 
     /// The agent's key of it.
     pub fn key(&self) -> String {
         format!("remote:{}", self.text())
+    }
+
+    /// The one with a key, of those at addresses.
+    pub fn of_key(key: &str) -> Option<Self> {
+        let (protocol, place) = key.strip_prefix("remote:")?.split_once('/')?;
+        let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|one| one.as_str() == protocol)?;
+        let passing = || {
+            let ip = place.split(' ').next()?.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+            Some(Remote::Passing(protocol, ip))
+        };
+        let found = place.parse().map(|address| Remote::At(protocol, address)).ok().or_else(passing)?;
+        (found.key() == key).then_some(found)
     }
 
     /// What the report says of it.
@@ -50,7 +72,17 @@ impl Remote {
             Remote::Named(protocol, _, port) => {
                 draft.set("protocol", protocol.as_str()).set("port", i64::from(*port))
             }
+            Remote::Passing(protocol, ip) => {
+                draft.set("protocol", protocol.as_str()).set("address", ip.to_string())
+            }
         }
+    }
+}
+
+fn host_text(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
     }
 }
 
@@ -58,11 +90,13 @@ impl Remote {
 #[derive(Debug, Default)]
 pub struct Connections {
     /// By instance: the keys of the endpoints it uses, and how.
-    pub by_instance: BTreeMap<usize, BTreeMap<String, Relation>>,
+    pub by_instance: BTreeMap<usize, BTreeMap<String, Manner>>,
     /// The servers elsewhere.
     pub remotes: BTreeSet<Remote>,
     /// Sockets whose program could not be seen.
     pub unowned: usize,
+    /// Connections of programs that were gone before anybody could see what they were.
+    pub unowned_flows: usize,
     /// There were more remote servers than the limit.
     pub truncated: bool,
 }
@@ -88,33 +122,82 @@ pub fn find(
             let Some(target) = places.target(*id, socket.protocol, socket.remote, own, endpoints) else {
                 continue;
             };
-            let key = match target {
-                Target::Here(endpoint) if endpoints.all[endpoint].provider == Some(client) => continue,
-                Target::Here(endpoint) => endpoints.all[endpoint].key.clone(),
-                Target::Elsewhere(remote) => {
-                    if found.remotes.len() >= REMOTE_ENDPOINTS_MAX && !found.remotes.contains(&remote) {
-                        found.truncated = true;
-                        continue;
-                    }
-                    let key = remote.key();
-                    found.remotes.insert(remote);
-                    key
-                }
-            };
-            let relation = relation(socket);
-            let known = found.by_instance.entry(client).or_default().entry(key).or_insert(relation);
-            // A lasting connection says more than traffic.
-            *known = (*known).min(relation);
+            found.note(client, target, manner(socket), endpoints);
         }
     }
     found
 }
 
-/// A lasting TCP connection is a dependency; anything else is traffic.
-fn relation(socket: &Socket) -> Relation {
+impl Connections {
+    /// Adds the connections that were made since the last scan, and may be over; `networks`: that of each process.
+    pub fn add_flows(
+        &mut self,
+        flows: &[Flow],
+        networks: &HashMap<u32, NamespaceId>,
+        instances: &Instances,
+        endpoints: &Endpoints,
+        places: &Places<'_>,
+    ) {
+        let passing = passing_ports(flows, places.namespaces);
+        for flow in flows {
+            let Some(client) = instances.of_process.get(&flow.pid).copied() else {
+                self.unowned_flows += 1;
+                continue;
+            };
+            let id = networks.get(&flow.pid).copied().unwrap_or(places.namespaces.host);
+            let own = Some(flow.local);
+            let target = places.target(id, Protocol::Tcp, flow.remote, own, endpoints);
+            match target {
+                // Nothing waits there for others: the server handed the port out for the moment.
+                Some(Target::Elsewhere(_)) if passing.contains(&(flow.pid, flow.remote.ip())) => {
+                    let is_passing = places.namespaces.is_client_port(flow.remote.port());
+                    let remote = if is_passing {
+                        Remote::Passing(Protocol::Tcp, flow.remote.ip())
+                    } else {
+                        Remote::At(Protocol::Tcp, flow.remote)
+                    };
+                    self.note(client, Target::Elsewhere(remote), Manner::Short, endpoints);
+                }
+                Some(target) => self.note(client, target, Manner::Short, endpoints),
+                None => {}
+            }
+        }
+    }
+
+    fn note(&mut self, client: usize, target: Target, manner: Manner, endpoints: &Endpoints) {
+        let key = match target {
+            Target::Here(endpoint) if endpoints.all[endpoint].provider == Some(client) => return,
+            Target::Here(endpoint) => endpoints.all[endpoint].key.clone(),
+            Target::Elsewhere(remote) => {
+                if self.remotes.len() >= REMOTE_ENDPOINTS_MAX && !self.remotes.contains(&remote) {
+                    self.truncated = true;
+                    return;
+                }
+                let key = remote.key();
+                self.remotes.insert(remote);
+                key
+            }
+        };
+        let known = self.by_instance.entry(client).or_default().entry(key).or_insert(manner);
+        // A lasting connection says more than traffic.
+        *known = (*known).min(manner);
+    }
+}
+
+/// Processes and addresses between which very many ports are used that are given out for the moment.
+fn passing_ports(flows: &[Flow], namespaces: &Namespaces) -> HashSet<(u32, IpAddr)> {
+    let mut ports: HashMap<(u32, IpAddr), HashSet<u16>> = HashMap::new();
+    for flow in flows.iter().filter(|flow| namespaces.is_client_port(flow.remote.port())) {
+        ports.entry((flow.pid, flow.remote.ip())).or_default().insert(flow.remote.port());
+    }
+    ports.into_iter().filter(|(_, ports)| ports.len() > PASSING_PORTS).map(|(ends, _)| ends).collect()
+}
+
+/// Of TCP, a connection that is open when somebody looks is a lasting one.
+fn manner(socket: &Socket) -> Manner {
     match (socket.protocol, socket.activity) {
-        (Protocol::Tcp, Activity::Connected) => Relation::DependsOn,
-        _ => Relation::ConnectsTo,
+        (Protocol::Tcp, Activity::Connected) => Manner::Lasting,
+        _ => Manner::Traffic,
     }
 }
 

@@ -8,7 +8,7 @@
 //! Knows nothing of claims. Invariant: an instance's key depends on what it is and on what it was called before,
 //! never on process ids.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::catalogue::{Catalogue, Program, Role, Rule};
 use super::names::{Candidate, Identity, NameMemory};
@@ -52,6 +52,10 @@ pub struct Instances {
     pub all: Vec<Instance>,
     /// Index of the instance that holds the socket with this inode.
     pub owner_of: HashMap<u64, usize>,
+    /// Index of the instance that each process belongs to that made a connection since the last scan.
+    pub of_process: HashMap<u32, usize>,
+    /// The first processes of families that have connections now.
+    pub connected: Vec<u32>,
 }
 
 /// What one process was recognised as.
@@ -74,15 +78,17 @@ struct Family<'a> {
     tcp_ports: BTreeSet<u16>,
     udp_ports: BTreeSet<u16>,
     has_sockets: bool,
+    had_sockets: bool,
     data_path: Option<String>,
     unit: Option<String>,
 }
 
-/// Finds the instances.
+/// Finds the instances. `active`: processes that made a connection since the last scan.
 pub fn find(
     host: &Host,
     catalogue: &Catalogue,
     processes: &[Process],
+    active: &HashSet<u32>,
     namespaces: &Namespaces,
     names: &mut NameMemory,
 ) -> Instances {
@@ -100,13 +106,21 @@ pub fn find(
     for (socket, family) in &holders {
         take_socket(families.get_mut(family).expect("a holder is a family"), socket);
     }
+    let is_active = |index: &usize| active.contains(&processes[*index].pid);
+    for index in (0..processes.len()).filter(is_active) {
+        families.get_mut(&first[index]).expect("a process is of a family").has_sockets = true;
+    }
     families.retain(|_, family| is_reported(family));
+    let connected = families.values().filter(|family| family.has_sockets);
+    let connected = connected.map(|family| processes[family.main].pid).collect();
     let (all, instance_of) = name_all(families, processes, names);
     let owner_of = holders
         .into_iter()
         .filter_map(|(socket, family)| Some((socket.inode, *instance_of.get(&family)?)))
         .collect();
-    Instances { all, owner_of }
+    let instance = |index: usize| Some((processes[index].pid, *instance_of.get(&first[index])?));
+    let of_process = (0..processes.len()).filter(is_active).filter_map(instance).collect();
+    Instances { all, owner_of, of_process, connected }
 }
 
 fn recognise<'a>(
@@ -175,6 +189,7 @@ fn family<'a>(host: &Host, main: usize, process: &Process, kind: Kind, rule: Opt
         tcp_ports: BTreeSet::new(),
         udp_ports: BTreeSet::new(),
         has_sockets: false,
+        had_sockets: process.was_connected,
         data_path,
         unit: process.placement.unit.clone(),
     }
@@ -224,7 +239,9 @@ fn is_reported(family: &Family<'_>) -> bool {
     match family.rule.map(|rule| rule.role) {
         Some(Role::Server) => true,
         // An interpreter that is not connected is a script, of which every host has many.
-        Some(Role::Client | Role::Runtime) | None => family.has_sockets && !family.kind.product.is_empty(),
+        Some(Role::Client | Role::Runtime) | None => {
+            (family.has_sockets || family.had_sockets) && !family.kind.product.is_empty()
+        }
     }
 }
 

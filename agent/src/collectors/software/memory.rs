@@ -1,7 +1,8 @@
-//! What one scan of software tells the next: the names of instances, and how often each use of an endpoint was
-//! seen, from which its confidence grows.
+//! What one scan of software tells the next: the names of instances, how each endpoint was used and how often, from which
+//! its confidence grows, and the programs that ran for a moment between scans.
 //!
-//! Invariant: bounded; what has not been seen for long is forgotten, and so is the oldest above the limit.
+//! Invariant: bounded; what has not been seen for long is forgotten, and so is the oldest above the limit. A use stays
+//! reported until it is forgotten: a connection for each request is not another report at each scan.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,25 @@ use crate::claim::Relation;
 
 /// The most uses remembered.
 pub const USES_MAX: usize = 50_000;
-/// A use that was not seen in so many scans is forgotten: a day's worth at one scan in five minutes.
+/// The most programs of a moment remembered.
+pub const PASSING_MAX: usize = 1_000;
+/// What was not seen in so many scans is forgotten: a day's worth at one scan in five minutes.
 const SCANS_REMEMBERED: u64 = 288;
+/// A program that makes short connections keeps using a server when so many scans have seen it.
+const TIMES_KEPT_USING: u8 = 3;
 /// How sure a use is after the first, second, … scan that saw it. Steps, so that reports stay equal in between.
 const CONFIDENCE: [f64; 5] = [0.6, 0.7, 0.8, 0.9, 0.95];
+
+/// How an endpoint is used, as seen at one scan; the most telling first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Manner {
+    /// By a connection that lasts.
+    Lasting,
+    /// By connections that were made and ended between two scans.
+    Short,
+    /// By datagrams, or by a connection that is being tried or closed.
+    Traffic,
+}
 
 /// One use of an endpoint by an instance.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,8 +38,6 @@ pub struct Use {
     pub client: String,
     /// The key of the endpoint.
     pub target: String,
-    /// How it is used.
-    pub relation: Relation,
 }
 
 /// How often a use was seen.
@@ -32,6 +46,17 @@ pub struct Seen {
     /// In how many scans; counts up to the last step.
     pub times: u8,
     /// In which scan last.
+    pub scan: u64,
+    /// It is a dependency, and not mere traffic.
+    pub depends: bool,
+}
+
+/// A program that ran between two scans: what was said of it, without its relationships.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Passing {
+    /// The encoded claim.
+    pub body: Vec<u8>,
+    /// In which scan it was heard of last.
     pub scan: u64,
 }
 
@@ -42,6 +67,8 @@ pub struct Memory {
     pub uses: UseMemory,
     /// Names that were given to instances.
     pub names: NameMemory,
+    /// Programs that ran between scans, by the keys of their instances.
+    pub passing: BTreeMap<String, Passing>,
 }
 
 impl Memory {
@@ -49,6 +76,27 @@ impl Memory {
     pub fn begin(&mut self) {
         self.uses.begin();
         self.names.begin();
+        let scan = self.uses.scan;
+        self.passing.retain(|_, passing| scan.saturating_sub(passing.scan) <= SCANS_REMEMBERED);
+    }
+
+    /// What to say of a program: of one that has ended what was said first, so that each run is not news.
+    pub fn settle(&mut self, key: &str, body: Vec<u8>, has_ended: bool) -> Vec<u8> {
+        let scan = self.uses.scan;
+        let has_room = self.passing.len() < PASSING_MAX;
+        match self.passing.get_mut(key) {
+            Some(passing) if has_ended => {
+                passing.scan = scan;
+                return passing.body.clone();
+            }
+            // It is looked at while it runs: now more is known of it.
+            Some(passing) => passing.body.clone_from(&body),
+            None if has_ended && has_room => {
+                self.passing.insert(key.to_owned(), Passing { body: body.clone(), scan });
+            }
+            None => {}
+        }
+        body
     }
 }
 
@@ -75,16 +123,33 @@ impl UseMemory {
         }
     }
 
-    /// A use is seen in this scan. How sure it is now.
-    pub fn see(&mut self, one: Use) -> f64 {
+    /// A use is seen in this scan.
+    pub fn see(&mut self, client: &str, target: &str, manner: Manner) {
         let scan = self.scan;
-        let seen = self.uses.entry(one).or_insert(Seen { times: 0, scan: scan.wrapping_sub(1) });
+        let one = Use { client: client.to_owned(), target: target.to_owned() };
+        let seen = self.uses.entry(one).or_insert(Seen { times: 0, scan, depends: false });
         if seen.scan != scan || seen.times == 0 {
             seen.times =
                 seen.times.saturating_add(1).min(u8::try_from(CONFIDENCE.len()).expect("five steps"));
             seen.scan = scan;
         }
-        CONFIDENCE[usize::from(seen.times).saturating_sub(1).min(CONFIDENCE.len() - 1)]
+        seen.depends |= match manner {
+            Manner::Lasting => true,
+            Manner::Short => seen.times >= TIMES_KEPT_USING,
+            Manner::Traffic => false,
+        };
+    }
+
+    /// What a client uses: the endpoint, how, and how sure that is.
+    pub fn of<'a>(&'a self, client: &str) -> impl Iterator<Item = (&'a str, Relation, f64)> {
+        let first = Use { client: client.to_owned(), target: String::new() };
+        let client = client.to_owned();
+        let own = self.uses.range(first..).take_while(move |(one, _)| one.client == client);
+        own.map(|(one, seen)| {
+            let relation = if seen.depends { Relation::DependsOn } else { Relation::ConnectsTo };
+            let step = usize::from(seen.times).saturating_sub(1).min(CONFIDENCE.len() - 1);
+            (one.target.as_str(), relation, CONFIDENCE[step])
+        })
     }
 }
 
@@ -92,8 +157,11 @@ impl UseMemory {
 mod tests {
     use super::*;
 
-    fn one(target: &str) -> Use {
-        Use { client: "software:psql".into(), target: target.into(), relation: Relation::DependsOn }
+    fn said(memory: &UseMemory) -> Vec<String> {
+        memory
+            .of("psql")
+            .map(|(target, relation, sure)| format!("{} {target} {sure}", relation.as_str()))
+            .collect()
     }
 
     #[test]
@@ -102,23 +170,59 @@ mod tests {
         let seen: Vec<f64> = (0..7)
             .map(|_| {
                 memory.begin();
-                memory.see(one("a"));
-                memory.see(one("a"))
+                memory.see("psql", "a", Manner::Lasting);
+                memory.see("psql", "a", Manner::Lasting);
+                memory.of("psql").next().unwrap().2
             })
             .collect();
         assert_eq!(seen, [0.6, 0.7, 0.8, 0.9, 0.95, 0.95, 0.95]);
     }
 
     #[test]
-    fn what_is_not_seen_for_long_is_forgotten() {
+    fn what_keeps_using_a_server_depends_on_it_and_traffic_never_does() {
         let mut memory = UseMemory::default();
+        for scan in 1..=4 {
+            memory.begin();
+            memory.see("psql", "a", Manner::Short);
+            memory.see("psql", "b", Manner::Traffic);
+            memory.see("psql-2", "c", Manner::Lasting);
+            let expected = if scan < 3 { "connects_to a" } else { "depends_on a" };
+            assert!(said(&memory)[0].starts_with(expected), "{scan}: {:?}", said(&memory));
+        }
+        assert_eq!(said(&memory), ["depends_on a 0.9", "connects_to b 0.9"]);
+        // A connection that lasts says so at once, and what was a dependency stays one while it is remembered.
         memory.begin();
-        memory.see(one("a"));
+        memory.see("psql", "b", Manner::Lasting);
+        memory.begin();
+        memory.see("psql", "b", Manner::Traffic);
+        assert_eq!(said(&memory), ["depends_on a 0.9", "depends_on b 0.95"]);
+    }
+
+    #[test]
+    fn what_is_not_seen_for_long_is_forgotten() {
+        let mut memory = Memory::default();
+        memory.begin();
+        memory.uses.see("psql", "a", Manner::Lasting);
+        memory.settle("psql", vec![1], true);
         for _ in 0..SCANS_REMEMBERED {
             memory.begin();
         }
-        assert_eq!(memory.uses.len(), 1);
+        assert_eq!((memory.uses.uses.len(), memory.passing.len()), (1, 1));
         memory.begin();
-        assert!(memory.uses.is_empty());
+        assert!(memory.uses.uses.is_empty() && memory.passing.is_empty());
+    }
+
+    #[test]
+    fn a_program_of_a_moment_is_said_the_same_each_time() {
+        let mut memory = Memory::default();
+        memory.begin();
+        assert_eq!(memory.settle("psql", vec![1], true), [1]);
+        assert_eq!(memory.settle("psql", vec![2], true), [1]);
+        // Seen while it ran: that says more.
+        assert_eq!(memory.settle("psql", vec![3], false), [3]);
+        assert_eq!(memory.settle("psql", vec![4], true), [3]);
+        // What runs on is said as it is.
+        assert_eq!(memory.settle("nginx", vec![5], false), [5]);
+        assert_eq!(memory.passing.len(), 1);
     }
 }

@@ -199,6 +199,8 @@ mod tests {
             placement: Default::default(),
             namespace: Default::default(),
             sockets: Vec::new(),
+            was_connected: false,
+            has_ended: false,
         };
         let found = |arguments: &[&str]| program(&root, &process(arguments), false);
         assert_eq!(found(&["node", "hunter2", "/srv/app/pay.js"]).as_deref(), Some("pay"));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::connections::{Flow, Gathered};
 use crate::host::cgroup::{self, Placement};
 use crate::root::{ReadError, Root};
 
@@ -25,6 +26,10 @@ const ACCOUNTS_MAX: usize = 100_000;
 const TIMES_READ: u8 = 2;
 /// It is read again after so many scans, whatever it seems to be.
 const SCANS_BELIEVED: u64 = 12;
+/// A program that had a connection is reported for so many scans without one, while it runs: a day's worth.
+const SCANS_CONNECTED: u64 = 288;
+/// The most steps from a process that ended to one that is known.
+const ANCESTORS_MAX: usize = 16;
 /// PF_KTHREAD: a thread of the kernel.
 const FLAG_KERNEL_THREAD: u64 = 0x0020_0000;
 
@@ -53,6 +58,10 @@ pub struct Process {
     pub namespace: NamespaceId,
     /// The inodes of its sockets.
     pub sockets: Vec<u64>,
+    /// It had a connection not long ago.
+    pub was_connected: bool,
+    /// It is gone, and was heard of because it made a connection.
+    pub has_ended: bool,
 }
 
 impl Process {
@@ -83,6 +92,7 @@ impl Process {
 pub struct Processes {
     /// In the order of their ids.
     pub all: Vec<Process>,
+    ended: Vec<Process>,
     /// Processes whose open files may not be listed.
     pub closed: usize,
     /// What was left out, with the named limit.
@@ -97,11 +107,16 @@ pub struct Processes {
 pub struct KnownPrograms {
     scan: u64,
     seen: BTreeMap<u32, SeenProgram>,
+    /// Seen by the scan before, and gone since.
+    gone: BTreeMap<u32, SeenProgram>,
 }
 
 #[derive(Debug)]
 struct SeenProgram {
     program: ProgramId,
+    parent: u32,
+    /// The scan that last saw it connected.
+    connected: Option<u64>,
     /// In how many scans before this one.
     times: u8,
     lasting: Lasting,
@@ -130,8 +145,101 @@ pub fn read(root: &Root, known: &mut KnownPrograms) -> Result<Processes, ReadErr
     let mut reader = Reader { root, content: Vec::new(), known, now: BTreeMap::new() };
     let found = reader.read();
     let now = std::mem::take(&mut reader.now);
-    known.seen = now;
+    known.gone = std::mem::replace(&mut known.seen, now);
     found
+}
+
+impl KnownPrograms {
+    /// These have connections now.
+    pub fn note_connected(&mut self, pids: &[u32]) {
+        for pid in pids {
+            if let Some(seen) = self.seen.get_mut(pid) {
+                seen.connected = Some(self.scan);
+            }
+        }
+    }
+
+    /// Adds the processes that made a connection and are gone: as the last scan saw them, else as the kernel told of them.
+    pub fn add_ended(&self, gathered: &mut Gathered, processes: &mut Processes) {
+        // Its number was given to another one since.
+        let is_its = |process: &Process, flow: &Flow| process.started_ns() <= flow.first_ns;
+        gathered.flows.retain(|flow| processes.find(flow.pid).is_none_or(|process| is_its(process, flow)));
+        let mut last = None;
+        for flow in &gathered.flows {
+            if last.replace(flow.pid) == Some(flow.pid) || processes.find(flow.pid).is_some() {
+                continue;
+            }
+            if let Some(process) = self.ended(flow.pid, gathered, processes, ANCESTORS_MAX) {
+                processes.ended.push(process);
+            }
+        }
+        let ended = std::mem::take(&mut processes.ended);
+        processes.all.extend(ended);
+    }
+
+    fn ended(&self, pid: u32, gathered: &Gathered, now: &Processes, steps: usize) -> Option<Process> {
+        if let Some(seen) = self.gone.get(&pid) {
+            let (program, lasting) = (&seen.program, seen.lasting.clone());
+            return Some(Process {
+                pid,
+                parent: seen.parent,
+                name: program.name.clone(),
+                executable: lasting.executable,
+                arguments: lasting.arguments,
+                placement: lasting.placement,
+                namespace: lasting.namespace,
+                ..Process::ended()
+            });
+        }
+        let origin = gathered.programs.get(pid)?;
+        let parent = match now.find(origin.parent) {
+            Some(parent) => Some(parent.clone()),
+            None => steps.checked_sub(1).and_then(|left| self.ended(origin.parent, gathered, now, left)),
+        };
+        let Some(name) = &origin.name else {
+            // The same program as its parent.
+            return Some(Process { pid, parent: origin.parent, sockets: Vec::new(), ..parent?.gone() });
+        };
+        let (placement, namespace) =
+            parent.map(|parent| (parent.placement, parent.namespace)).unwrap_or_default();
+        let (parent, name) = (origin.parent, name.clone());
+        Some(Process { pid, parent, name, placement, namespace, ..Process::ended() })
+    }
+}
+
+impl Process {
+    fn ended() -> Self {
+        Self {
+            pid: 0,
+            parent: 0,
+            // After every one that runs.
+            started: u64::MAX,
+            name: String::new(),
+            executable: None,
+            arguments: Vec::new(),
+            placement: Placement::default(),
+            namespace: NamespaceId::default(),
+            sockets: Vec::new(),
+            was_connected: false,
+            has_ended: true,
+        }
+    }
+
+    /// When it was started, in nanoseconds since boot; at most a tick too early.
+    fn started_ns(&self) -> u64 {
+        self.started.saturating_mul(1_000_000_000 / crate::platform::ticks_per_second())
+    }
+
+    fn gone(self) -> Self {
+        Self { started: u64::MAX, has_ended: true, ..self }
+    }
+}
+
+impl Processes {
+    /// The process with an id; they are in the order of these.
+    pub fn find(&self, pid: u32) -> Option<&Process> {
+        self.all.binary_search_by_key(&pid, |process| process.pid).ok().map(|index| &self.all[index])
+    }
 }
 
 impl Reader<'_> {
@@ -180,6 +288,7 @@ impl Reader<'_> {
             return None;
         }
         let lasting = self.lasting(pid, &stat);
+        let was_connected = self.was_connected(pid);
         Some(Process {
             pid,
             parent: stat.parent,
@@ -190,22 +299,33 @@ impl Reader<'_> {
             placement: lasting.placement,
             namespace: lasting.namespace,
             sockets: Vec::new(),
+            was_connected,
+            has_ended: false,
         })
+    }
+
+    fn was_connected(&self, pid: u32) -> bool {
+        let connected = self.now.get(&pid).and_then(|seen| seen.connected);
+        connected.is_some_and(|scan| self.known.scan.saturating_sub(scan) <= SCANS_CONNECTED)
     }
 
     /// What does not change while a program runs: read, unless it is known.
     fn lasting(&mut self, pid: u32, stat: &Stat) -> Lasting {
         let program =
             ProgramId { started: stat.started, name: stat.name.clone(), stack_start: stat.stack_start };
-        let before =
-            self.known.seen.remove(&pid).filter(|seen| seen.program == program && stat.stack_start != 0);
+        let before = self.known.seen.remove(&pid).filter(|seen| seen.program == program);
+        let connected = before.as_ref().and_then(|seen| seen.connected);
+        let before = before.filter(|_| stat.stack_start != 0);
         let is_due = (self.known.scan + u64::from(pid)).is_multiple_of(SCANS_BELIEVED);
         let times = before.as_ref().map_or(0, |seen| seen.times.saturating_add(1));
         let lasting = match before {
             Some(seen) if seen.times >= TIMES_READ && !is_due => seen.lasting,
             _ => self.read_lasting(pid),
         };
-        self.now.insert(pid, SeenProgram { program, times, lasting: lasting.clone() });
+        self.now.insert(
+            pid,
+            SeenProgram { program, parent: stat.parent, connected, times, lasting: lasting.clone() },
+        );
         lasting
     }
 

@@ -60,9 +60,14 @@ impl Stated {
         if self.is_replica { draft.set("role", "replica") } else { draft }
     }
 
+    /// Whether the files say how an endpoint is used.
+    pub fn speaks_of(&self, target: &str) -> bool {
+        self.placed.speaks_of(target)
+    }
+
     /// How a use that was seen is stated, unless the files say it already. A replica goes on without its primary.
     pub fn relation(&self, target: &str, seen: Relation) -> Option<Relation> {
-        if self.placed.speaks_of(target) {
+        if self.speaks_of(target) {
             return None;
         }
         Some(if self.primaries.contains(target) { Relation::ConnectsTo } else { seen })
