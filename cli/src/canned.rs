@@ -303,7 +303,7 @@ pub fn neighbours() -> NeighboursResponse {
 
 /// Of an earlier revision than the newest.
 pub fn blast_radius() -> BlastRadiusResponse {
-    let blast = |name: &str, items| Blast { item: Some(graph_item(name)), items };
+    let blast = |name: &str, items| Blast { item: Some(graph_item(name)), items, ..Blast::default() };
     BlastRadiusResponse {
         revision: REVISION,
         as_of_us: NOW_US,
@@ -312,6 +312,31 @@ pub fn blast_radius() -> BlastRadiusResponse {
         refreshing: true,
         head_revision: REVISION + 1,
         hidden: 0,
+        criticality: None,
+    }
+}
+
+/// The same by how critical it is what could fail.
+pub fn weighted_blast_radius() -> BlastRadiusResponse {
+    let weighed = |blast: Blast, weight, by_criticality: [u64; 4]| Blast {
+        weight,
+        by_criticality: by_criticality.into(),
+        ..blast
+    };
+    let plain = blast_radius();
+    let [storage, orders] = <[Blast; 2]>::try_from(plain.items).expect("two are listed");
+    BlastRadiusResponse {
+        items: vec![weighed(orders, 10, [2, 0, 1, 0]), weighed(storage, 9, [1, 1, 0, 2])],
+        refreshing: false,
+        criticality: Some(CriticalityBasis {
+            declared: 2,
+            inherited: 1,
+            assumed: 3,
+            services: vec![graph_item("Shop")],
+            services_total: 1,
+            unusable: 1,
+        }),
+        ..plain
     }
 }
 
@@ -430,6 +455,7 @@ pub fn item() -> Item {
         stale: false,
     };
     Item {
+        blast_radius: None,
         id: named.id,
         key: named.key,
         source: "webshop".into(),
@@ -664,6 +690,7 @@ pub fn page(token: &str) -> ListItemsResponse {
         total: 3,
         revision: REVISION,
         as_of_us: NOW_US,
+        ..ListItemsResponse::default()
     }
 }
 

@@ -78,7 +78,9 @@ pub struct App {
     started: Instant,
     scenario_turn: scenarios::Turn,
     /// How many items each one could take with it, as it was last counted.
-    blast: Arc<graph::Kept>,
+    blast: Arc<graph::Kept<graph::Figures>>,
+    /// The same, by how critical these are.
+    weighted: Arc<graph::Kept<graph::Weighted>>,
 }
 
 /// What the server tells agents, and what it takes from them.
@@ -149,6 +151,7 @@ impl App {
             started: Instant::now(),
             scenario_turn: scenarios::Turn::default(),
             blast: Arc::default(),
+            weighted: Arc::default(),
         })
     }
 

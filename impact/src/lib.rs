@@ -8,6 +8,7 @@
 //! explain       why one of them does: the providers or the group, one step back
 //! depends       everything that items need, and whether they need it alone
 //! critical      single points of failure, and small sets that together are one
+//! criticality   how critical items are: declared on services, inherited by what they need
 //! availability  how likely an item is to be up
 //! cold_start    what cannot start again on its own once everything is down
 //! reach         how many items each one could take with it, redundancy set aside
@@ -25,6 +26,7 @@ pub mod availability;
 mod cliffs;
 pub mod cold_start;
 pub mod critical;
+pub mod criticality;
 mod cycles;
 pub mod depends;
 #[cfg(test)]

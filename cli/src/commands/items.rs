@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::as_of::AsOf;
 use crate::error::CommandError;
 use crate::output::json::{self, Object, Place};
-use crate::output::table::{Cell, NAME, Table, WARN};
+use crate::output::table::{Cell, FAINT, NAME, Table, WARN};
 use crate::output::{Format, words};
 use crate::session::Session;
 use crate::time;
@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Only items for which this holds, such as os.name = "Debian"
     #[arg(long = "where", value_name = "CONDITION", default_value = "", hide_default_value = true)]
     condition: String,
-    /// Attribute to sort by, or name, class, id; descending with a - in front
+    /// Attribute to sort by, or name, class, id, blast_radius; descending with a - in front
     #[arg(
         long,
         value_name = "ATTRIBUTE",
@@ -74,7 +74,8 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         return Ok(count(session.out.as_mut(), session.format, answer.total)?);
     }
     let limit = if arguments.all { u64::MAX } else { arguments.limit.unwrap_or(LIMIT) };
-    let mut listing = Listing::new(session.format, session.now);
+    let by = if is_by_figure(&request.sort) { By::Figure } else { By::Attribute };
+    let mut listing = Listing::new(session.format, session.now, by);
     let mut request = request;
     let mut listed = 0;
     loop {
@@ -90,6 +91,10 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
                 arguments.as_of.write(session.out.as_mut(), page.revision, page.as_of_us, session.now)?;
             }
             arguments.as_of.note(session, page.revision, page.as_of_us);
+            if session.format == Format::Jsonl {
+                session.flush()?;
+                listing.figures(&page).iter().for_each(|line| session.messages.note(line));
+            }
             break;
         }
         request.page_token = page.next_page_token;
@@ -105,6 +110,18 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         }
     }
     Ok(())
+}
+
+/// Whether that is an order by how many items each one could take with it.
+fn is_by_figure(sort: &str) -> bool {
+    sort.trim().trim_start_matches('-').trim() == "blast_radius"
+}
+
+/// What the items are listed by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Attribute,
+    Figure,
 }
 
 fn count(out: &mut dyn Write, format: Format, total: u64) -> io::Result<()> {
@@ -129,21 +146,65 @@ struct Listing {
     rows: Table,
     object: Option<Place>,
     total: u64,
+    by: By,
+    /// The revision of the figures that the first page was listed by.
+    figures_revision: Option<u64>,
 }
 
 impl Listing {
-    fn new(format: Format, now: Timestamp) -> Self {
-        let rows = Table::new(&["NAME", "ID", "CLASS", "STATUS", "LAST SEEN", "KEY"]);
-        Listing { format, now, rows, object: None, total: 0 }
+    fn new(format: Format, now: Timestamp, by: By) -> Self {
+        let rows = match by {
+            By::Attribute => Table::new(&["NAME", "ID", "CLASS", "STATUS", "LAST SEEN", "KEY"]),
+            By::Figure => {
+                Table::new(&["NAME", "ID", "CLASS", "STATUS", "LAST SEEN", "KEY", "BLAST RADIUS"]).right(6)
+            }
+        };
+        Listing { format, now, rows, object: None, total: 0, by, figures_revision: None }
+    }
+
+    /// What is to be said of the figures that the items are listed by.
+    fn figures(&self, last: &ListItemsResponse) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.by == By::Attribute {
+            return lines;
+        }
+        let exact = last.figures_revision;
+        match last.revision == exact {
+            true => lines.push(format!("blast radius: exact for revision {exact}")),
+            false => lines.push(format!(
+                "blast radius: exact for revision {exact}; {} is shown, and the figures are being made anew",
+                last.revision
+            )),
+        }
+        if self.figures_revision.is_some_and(|first| first != exact) {
+            lines.push(
+                "the figures were made anew while this was listed: the order of the pages may differ"
+                    .to_owned(),
+            );
+        }
+        if last.without_figure > 0 {
+            let count = words::count(last.without_figure, "item has", "items have");
+            lines.push(format!("{count} no figure yet, being newer: listed last"));
+        }
+        lines
     }
 
     fn write(&mut self, out: &mut dyn Write, page: &ListItemsResponse) -> io::Result<()> {
         self.total = page.total;
+        self.figures_revision.get_or_insert(page.figures_revision);
         match self.format {
-            Format::Jsonl => page.items.iter().try_for_each(|item| json::write_line(out, &json::item(item))),
+            Format::Jsonl => page.items.iter().try_for_each(|item| json::write_line(out, &self.item(item))),
             Format::Json => self.elements(out, &page.items),
             Format::Table | Format::Tree | Format::Dot => self.part(out, &page.items),
         }
+    }
+
+    fn item(&self, item: &Item) -> serde_json::Value {
+        let mut object = json::item(item);
+        if self.by == By::Figure {
+            object["blast_radius"] = item.blast_radius.into();
+        }
+        object
     }
 
     /// A page's part of the one JSON object; its opening is written with the first page.
@@ -156,7 +217,7 @@ impl Listing {
                 object
             }
         };
-        items.iter().try_for_each(|item| object.element(&json::item(item)))?;
+        items.iter().try_for_each(|item| object.element(&self.item(item)))?;
         self.object = Some(object.pause());
         Ok(())
     }
@@ -165,14 +226,22 @@ impl Listing {
         for item in items {
             let status = json::status_name(item.status);
             let style = if status == "active" { anstyle::Style::new() } else { WARN };
-            self.rows.row([
+            let row: [Cell; 6] = [
                 item.name.as_str().into(),
                 item.id.as_str().into(),
                 item.class.as_str().into(),
                 Cell::styled(status, style),
                 time::ago(item.last_seen_us, self.now).unwrap_or_default().into(),
                 item.key.as_str().into(),
-            ]);
+            ];
+            match self.by {
+                By::Attribute => self.rows.row(row),
+                By::Figure => {
+                    let [name, id, class, status, seen, key] = row;
+                    let figure = item.blast_radius.map_or_else(|| "".into(), Into::into);
+                    self.rows.row([name, id, class, status, seen, key, figure]);
+                }
+            }
         }
         if self.rows.is_empty() { Ok(()) } else { self.rows.write(out) }
     }
@@ -189,6 +258,10 @@ impl Listing {
                 object.field("as_of", time::rfc3339(page.as_of_us))?;
                 object.field("total", total)?;
                 object.field("truncated", listed < total)?;
+                if self.by == By::Figure {
+                    object.field("figures_revision", page.figures_revision)?;
+                    object.field("without_figure", page.without_figure)?;
+                }
                 object.close()
             }
             Format::Table | Format::Tree | Format::Dot if listed == 0 => {
@@ -197,7 +270,8 @@ impl Listing {
             Format::Table | Format::Tree | Format::Dot => {
                 let text =
                     if listed < total { cut(listed, total) } else { words::count(total, "item", "items") };
-                writeln!(out, "\n{NAME}{text}{NAME:#}")
+                writeln!(out, "\n{NAME}{text}{NAME:#}")?;
+                self.figures(page).iter().try_for_each(|line| writeln!(out, "{FAINT}{line}{FAINT:#}"))
             }
         }
     }

@@ -336,8 +336,11 @@ impl GraphService for Services {
         Ok(Response::new(canned::neighbours()))
     }
 
-    async fn blast_radius(&self, _: Request<BlastRadiusRequest>) -> Answer<BlastRadiusResponse> {
-        Ok(Response::new(canned::blast_radius()))
+    async fn blast_radius(&self, request: Request<BlastRadiusRequest>) -> Answer<BlastRadiusResponse> {
+        Ok(Response::new(match request.into_inner().weighted {
+            true => canned::weighted_blast_radius(),
+            false => canned::blast_radius(),
+        }))
     }
 }
 

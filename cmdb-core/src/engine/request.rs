@@ -480,6 +480,17 @@ pub struct Page {
     pub next_page_token: String,
     /// All that match.
     pub total: u64,
+    /// Those among them that have no figure, where they are listed by one: they come last.
+    pub without_figure: u64,
+}
+
+/// A figure by which items can be listed though nothing says it of them: it is counted from the graph.
+#[derive(Clone, Copy)]
+pub struct Figured<'a> {
+    /// Its name, as an order names it.
+    pub name: &'a str,
+    /// Of an item; none: it is not known.
+    pub of: &'a dyn Fn(ItemId) -> Option<u64>,
 }
 
 /// What an item is called, for answers that list many.

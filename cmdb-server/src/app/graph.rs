@@ -26,7 +26,10 @@ use cmdb_core::model::{ItemId, Revision, Timestamp};
 pub use availability::{
     AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX, AvailabilityAnswer, AvailabilityAsk, Figure, Uptime,
 };
-pub use blast::{BLAST_DEFAULT, BLAST_MAX, BlastAnswer, Kept};
+pub use blast::{
+    BLAST_DEFAULT, BLAST_MAX, Basis, Blast, BlastAnswer, BlastAsk, BlastOrder, Figures, Kept, Weighted,
+    weight,
+};
 pub use cold_start::{COLD_START_LISTED, COLD_START_LISTED_MAX, ColdStartAnswer, ColdStartAsk};
 pub use critical::{CRITICAL_LISTED, CRITICAL_LISTED_MAX, CriticalAnswer, CriticalAsk};
 pub use depends::{DependsAnswer, Needed};
@@ -39,6 +42,8 @@ pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer};
 use super::{Error, labels_of};
 use stage::Imagined;
 
+/// The class whose items are asked about when none is named.
+const SERVICE: &str = "service";
 /// Items that one question may be about.
 pub const SEEDS_MAX: usize = 10_000;
 /// Items that one answer lists at most, and when nobody says how many.

@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cmdb_core::engine::{Evidence, List, Reader, When};
+use std::sync::Arc;
+
+use cmdb_core::engine::{Cmdb, Evidence, Figured, List, Reader, When};
 use cmdb_core::model::schema::{Failure, Schema};
 use cmdb_core::model::{Item, ItemId, Relationship, Revision, Timestamp};
+use cmdb_core::query::Sort;
+use cmdb_impact::Progress;
 
-use super::graph::AsOf;
+use super::graph::{AsOf, Figures, Kept};
 use super::health::{GivenAnswer, given};
 use super::names::Mentioned;
-use super::{App, Error, Names};
+use super::{App, Asker, Error, Names};
 
 /// Relationships shown with an item when nobody says how many.
 pub const RELATIONSHIPS_DEFAULT: usize = 1_000;
@@ -21,6 +25,9 @@ pub const PAGE_DEFAULT: usize = 100;
 pub const PAGE_MAX: usize = 10_000;
 /// Relationships of an item that are looked at to count the members of its groups.
 const MEMBERS_SCANNED_MAX: usize = 10_000;
+
+/// The order by how many items each one could take with it.
+const BLAST_RADIUS: &str = "blast_radius";
 
 /// Whether an item is shown with what each source says of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +68,8 @@ pub struct ItemAnswer {
     pub relationships_omitted: usize,
     /// How many members its groups have.
     pub members: BTreeMap<String, u32>,
+    /// How many items it could take with it, where it is listed by that and it is known.
+    pub blast_radius: Option<u64>,
     /// Who answers for it, where it does not say so itself; in a listing: not looked up.
     pub given: Vec<GivenAnswer>,
     /// What is mentioned.
@@ -87,6 +96,17 @@ pub struct PageAnswer {
     pub next_page_token: String,
     /// All that match.
     pub total: u64,
+    /// By which figures they are listed; none: by what is said of them.
+    pub listed_by: Option<ListedBy>,
+}
+
+/// Figures by which items are listed.
+#[derive(Clone, Copy, Debug)]
+pub struct ListedBy {
+    /// The moment for which they are exact.
+    pub as_of: AsOf,
+    /// How many that match came later and have none yet: they are listed last.
+    pub without: u64,
 }
 
 impl App {
@@ -138,25 +158,50 @@ impl App {
     /// # Errors
     /// When the class, the filter, the order or the page's beginning is wrong.
     pub async fn items(&self, when: When, list: List) -> Result<PageAnswer, Error> {
-        self.read_at(when, move |reader| {
-            let page = reader.list(&list)?;
-            let mut items = Vec::with_capacity(page.items.len());
-            for item in page.items {
-                let mut answer = dressed(reader, item)?;
-                let mut mentioned = Mentioned::default();
-                mentioned.item(&answer.item);
-                answer.names = mentioned.names(reader)?;
-                items.push(answer);
-            }
-            Ok(PageAnswer {
-                as_of: AsOf::of(reader),
-                items,
-                next_page_token: page.next_page_token,
-                total: page.total,
-            })
-        })
-        .await
+        // What is wrong with an order is said where it is read.
+        if Sort::parse(&list.sort).is_ok_and(|sort| sort.attribute == BLAST_RADIUS) {
+            let (engine, kept) = (self.engine.clone(), Arc::clone(&self.blast));
+            let progress = Arc::new(Progress::default());
+            let asker = Asker::of(&progress);
+            let answered = self.work(move || by_blast_radius(&engine, &kept, when, &list, &progress)).await;
+            drop(asker);
+            return answered;
+        }
+        self.read_at(when, move |reader| page(reader, &list, None)).await
     }
+}
+
+fn by_blast_radius(
+    engine: &Cmdb,
+    kept: &Arc<Kept<Figures>>,
+    when: When,
+    list: &List,
+    progress: &Progress,
+) -> Result<PageAnswer, Error> {
+    let (reader, figures) = kept.figures(engine, when, progress)?;
+    page(&reader, list, Some(&figures))
+}
+
+fn page(reader: &Reader, list: &List, figures: Option<&Figures>) -> Result<PageAnswer, Error> {
+    let of = |id| figures.and_then(|figures| figures.of(id)).map(u64::from);
+    let figured = figures.map(|_| Figured { name: BLAST_RADIUS, of: &of });
+    let page = reader.list_by(list, figured)?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for item in page.items {
+        let mut answer = dressed(reader, item)?;
+        let mut mentioned = Mentioned::default();
+        mentioned.item(&answer.item);
+        answer.names = mentioned.names(reader)?;
+        answer.blast_radius = of(answer.item.id);
+        items.push(answer);
+    }
+    Ok(PageAnswer {
+        as_of: AsOf::of(reader),
+        items,
+        next_page_token: page.next_page_token,
+        total: page.total,
+        listed_by: figures.map(|figures| ListedBy { as_of: figures.as_of, without: page.without_figure }),
+    })
 }
 
 pub(super) fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> {
@@ -175,6 +220,7 @@ pub(super) fn dressed(reader: &Reader, item: Item) -> Result<ItemAnswer, Error> 
         revision: Revision(0),
         relationships: None,
         relationships_omitted: 0,
+        blast_radius: None,
         given: Vec::new(),
         names: Names::default(),
     })

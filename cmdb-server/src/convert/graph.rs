@@ -9,8 +9,8 @@ use cmdb_impact::{Margin, Need};
 use cmdb_proto::v1;
 
 use crate::app::graph::{
-    AssumedGroup, AvailabilityAnswer, BlastAnswer, Carrier, ColdStartAnswer, CriticalAnswer, DependsAnswer,
-    ImpactAnswer, NeighboursAnswer, Over, StepAnswer, TraceAnswer,
+    AssumedGroup, AvailabilityAnswer, Basis, Blast, BlastAnswer, Carrier, ColdStartAnswer, CriticalAnswer,
+    DependsAnswer, ImpactAnswer, NeighboursAnswer, Over, StepAnswer, TraceAnswer, weight,
 };
 
 type Labels = BTreeMap<ItemId, Label>;
@@ -61,10 +61,7 @@ fn assumed_to(group: AssumedGroup) -> v1::AssumedGroup {
 
 /// What each item could take with it.
 pub fn blast_to(answer: BlastAnswer) -> v1::BlastRadiusResponse {
-    let blasts = answer
-        .items
-        .iter()
-        .map(|(id, count)| v1::Blast { item: Some(item(&answer.labels, *id)), items: u64::from(*count) });
+    let blasts = answer.items.iter().map(|blast| one_blast_to(&answer.labels, blast));
     v1::BlastRadiusResponse {
         revision: answer.as_of.revision.0,
         as_of_us: answer.as_of.recorded_at.0,
@@ -73,6 +70,27 @@ pub fn blast_to(answer: BlastAnswer) -> v1::BlastRadiusResponse {
         refreshing: answer.as_of.revision != answer.head,
         head_revision: answer.head.0,
         hidden: 0,
+        criticality: answer.basis.as_ref().map(|basis| basis_to(&answer.labels, basis)),
+    }
+}
+
+fn one_blast_to(labels: &Labels, blast: &Blast) -> v1::Blast {
+    v1::Blast {
+        item: Some(item(labels, blast.id)),
+        items: blast.items,
+        weight: blast.by_level.as_ref().map_or(0, weight),
+        by_criticality: blast.by_level.iter().flatten().copied().map(u64::from).collect(),
+    }
+}
+
+fn basis_to(labels: &Labels, basis: &Basis) -> v1::CriticalityBasis {
+    v1::CriticalityBasis {
+        declared: basis.declared,
+        inherited: basis.inherited,
+        assumed: basis.assumed,
+        services: basis.services.iter().map(|id| item(labels, *id)).collect(),
+        services_total: basis.services_total,
+        unusable: basis.unusable,
     }
 }
 

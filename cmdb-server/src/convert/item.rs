@@ -31,6 +31,7 @@ pub fn item_to(answer: &ItemAnswer) -> v1::Item {
     v1::Item {
         as_of_revision: 0,
         as_of_us: 0,
+        blast_radius: answer.blast_radius,
         id: item.id.to_string(),
         key: key.to_owned(),
         source: source.to_owned(),

@@ -10,10 +10,10 @@ use tonic::{Request, Response, Status};
 
 use super::{limit, refuse};
 use crate::app::graph::{
-    AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX, Ask, AvailabilityAsk, BLAST_DEFAULT, BLAST_MAX,
-    CHAINS_DEFAULT, COLD_START_LISTED, COLD_START_LISTED_MAX, CRITICAL_LISTED, CRITICAL_LISTED_MAX,
-    ColdStartAsk, CriticalAsk, DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, Narrow, NeighboursAsk, Show,
-    Stage, Staged, scene,
+    AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX, Ask, AvailabilityAsk, BLAST_DEFAULT, BLAST_MAX, BlastAsk,
+    BlastOrder, CHAINS_DEFAULT, COLD_START_LISTED, COLD_START_LISTED_MAX, CRITICAL_LISTED,
+    CRITICAL_LISTED_MAX, ColdStartAsk, CriticalAsk, DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, Narrow,
+    NeighboursAsk, Show, Stage, Staged, scene,
 };
 use crate::app::{App, Error};
 use crate::convert::graph::{
@@ -145,7 +145,9 @@ impl GraphService for Graph {
         let ask = request.into_inner();
         let top = limit("top", ask.top, BLAST_DEFAULT, BLAST_MAX)?;
         let when = self.0.when(&ask.as_of).map_err(refuse)?;
-        Ok(Response::new(blast_to(self.0.blast_radius(when, top).await.map_err(refuse)?)))
+        let order = if ask.weighted { BlastOrder::ByCriticality } else { BlastOrder::ByItems };
+        let ask = BlastAsk { when, top, order };
+        Ok(Response::new(blast_to(self.0.blast_radius(ask, Arc::default()).await.map_err(refuse)?)))
     }
 }
 

@@ -61,6 +61,8 @@ impl ItemService for Items {
             total: page.total,
             revision: page.as_of.revision.0,
             as_of_us: page.as_of.recorded_at.0,
+            figures_revision: page.listed_by.map_or(0, |by| by.as_of.revision.0),
+            without_figure: page.listed_by.map_or(0, |by| by.without),
         }))
     }
 

@@ -7,7 +7,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cmdb_core::graph::Index;
+
 use super::{Condensed, number};
+use crate::criticality::{LEVELS, Level};
 use crate::progress::Progress;
 
 /// Places counted in one sweep.
@@ -22,6 +25,37 @@ impl Condensed {
     /// [`places`](Condensed::places). The same whatever the number of threads.
     #[must_use]
     pub fn counts(&self, progress: &Progress) -> Option<Vec<u32>> {
+        let sums = self.swept(|place| [self.sizes[place as usize]], progress)?;
+        // A place reaches itself.
+        Some(self.place_of.iter().map(|place| sums[*place as usize][0] - 1).collect())
+    }
+
+    /// The same, told apart by how critical what is reached is.
+    #[must_use]
+    pub fn counts_by_level(
+        &self,
+        level_of: impl Fn(Index) -> Level,
+        progress: &Progress,
+    ) -> Option<Vec<[u32; LEVELS]>> {
+        let mut own = vec![[0; LEVELS]; self.sizes.len()];
+        for (item, place) in (0..).zip(&self.place_of) {
+            own[*place as usize][level_of(Index(item)).place()] += 1;
+        }
+        let sums = self.swept(|place| own[place as usize], progress)?;
+        let counts = (0..).zip(&self.place_of).map(|(item, place)| {
+            let mut count = sums[*place as usize];
+            count[level_of(Index(item)).place()] -= 1;
+            count
+        });
+        Some(counts.collect())
+    }
+
+    /// What each place reaches, itself included, in so many kinds of items: `own` is how many of each kind are in a place.
+    fn swept<const KINDS: usize>(
+        &self,
+        own: impl Fn(u32) -> [u32; KINDS] + Sync,
+        progress: &Progress,
+    ) -> Option<Vec<[u32; KINDS]>> {
         let places = self.sizes.len();
         progress.begin("counting what each item reaches", places as u64);
         let next = AtomicUsize::new(0);
@@ -34,52 +68,62 @@ impl Condensed {
                     return sweep.counts;
                 }
                 let end = places.min(start + LANES);
-                sweep.block(number(start), number(end));
+                sweep.block(number(start), number(end), &own);
                 progress.advance((end - start) as u64);
             }
         });
-        let mut sums = vec![0; places];
-        for part in parts {
-            sums.iter_mut().zip(part).for_each(|(sum, more)| *sum += more);
-        }
         if progress.is_cancelled() {
             return None;
         }
-        // A place reaches itself.
-        Some(self.place_of.iter().map(|place| sums[*place as usize] - 1).collect())
+        let mut sums = vec![[0; KINDS]; places];
+        for part in parts {
+            for (sum, more) in sums.iter_mut().zip(part) {
+                sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+            }
+        }
+        Some(sums)
     }
 }
 
-struct Sweep<'c> {
+struct Sweep<'c, const KINDS: usize> {
     condensed: &'c Condensed,
     /// Items reached by each place, of the blocks so far.
-    counts: Vec<u32>,
+    counts: Vec<[u32; KINDS]>,
     bits: Vec<Bits>,
     /// Places that hold bits.
     active: Vec<u64>,
 }
 
-impl<'c> Sweep<'c> {
-    fn new(condensed: &'c Condensed) -> Sweep<'c> {
+/// What the lanes of a block stand for.
+struct Lanes<const KINDS: usize> {
+    /// Those that stand for one item, by its kind.
+    one: [Bits; KINDS],
+    /// Those that stand for several, by word and bit: rare, so they are added one by one.
+    several: Vec<(usize, u64, [u32; KINDS])>,
+}
+
+impl<'c, const KINDS: usize> Sweep<'c, KINDS> {
+    fn new(condensed: &'c Condensed) -> Sweep<'c, KINDS> {
         let places = condensed.sizes.len();
         Sweep {
             condensed,
-            counts: vec![0; places],
+            counts: vec![[0; KINDS]; places],
             bits: vec![[0; WORDS]; places],
             active: vec![0; places.div_ceil(64)],
         }
     }
 
-    fn block(&mut self, start: u32, end: u32) {
-        // Of places with several items each counts as many times: rare, so they are added one by one.
-        let mut several: Vec<(usize, u64, u32)> = Vec::new();
+    fn block(&mut self, start: u32, end: u32, own: &impl Fn(u32) -> [u32; KINDS]) {
+        let mut lanes = Lanes { one: [[0; WORDS]; KINDS], several: Vec::new() };
         for place in start..end {
             let lane = (place - start) as usize;
-            self.bits[place as usize][lane / 64] |= 1 << (lane % 64);
+            let (word, bit) = (lane / 64, 1 << (lane % 64));
+            self.bits[place as usize][word] |= bit;
             self.active[place as usize / 64] |= 1 << (place % 64);
-            let size = self.condensed.sizes[place as usize];
-            if size > 1 {
-                several.push((lane / 64, 1 << (lane % 64), size - 1));
+            let own = own(place);
+            match self.condensed.sizes[place as usize] {
+                1 => lanes.one.iter_mut().zip(own).for_each(|(one, own)| one[word] |= bit * u64::from(own)),
+                _ => lanes.several.push((word, bit, own)),
             }
         }
         for word in start as usize / 64..self.active.len() {
@@ -87,21 +131,23 @@ impl<'c> Sweep<'c> {
             while self.active[word] != 0 {
                 let bit = self.active[word].trailing_zeros();
                 self.active[word] &= self.active[word] - 1;
-                self.turn(number(word * 64) + bit, &several);
+                self.turn(number(word * 64) + bit, &lanes);
             }
         }
     }
 
     #[inline]
-    fn turn(&mut self, place: u32, several: &[(usize, u64, u32)]) {
+    fn turn(&mut self, place: u32, lanes: &Lanes<KINDS>) {
         let bits = std::mem::take(&mut self.bits[place as usize]);
-        let mut count: u32 = bits.iter().map(|word| word.count_ones()).sum();
-        for (word, bit, more) in several {
+        let counts = &mut self.counts[place as usize];
+        for (count, one) in counts.iter_mut().zip(&lanes.one) {
+            *count += bits.iter().zip(one).map(|(word, one)| (word & one).count_ones()).sum::<u32>();
+        }
+        for (word, bit, more) in &lanes.several {
             if bits[*word] & bit != 0 {
-                count += more;
+                counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
             }
         }
-        self.counts[place as usize] += count;
         for provider in self.condensed.providers.row(place) {
             let theirs = &mut self.bits[*provider as usize];
             for (their, own) in theirs.iter_mut().zip(&bits) {

@@ -1952,6 +1952,9 @@ pub struct BlastRadiusRequest {
     /// empty: now
     #[prost(string, tag = "2")]
     pub as_of: ::prost::alloc::string::String,
+    /// what is more critical counts more, in the order and in the answer
+    #[prost(bool, tag = "3")]
+    pub weighted: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BlastRadiusResponse {
@@ -1975,6 +1978,9 @@ pub struct BlastRadiusResponse {
     /// items that the asker may not see
     #[prost(uint64, tag = "7")]
     pub hidden: u64,
+    /// what the weights rest on; absent: nothing was weighed
+    #[prost(message, optional, tag = "8")]
+    pub criticality: ::core::option::Option<CriticalityBasis>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Blast {
@@ -1983,6 +1989,33 @@ pub struct Blast {
     /// how many could fail with it, itself not counted
     #[prost(uint64, tag = "2")]
     pub items: u64,
+    /// when asked for: each of these counts 5 less its criticality
+    #[prost(uint64, tag = "3")]
+    pub weight: u64,
+    /// how many are of criticality 1, 2, 3 and 4
+    #[prost(uint64, repeated, tag = "4")]
+    pub by_criticality: ::prost::alloc::vec::Vec<u64>,
+}
+/// Where the criticality of the items comes from: declared on some (business_criticality), inherited by what they need.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CriticalityBasis {
+    /// items that say it
+    #[prost(uint64, tag = "1")]
+    pub declared: u64,
+    /// items that have it from the most critical of what needs them
+    #[prost(uint64, tag = "2")]
+    pub inherited: u64,
+    /// items of which nothing is known: they count as criticality 1
+    #[prost(uint64, tag = "3")]
+    pub assumed: u64,
+    /// services among these that hand that down; at most 16
+    #[prost(message, repeated, tag = "4")]
+    pub services: ::prost::alloc::vec::Vec<GraphItem>,
+    #[prost(uint64, tag = "5")]
+    pub services_total: u64,
+    /// items that say something else than 1 to 4, which counts for nothing
+    #[prost(uint64, tag = "6")]
+    pub unusable: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AvailabilityRequest {
@@ -3061,6 +3094,10 @@ pub struct Item {
     /// attributes of which a value was erased
     #[prost(message, repeated, tag = "40")]
     pub purged: ::prost::alloc::vec::Vec<Purged>,
+    /// How many items could fail with it, redundancy set aside; in answers of ItemService.List sorted by it. Absent: not
+    /// known yet.
+    #[prost(uint64, optional, tag = "41")]
+    pub blast_radius: ::core::option::Option<u64>,
     /// owner, support group, environment that it does not have itself
     #[prost(message, repeated, tag = "24")]
     pub given: ::prost::alloc::vec::Vec<GivenValue>,
@@ -3248,7 +3285,7 @@ pub struct ListItemsRequest {
     /// such as os.name = "Debian" and version >= 12
     #[prost(string, tag = "2")]
     pub r#where: ::prost::alloc::string::String,
-    /// attribute, "name", "class", "id"; "-" in front: descending
+    /// attribute, "name", "class", "id", "blast_radius"; "-" in front: descending
     #[prost(string, tag = "3")]
     pub sort: ::prost::alloc::string::String,
     /// 0: 100; at most 10,000
@@ -3281,6 +3318,12 @@ pub struct ListItemsResponse {
     /// when it was recorded; microseconds since the epoch
     #[prost(int64, tag = "5")]
     pub as_of_us: i64,
+    /// sorted by blast_radius: for which the figures are exact, the one that is shown or earlier
+    #[prost(uint64, tag = "6")]
+    pub figures_revision: u64,
+    /// matching items that have none yet, being newer; they come last
+    #[prost(uint64, tag = "7")]
+    pub without_figure: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ApplyRequest {

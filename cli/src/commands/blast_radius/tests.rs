@@ -57,3 +57,40 @@ fn the_json_object_has_the_promised_fields() {
     "#]],
     );
 }
+
+#[test]
+fn weights_are_told_with_what_they_rest_on() {
+    check(
+        |out| table(out, &canned::weighted_blast_radius()),
+        expect![[r#"
+        NAME       ID  CLASS              WEIGHT  ITEMS  OF 1  OF 2  OF 3  OF 4
+        orders-db  @2  database_instance      10      3     2     0     1     0
+        storage-1  @1  storage_array           9      4     1     1     0     2
+
+        the 2 with the largest weighted blast radius of 4 items that others depend on
+        redundancy set aside; `cmdb impact ITEM --count` counts with it
+        of criticality 1 an item counts 4, of 2 it counts 3, of 3 2, of 4 1; 2 items declare it, 1 inherits it from what needs them
+        assumed: criticality 1 for 3 items of which nothing is known
+        1 service among them, whose needs inherit it: Shop
+        1 item has another value than 1 to 4, which counts for nothing
+    "#]],
+    );
+    check(
+        |out| object(out, &canned::weighted_blast_radius()),
+        expect![[r#"
+        {
+          "revision": 42,
+          "as_of": "2026-11-03T14:05:11Z",
+          "items": [
+            {"id":"@2","key":"orders-db","class":"database_instance","name":"orders-db","blast_radius":3,"weight":10,"by_criticality":[2,0,1,0]},
+            {"id":"@1","key":"storage-1","class":"storage_array","name":"storage-1","blast_radius":4,"weight":9,"by_criticality":[1,1,0,2]}
+          ],
+          "total": 4,
+          "refreshing": false,
+          "head_revision": 43,
+          "hidden": 0,
+          "criticality": {"declared":2,"inherited":1,"assumed":3,"services":[{"id":"@5","key":"shop","class":"business_service","name":"Shop"}],"services_total":1,"unusable":1}
+        }
+    "#]],
+    );
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Reader;
-use crate::engine::request::{EngineError, List, Page};
+use crate::engine::request::{EngineError, Figured, List, Page};
 use crate::model::item::Status;
 use crate::model::schema::Schema;
 use crate::model::{Item, ItemId, Problem, Reason, Value};
@@ -23,6 +23,14 @@ impl Reader {
     /// # Errors
     /// When class, filter, order or page token are wrong, or the store cannot be read.
     pub fn list(&self, list: &List) -> Result<Page, EngineError> {
+        self.list_by(list, None)
+    }
+
+    /// The same; an order by the name of a figure goes by that.
+    ///
+    /// # Errors
+    /// As of [`list`](Reader::list).
+    pub fn list_by(&self, list: &List, figured: Option<Figured<'_>>) -> Result<Page, EngineError> {
         let filter = if list.filter.is_empty() { None } else { Some(Filter::parse(&list.filter)?) };
         if let Some(filter) = &filter {
             filter.check(&self.inner.schema)?;
@@ -31,9 +39,15 @@ impl Reader {
         let offset = self.offset(&list.page_token)?;
         let size = list.page_size.clamp(1, PAGE_MAX);
         let candidates = self.candidates(list, filter.as_ref())?;
-        let chosen = match (&filter, &sort) {
-            (None, None) => candidates,
-            _ => self.choose(&candidates, filter.as_ref(), sort.as_ref())?,
+        let figured =
+            figured.filter(|figured| sort.as_ref().is_some_and(|sort| sort.attribute == figured.name));
+        let (chosen, without_figure) = match (&filter, &sort, figured) {
+            (None, None, _) => (candidates, 0),
+            (None, Some(sort), Some(figured)) => by_figure(candidates, sort, figured),
+            (Some(filter), Some(sort), Some(figured)) => {
+                by_figure(self.choose(&candidates, Some(filter), None)?, sort, figured)
+            }
+            _ => (self.choose(&candidates, filter.as_ref(), sort.as_ref())?, 0),
         };
         let total = chosen.len() as u64;
         if let (0, Some(misspelt)) =
@@ -42,13 +56,13 @@ impl Reader {
             return Err(misspelt.into());
         }
         if list.count_only {
-            return Ok(Page { total, ..Page::default() });
+            return Ok(Page { total, without_figure, ..Page::default() });
         }
         let page: Vec<ItemId> = chosen.iter().copied().skip(offset).take(size).collect();
         let end = offset + page.len();
         let next_page_token = if end < chosen.len() { end.to_string() } else { String::new() };
         let items = self.items(&page)?.into_iter().flatten().collect();
-        Ok(Page { items, next_page_token, total })
+        Ok(Page { items, next_page_token, total, without_figure })
     }
 
     fn offset(&self, token: &str) -> Result<usize, EngineError> {
@@ -186,6 +200,16 @@ impl Reader {
             _ => item.attribute(name).map(|effective| effective.value.clone()),
         }
     }
+}
+
+/// Items in the order of a figure, and how many have none. Those of one figure stay in the order in which they are.
+fn by_figure(items: Vec<ItemId>, sort: &Sort, figured: Figured<'_>) -> (Vec<ItemId>, u64) {
+    let value =
+        |id: &ItemId| (figured.of)(*id).map(|figure| Value::Integer(figure.try_into().unwrap_or(i64::MAX)));
+    let mut valued: Vec<(Option<Value>, ItemId)> = items.iter().map(|id| (value(id), *id)).collect();
+    let without = valued.iter().filter(|(value, _)| value.is_none()).count() as u64;
+    valued.sort_by(|(one, _), (other, _)| sort.compare(one.as_ref(), other.as_ref()));
+    (valued.into_iter().map(|(_, id)| id).collect(), without)
 }
 
 pub(super) fn unknown_class(schema: &Schema, class: &str) -> Problem {

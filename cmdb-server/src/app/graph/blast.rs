@@ -1,25 +1,53 @@
-//! How many items each item could take with it, redundancy set aside.
+//! How many items each item could take with it, redundancy set aside; and how critical these are.
 //!
 //! All figures are made at once and kept. A question is answered from what is kept, which says the revision that it is
 //! exact for; where that is not the newest, a thread of its own makes it anew and nobody waits. Only the very first
-//! question waits, and those about another moment. Invariant: the figures of one answer are of one revision.
+//! question waits, and those about another moment; whoever else asks the same meanwhile waits for it too. Figures that
+//! nobody waits for any more are not made. Invariant: the figures of one answer are of one revision.
+
+mod figures;
+mod kept;
+mod weighted;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use cmdb_core::engine::{Cmdb, Label, Reader, When};
-use cmdb_core::graph::Graph;
+use cmdb_core::engine::{Label, Reader, When};
 use cmdb_core::model::{ItemId, Revision};
-use cmdb_impact::{Condensed, Progress};
+use cmdb_impact::Progress;
+use cmdb_impact::criticality::LEVELS;
+
+pub use figures::Figures;
+pub use kept::Kept;
+pub use weighted::{Basis, Weighted, weight};
 
 use super::AsOf;
-use crate::app::{App, Asker, Beginning, Error, labels_of, reader_at};
+use crate::app::{App, Asker, Error, labels_of};
 
 /// Items listed when nobody says how many.
 pub const BLAST_DEFAULT: usize = 20;
 /// Items listed at most.
 pub const BLAST_MAX: usize = 100_000;
+
+/// A question about the items that could take most with them.
+#[derive(Clone, Copy, Debug)]
+pub struct BlastAsk {
+    /// The moment.
+    pub when: When,
+    /// Items listed at most.
+    pub top: usize,
+    /// In what order.
+    pub order: BlastOrder,
+}
+
+/// Which items are the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BlastOrder {
+    /// Those that could take the most items with them.
+    ByItems,
+    /// Those that could take the most with them, where an item counts the more the more critical it is.
+    ByCriticality,
+}
 
 /// The items that could take most with them.
 pub struct BlastAnswer {
@@ -28,47 +56,24 @@ pub struct BlastAnswer {
     /// The newest revision.
     pub head: Revision,
     /// Largest first.
-    pub items: Vec<(ItemId, u32)>,
+    pub items: Vec<Blast>,
     /// How many items could take any other with them.
     pub total: u64,
+    /// What the weights rest on; none: nothing is weighed.
+    pub basis: Option<Basis>,
     /// What the items are called.
     pub labels: BTreeMap<ItemId, Label>,
 }
 
-/// The figures of one revision.
-struct Figures {
-    as_of: AsOf,
-    /// Largest first, then by id; without those that reach nothing.
-    items: Vec<(ItemId, u32)>,
-}
-
-/// The figures that are kept.
-#[derive(Default)]
-pub struct Kept {
-    figures: Mutex<Option<Arc<Figures>>>,
-    refreshing: AtomicBool,
-}
-
-impl Kept {
-    fn get(&self) -> Option<Arc<Figures>> {
-        self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn put(&self, figures: &Arc<Figures>) {
-        let mut kept = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_none_or(|kept| kept.as_of.revision <= figures.as_of.revision) {
-            *kept = Some(Arc::clone(figures));
-        }
-    }
-}
-
-/// Says that nobody refreshes any more, whatever became of it.
-struct Turn(Arc<Kept>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.refreshing.store(false, Ordering::Release);
-    }
+/// What one item could take with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Blast {
+    /// Which item.
+    pub id: ItemId,
+    /// How many others.
+    pub items: u64,
+    /// How many of each level of criticality, the most critical first; none: nothing is weighed.
+    pub by_level: Option<[u32; LEVELS]>,
 }
 
 impl App {
@@ -76,30 +81,19 @@ impl App {
     ///
     /// # Errors
     /// When the moment is not to be had.
-    pub async fn blast_radius(&self, when: When, top: usize) -> Result<BlastAnswer, Error> {
-        let (engine, kept) = (self.engine.clone(), Arc::clone(&self.blast));
-        let progress = Arc::new(Progress::default());
+    pub async fn blast_radius(&self, ask: BlastAsk, progress: Arc<Progress>) -> Result<BlastAnswer, Error> {
+        let engine = self.engine.clone();
+        let (blast, weighted) = (Arc::clone(&self.blast), Arc::clone(&self.weighted));
         let asker = Asker::of(&progress);
-        let work = self.work(move || {
-            if when != When::Now {
-                let reader = reader_at(&engine, when, Beginning::Refused)?;
-                return answer(&reader, &figures(&reader, &progress).ok_or(Error::Gone)?, top);
+        let work = self.work(move || match ask.order {
+            BlastOrder::ByItems => {
+                let (reader, figures) = blast.figures(&engine, ask.when, &progress)?;
+                plain(&reader, &figures, ask.top)
             }
-            let reader = engine.reader()?;
-            let figures = match kept.get() {
-                Some(known) if known.as_of.revision == reader.revision() => known,
-                Some(known) => {
-                    refresh(&engine, &kept);
-                    known
-                }
-                // Whoever asks next has them too: so they are made even if this asker goes.
-                None => {
-                    let made = Arc::new(figures_of_all(&reader));
-                    kept.put(&made);
-                    made
-                }
-            };
-            answer(&reader, &figures, top)
+            BlastOrder::ByCriticality => {
+                let (reader, figures) = weighted.figures(&engine, ask.when, &progress)?;
+                weighed(&reader, &figures, ask.top)
+            }
         });
         let answered = work.await;
         drop(asker);
@@ -107,47 +101,31 @@ impl App {
     }
 }
 
-/// Makes the figures anew on a thread of its own, unless that is under way. It is not waited for at the end: it
-/// writes nothing.
-fn refresh(engine: &Cmdb, kept: &Arc<Kept>) {
-    if kept.refreshing.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    let (engine, turn) = (engine.clone(), Turn(Arc::clone(kept)));
-    let work = move || match engine.reader() {
-        Ok(reader) => turn.0.put(&Arc::new(figures_of_all(&reader))),
-        Err(error) => tracing::warn!(%error, "the blast radius is not made anew"),
-    };
-    if let Err(error) = std::thread::Builder::new().name("blast".to_owned()).spawn(work) {
-        tracing::warn!(%error, "no thread to make the blast radius anew");
-    }
+fn plain(reader: &Reader, figures: &Figures, top: usize) -> Result<BlastAnswer, Error> {
+    let largest = figures.largest().take(top);
+    let items = largest.map(|(id, count)| Blast { id, items: count.into(), by_level: None }).collect();
+    answer(reader, figures.as_of, items, figures.total(), None)
 }
 
-fn figures_of_all(reader: &Reader) -> Figures {
-    figures(reader, &Progress::default()).expect("nobody gives it up")
+fn weighed(reader: &Reader, figures: &Weighted, top: usize) -> Result<BlastAnswer, Error> {
+    let heaviest = figures.heaviest.iter().take(top);
+    let items = heaviest.map(|(id, by_level)| Blast {
+        id: *id,
+        items: by_level.iter().copied().map(u64::from).sum(),
+        by_level: Some(*by_level),
+    });
+    let (items, total) = (items.collect(), figures.heaviest.len() as u64);
+    answer(reader, figures.as_of, items, total, Some(figures.basis.clone()))
 }
 
-/// None: whoever asked has gone.
-fn figures(reader: &Reader, progress: &Progress) -> Option<Figures> {
-    Some(Figures { as_of: AsOf::of(reader), items: largest_first(reader.graph(), progress)? })
-}
-
-fn largest_first(graph: &Graph, progress: &Progress) -> Option<Vec<(ItemId, u32)>> {
-    let counts = Condensed::of(graph, progress)?.counts(progress)?;
-    let counted = graph.indexes().zip(counts).filter(|(_, count)| *count > 0);
-    let mut items: Vec<(ItemId, u32)> = counted.map(|(item, count)| (graph.id(item), count)).collect();
-    items.sort_unstable_by_key(|(id, count)| (std::cmp::Reverse(*count), *id));
-    Some(items)
-}
-
-fn answer(reader: &Reader, figures: &Figures, top: usize) -> Result<BlastAnswer, Error> {
-    let items: Vec<(ItemId, u32)> = figures.items.iter().take(top).copied().collect();
-    let ids: Vec<ItemId> = items.iter().map(|(id, _)| *id).collect();
-    Ok(BlastAnswer {
-        as_of: figures.as_of,
-        head: reader.revision(),
-        items,
-        total: figures.items.len() as u64,
-        labels: labels_of(reader, &ids)?,
-    })
+fn answer(
+    reader: &Reader,
+    as_of: AsOf,
+    items: Vec<Blast>,
+    total: u64,
+    basis: Option<Basis>,
+) -> Result<BlastAnswer, Error> {
+    let assumed = basis.iter().flat_map(|basis| &basis.services).copied();
+    let ids: Vec<ItemId> = items.iter().map(|blast| blast.id).chain(assumed).collect();
+    Ok(BlastAnswer { as_of, head: reader.revision(), items, total, basis, labels: labels_of(reader, &ids)? })
 }

@@ -13,7 +13,7 @@ use cmdb_impact::{
 };
 
 use super::narrow::Around;
-use super::{AsOf, Moment, Over, Stage, Staged, ids, indexes};
+use super::{AsOf, Moment, Over, SERVICE, Stage, Staged, ids, indexes};
 use crate::app::{App, Asker, Error};
 
 /// Entries of each list when nobody says how many, and at most.
@@ -24,8 +24,6 @@ pub const CRITICAL_LISTED_MAX: usize = 100_000;
 pub const PART_SHOWN_MAX: usize = 16;
 /// Of those that a point fails, how many are named.
 const FAILS_SHOWN_MAX: usize = 8;
-/// The class whose items are asked about when none is named.
-const SERVICE: &str = "service";
 
 /// A question about what items cannot do without.
 #[derive(Clone, Debug)]
