@@ -115,6 +115,7 @@ pub fn impact() -> ImpactResponse {
             confidence: 0.6,
             evidence: "one client uses both".into(),
         }],
+        ..ImpactResponse::default()
     }
 }
 
@@ -187,7 +188,7 @@ pub fn trace() -> TraceResponse {
         chains: vec![chain("web-1"), chain("web-2")],
         truncated: true,
         truncated_reason: "10 chains were asked for".into(),
-        hidden: 0,
+        ..TraceResponse::default()
     }
 }
 
@@ -286,7 +287,6 @@ pub fn neighbours() -> NeighboursResponse {
         confidence: 1.0,
     };
     NeighboursResponse {
-        left_out: 0,
         revision: REVISION,
         as_of_us: NOW_US,
         item: Some(graph_item("web-1")),
@@ -296,8 +296,7 @@ pub fn neighbours() -> NeighboursResponse {
             edge("Shop", "depends_on", "web-1", "web"),
             edge("orders-db", "stored_on", "storage-1", ""),
         ],
-        truncated: false,
-        hidden: 0,
+        ..NeighboursResponse::default()
     }
 }
 

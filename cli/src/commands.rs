@@ -29,6 +29,7 @@ mod merge;
 mod narrow;
 mod neighbours;
 mod purge;
+mod question;
 mod relate;
 mod retention;
 mod retire;

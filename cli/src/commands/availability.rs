@@ -7,9 +7,8 @@ use cmdb_proto::v1::{AvailabilityRequest, AvailabilityResponse, ClassFigure, Est
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::as_of::AsOf;
-use super::narrow::{self, Narrow};
-use super::scenario::InScenario;
+use super::narrow;
+use super::question::Question;
 use super::walk::{self, Answer};
 use crate::error::CommandError;
 use crate::output::json::{self, Object};
@@ -48,11 +47,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]
-    narrow: Narrow,
-    #[command(flatten)]
-    as_of: AsOf,
-    #[command(flatten)]
-    scenario: InScenario,
+    question: Question,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -61,23 +56,23 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         samples: arguments.samples.unwrap_or(0),
         seed: arguments.seed,
         limit: arguments.limit.unwrap_or(0),
-        as_of: arguments.as_of.text(),
-        scenario: arguments.scenario.name(),
-        narrow: arguments.narrow.request(),
+        as_of: arguments.question.as_of(),
+        scenario: arguments.question.scenario(),
+        narrow: arguments.question.narrow(),
         items: arguments.services,
     };
     let gains = if request.items.is_empty() { Gains::Left } else { Gains::Listed };
-    let (as_of, scenario) = (arguments.as_of, arguments.scenario);
+    let question = arguments.question;
     let answer = session.connect().await?.graph().availability(request).await?.into_inner();
     let out = session.out.as_mut();
     match session.format {
         Format::Json => object(out, &answer)?,
         _ => {
-            text(out, &answer, gains, as_of.now(answer.as_of_us, session.now))?;
-            as_of.write(out, answer.revision, answer.as_of_us, session.now)?;
+            text(out, &answer, gains, question.now(answer.as_of_us, session.now))?;
+            question.write(session, answer.revision, answer.as_of_us)?;
         }
     }
-    scenario.note(session, answer.revision)
+    question.note(session, answer.revision)
 }
 
 /// Whether gains are written out: of every service they would be too many to read.

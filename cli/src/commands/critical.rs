@@ -9,9 +9,8 @@ use cmdb_proto::v1::{
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::as_of::AsOf;
-use super::narrow::{self, Narrow};
-use super::scenario::InScenario;
+use super::narrow;
+use super::question::Question;
 use super::walk::{self, Answer};
 use crate::error::CommandError;
 use crate::output::json::{self, Object};
@@ -41,11 +40,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]
-    narrow: Narrow,
-    #[command(flatten)]
-    as_of: AsOf,
-    #[command(flatten)]
-    scenario: InScenario,
+    question: Question,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -53,22 +48,22 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         items: arguments.services,
         down: arguments.down,
         limit: arguments.limit.unwrap_or(0),
-        as_of: arguments.as_of.text(),
-        scenario: arguments.scenario.name(),
-        narrow: arguments.narrow.request(),
+        as_of: arguments.question.as_of(),
+        scenario: arguments.question.scenario(),
+        narrow: arguments.question.narrow(),
     };
     let sets = if request.items.is_empty() { Sets::Counted } else { Sets::Listed };
-    let (as_of, scenario) = (arguments.as_of, arguments.scenario);
+    let question = arguments.question;
     let answer = session.connect().await?.graph().critical(request).await?.into_inner();
     let out = session.out.as_mut();
     match session.format {
         Format::Json => object(out, &answer)?,
         _ => {
-            text(out, &answer, sets, as_of.now(answer.as_of_us, session.now))?;
-            as_of.write(out, answer.revision, answer.as_of_us, session.now)?;
+            text(out, &answer, sets, question.now(answer.as_of_us, session.now))?;
+            question.write(session, answer.revision, answer.as_of_us)?;
         }
     }
-    scenario.note(session, answer.revision)
+    question.note(session, answer.revision)
 }
 
 /// Whether sets are written out: of every service they would be too many to read.

@@ -7,9 +7,8 @@ use cmdb_proto::v1::{DependenciesRequest, DependenciesResponse, Dependency};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::as_of::AsOf;
-use super::narrow::{self, Narrow};
-use super::scenario::InScenario;
+use super::narrow;
+use super::question::{self, Classes, Question};
 use super::walk::{self, Answer, Step};
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -35,11 +34,9 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]
-    narrow: Narrow,
+    shown: Classes,
     #[command(flatten)]
-    as_of: AsOf,
-    #[command(flatten)]
-    scenario: InScenario,
+    question: Question,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -49,41 +46,45 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         limit: arguments.limit.unwrap_or(0),
         depth: arguments.depth.unwrap_or(0),
         count_only: arguments.count,
-        as_of: arguments.as_of.text(),
-        scenario: arguments.scenario.name(),
-        narrow: arguments.narrow.request(),
+        as_of: arguments.question.as_of(),
+        scenario: arguments.question.scenario(),
+        narrow: arguments.question.narrow(),
+        classes: arguments.shown.classes,
     };
-    let (count_only, as_of, scenario) = (request.count_only, arguments.as_of, arguments.scenario);
+    let (count_only, question) = (request.count_only, arguments.question);
     let answer = session.connect().await?.graph().dependencies(request).await?.into_inner();
-    print(session, &answer, count_only, &as_of)?;
-    scenario.note(session, answer.revision)
+    print(session, &answer, count_only, &question)?;
+    question.note(session, answer.revision)
 }
 
 fn print(
     session: &mut Session,
     answer: &DependenciesResponse,
     count_only: bool,
-    as_of: &AsOf,
+    question: &Question,
 ) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
         Format::Table => {
-            table(out, answer, count_only, as_of.now(answer.as_of_us, session.now))?;
-            return Ok(as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
+            table(out, answer, count_only, question.now(answer.as_of_us, session.now))?;
+            return question.write(session, answer.revision, answer.as_of_us);
         }
         Format::Json => return Ok(object(out, answer, count_only)?),
         Format::Jsonl => lines(out, answer)?,
         Format::Tree => tree(out, answer)?,
         Format::Dot => graph(out, answer)?,
     }
-    as_of.note(session, answer.revision, answer.as_of_us);
+    question.as_of.note(session, answer.revision, answer.as_of_us);
     walk::note_omissions(session, &omissions(answer));
     narrow::note(session, answer.over.as_ref());
     Ok(())
 }
 
 fn omissions(answer: &DependenciesResponse) -> Vec<String> {
-    walk::omissions(answer.truncated, answer.hidden, answer.beyond_depth)
+    let mut omissions = walk::omissions(answer.truncated, answer.hidden, answer.beyond_depth);
+    let (one, many) = ("needed item of another class", "needed items of other classes");
+    omissions.extend(question::others(answer.other_classes, one, many));
+    omissions
 }
 
 fn table(
@@ -134,7 +135,8 @@ fn needed_by(via: &cmdb_proto::v1::Via) -> String {
 }
 
 fn kind(answer: &DependenciesResponse) -> Answer {
-    if answer.total + answer.hidden + answer.beyond_depth == 0 { Answer::Empty } else { Answer::Listed }
+    let needed = answer.total + answer.hidden + answer.beyond_depth + answer.other_classes;
+    if needed == 0 { Answer::Empty } else { Answer::Listed }
 }
 
 fn sentence(answer: &DependenciesResponse, now: Timestamp) -> String {
@@ -145,7 +147,11 @@ fn sentence(answer: &DependenciesResponse, now: Timestamp) -> String {
         return format!("{seeds} {is} not known to need anything, {observed}");
     }
     let redundant = answer.dependencies.iter().filter(|dependency| dependency.redundant).count() as u64;
-    let total = words::count(answer.total, "item", "items");
+    let of = question::of_classes(&answer.classes);
+    let total = match answer.total {
+        0 => format!("no item{of}"),
+        total => words::count(total, "item", "items") + &of,
+    };
     match redundant {
         0 => format!("{seeds} {needs} {total}"),
         count => format!("{seeds} {needs} {total}, {} of them redundant", words::number(count)),
@@ -163,6 +169,10 @@ fn object(out: &mut dyn Write, answer: &DependenciesResponse, count_only: bool) 
         counted["beyond_depth"] = answer.beyond_depth.into();
     }
     object.field("counts", counted)?;
+    if !answer.classes.is_empty() {
+        object.field("classes", answer.classes.clone())?;
+        object.field("other_classes", answer.other_classes)?;
+    }
     object.field("truncated", answer.truncated)?;
     object.field("hidden", answer.hidden)?;
     object.field("over", narrow::json(answer.over.as_ref()))?;

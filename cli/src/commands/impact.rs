@@ -7,9 +7,8 @@ use cmdb_proto::v1::{Affected, AssumedGroup, Counts, ImpactRequest, ImpactRespon
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::as_of::AsOf;
-use super::narrow::{self, Narrow};
-use super::scenario::InScenario;
+use super::narrow;
+use super::question::{self, Classes, Question};
 use super::walk::{self, Answer, Step};
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -37,7 +36,7 @@ pub struct Arguments {
         value_name = "ITEM",
         default_value = "",
         hide_default_value = true,
-        conflicts_with_all = ["count", "depth", "limit"]
+        conflicts_with_all = ["count", "depth", "limit", "classes"]
     )]
     why: String,
     /// Only what the items do together and none of them does alone
@@ -53,11 +52,9 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]
-    narrow: Narrow,
+    shown: Classes,
     #[command(flatten)]
-    as_of: AsOf,
-    #[command(flatten)]
-    scenario: InScenario,
+    question: Question,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -67,48 +64,52 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         count_only: arguments.count,
         limit: arguments.limit.unwrap_or(0),
         depth: arguments.depth.unwrap_or(0),
-        as_of: arguments.as_of.text(),
+        as_of: arguments.question.as_of(),
         why: arguments.why,
         joint: arguments.joint,
         down: arguments.down,
-        scenario: arguments.scenario.name(),
-        narrow: arguments.narrow.request(),
+        scenario: arguments.question.scenario(),
+        narrow: arguments.question.narrow(),
+        classes: arguments.shown.classes,
     };
-    let (count_only, as_of, scenario) = (request.count_only, arguments.as_of, arguments.scenario);
+    let (count_only, question) = (request.count_only, arguments.question);
     let answer = session.connect().await?.graph().impact(request).await?.into_inner();
-    print(session, &answer, count_only, &as_of)?;
-    scenario.note(session, answer.revision)
+    print(session, &answer, count_only, &question)?;
+    question.note(session, answer.revision)
 }
 
 fn print(
     session: &mut Session,
     answer: &ImpactResponse,
     count_only: bool,
-    as_of: &AsOf,
+    question: &Question,
 ) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
         Format::Table if answer.why.is_some() => {
             chain(out, answer)?;
-            return Ok(as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
+            return question.write(session, answer.revision, answer.as_of_us);
         }
         Format::Table => {
-            table(out, answer, count_only, as_of.now(answer.as_of_us, session.now))?;
-            return Ok(as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
+            table(out, answer, count_only, question.now(answer.as_of_us, session.now))?;
+            return question.write(session, answer.revision, answer.as_of_us);
         }
         Format::Json => return Ok(object(out, answer, count_only)?),
         Format::Jsonl => lines(out, answer)?,
         Format::Tree => tree(out, answer)?,
         Format::Dot => graph(out, answer)?,
     }
-    as_of.note(session, answer.revision, answer.as_of_us);
+    question.as_of.note(session, answer.revision, answer.as_of_us);
     walk::note_omissions(session, &omissions(answer));
     narrow::note(session, answer.over.as_ref());
     Ok(())
 }
 
 fn omissions(answer: &ImpactResponse) -> Vec<String> {
-    walk::omissions(answer.truncated, answer.hidden, counts(answer).beyond_depth)
+    let mut omissions = walk::omissions(answer.truncated, answer.hidden, counts(answer).beyond_depth);
+    let (one, many) = ("affected item of another class", "affected items of other classes");
+    omissions.extend(question::others(answer.other_classes, one, many));
+    omissions
 }
 
 fn counts(answer: &ImpactResponse) -> Counts {
@@ -201,7 +202,8 @@ fn why(affected: &Affected) -> String {
 
 fn kind(answer: &ImpactResponse) -> Answer {
     let counts = counts(answer);
-    let reached = counts.failed + counts.degraded + counts.at_risk + counts.beyond_depth + answer.hidden;
+    let listed = counts.failed + counts.degraded + counts.at_risk;
+    let reached = listed + counts.beyond_depth + answer.hidden + answer.other_classes;
     if reached == 0 { Answer::Empty } else { Answer::Listed }
 }
 
@@ -222,10 +224,11 @@ fn sentence(answer: &ImpactResponse, now: Timestamp) -> String {
             walk::observed(answer.coverage.as_ref(), now)
         );
     }
+    let of = question::of_classes(&answer.classes);
     let mut parts = vec![match counts.failed {
-        0 => "no other item fails".to_owned(),
-        1 => "1 item fails".to_owned(),
-        failed => format!("{} items fail", words::number(failed)),
+        0 => format!("no other item{of} fails"),
+        1 => format!("1 item{of} fails"),
+        failed => format!("{} items{of} fail", words::number(failed)),
     }];
     for (count, state) in [(counts.degraded, "degraded"), (counts.at_risk, "at risk")] {
         if count > 0 {
@@ -262,6 +265,10 @@ fn object(out: &mut dyn Write, answer: &ImpactResponse, count_only: bool) -> io:
     }
     object.field("down", answer.down.iter().map(json::graph_item).collect::<Vec<_>>())?;
     object.field("counts", counted)?;
+    if !answer.classes.is_empty() {
+        object.field("classes", answer.classes.clone())?;
+        object.field("other_classes", answer.other_classes)?;
+    }
     object.field("truncated", answer.truncated)?;
     object.field("hidden", answer.hidden)?;
     object.field("over", narrow::json(answer.over.as_ref()))?;

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::as_of::AsOf;
 use super::narrow::MinConfidence;
+use super::question;
 use super::walk;
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -33,6 +34,10 @@ pub struct Arguments {
     types: Vec<String>,
     #[command(flatten)]
     confidence: MinConfidence,
+    /// List only relationships with an item of this class or one below it; others are gone over all the same. May be given
+    /// several times
+    #[arg(long = "class", value_name = "CLASS")]
+    classes: Vec<String>,
     /// Only relationships that go out of the item, or come in to it
     #[arg(long, value_enum, default_value = "both")]
     direction: Direction,
@@ -69,6 +74,7 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         direction: arguments.direction.name().to_owned(),
         limit: arguments.limit.unwrap_or(0),
         as_of: arguments.as_of.text(),
+        classes: arguments.classes,
     };
     let answer = session.connect().await?.graph().neighbours(request).await?.into_inner();
     let out = session.out.as_mut();
@@ -96,6 +102,9 @@ fn omissions(answer: &NeighboursResponse) -> Vec<String> {
         let count = words::count(answer.left_out, "relationship is", "relationships are");
         omissions.push(format!("{count} less sure than --min-confidence"));
     }
+    let (one, many) =
+        ("relationship with no item of these classes", "relationships with no item of these classes");
+    omissions.extend(question::others(answer.other_relationships, one, many));
     if answer.hidden > 0 {
         omissions.push(format!("{} that you may not see", words::count(answer.hidden, "item", "items")));
     }
@@ -136,6 +145,14 @@ fn table(out: &mut dyn Write, answer: &NeighboursResponse) -> io::Result<()> {
     );
     let name = answer.item.as_ref().map(walk::title).unwrap_or_default();
     match answer.edges.len() {
+        0 if answer.other_relationships > 0 => {
+            let of = question::of_classes(&answer.classes);
+            writeln!(
+                out,
+                "{NAME}no relationship with an item{} is known around {name}{NAME:#}",
+                escape::line(&of)
+            )?;
+        }
         0 => writeln!(out, "{NAME}no relationship of {name} is known{NAME:#}")?,
         _ => writeln!(out, "{NAME}{edges} to {others} around {name}{NAME:#}")?,
     }
@@ -165,6 +182,10 @@ fn object(out: &mut dyn Write, answer: &NeighboursResponse) -> io::Result<()> {
     object.field("truncated", answer.truncated)?;
     object.field("hidden", answer.hidden)?;
     object.field("left_out", answer.left_out)?;
+    if !answer.classes.is_empty() {
+        object.field("classes", answer.classes.clone())?;
+        object.field("other_relationships", answer.other_relationships)?;
+    }
     object.close()
 }
 
@@ -180,7 +201,8 @@ fn edge_json(edge: &Edge) -> Json {
     })
 }
 
-/// Walks breadth first, so that each item hangs at its distance from the item that was asked for.
+/// Walks breadth first, so that each item hangs at its distance from the item that was asked for. What is reached over
+/// relationships that are not listed stands apart.
 fn tree(out: &mut dyn Write, answer: &NeighboursResponse) -> io::Result<()> {
     let items = by_id(answer);
     let mut edges_of: HashMap<&str, Vec<&Edge>> = HashMap::new();
@@ -193,19 +215,28 @@ fn tree(out: &mut dyn Write, answer: &NeighboursResponse) -> io::Result<()> {
     let mut tree = Tree::default();
     let Some(asked) = &answer.item else { return Ok(()) };
     let mut seen: HashSet<&str> = HashSet::from([asked.id.as_str()]);
+    let mut apart = None;
     let mut queue = VecDeque::from([(asked.id.as_str(), tree.root(walk::title(asked)))]);
-    while let Some((id, node)) = queue.pop_front() {
-        for edge in edges_of.remove(id).unwrap_or_default() {
-            let (other, arrow) =
-                if edge.from == id { (edge.to.as_str(), "→") } else { (edge.from.as_str(), "←") };
-            if !seen.insert(other) {
-                continue;
+    let mut others = answer.items.iter();
+    loop {
+        while let Some((id, node)) = queue.pop_front() {
+            for edge in edges_of.remove(id).unwrap_or_default() {
+                let (other, arrow) =
+                    if edge.from == id { (edge.to.as_str(), "→") } else { (edge.from.as_str(), "←") };
+                if !seen.insert(other) {
+                    continue;
+                }
+                let kind = escape::line(&edge.r#type);
+                let name = items.get(other).map_or_else(|| other.to_owned(), |item| walk::title(item));
+                let child = tree.child(node, format!("{FAINT}{kind} {arrow}{FAINT:#} {name}"));
+                queue.push_back((other, child));
             }
-            let kind = escape::line(&edge.r#type);
-            let name = items.get(other).map_or_else(|| other.to_owned(), |item| walk::title(item));
-            let child = tree.child(node, format!("{FAINT}{kind} {arrow}{FAINT:#} {name}"));
-            queue.push_back((other, child));
         }
+        let Some(other) = others.find(|item| !seen.contains(item.id.as_str())) else { break };
+        seen.insert(&other.id);
+        let root = *apart
+            .get_or_insert_with(|| tree.root("reached over relationships that are not listed".to_owned()));
+        queue.push_back((&other.id, tree.child(root, walk::title(other))));
     }
     tree.write(out)
 }

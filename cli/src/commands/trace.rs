@@ -6,9 +6,8 @@ use clap::Args;
 use cmdb_proto::v1::{Chain, GraphItem, Step, TraceRequest, TraceResponse};
 use serde_json::{Value as Json, json};
 
-use super::as_of::AsOf;
-use super::narrow::{self, Narrow};
-use super::scenario::InScenario;
+use super::narrow;
+use super::question::{self, Question};
 use super::walk;
 use crate::error::CommandError;
 use crate::output::dot::{Digraph, Fill};
@@ -30,11 +29,16 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     max: u32,
     #[command(flatten)]
-    narrow: Narrow,
+    shown: Through,
     #[command(flatten)]
-    as_of: AsOf,
-    #[command(flatten)]
-    scenario: InScenario,
+    question: Question,
+}
+
+#[derive(Args, Debug)]
+struct Through {
+    /// List only chains that lead through an item of this class or one below it, the ends aside; may be given several times
+    #[arg(id = "classes", long = "class", value_name = "CLASS")]
+    classes: Vec<String>,
 }
 
 pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), CommandError> {
@@ -42,16 +46,17 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         from: arguments.from,
         to: arguments.to,
         chains_max: arguments.max,
-        as_of: arguments.as_of.text(),
-        scenario: arguments.scenario.name(),
-        narrow: arguments.narrow.request(),
+        as_of: arguments.question.as_of(),
+        scenario: arguments.question.scenario(),
+        narrow: arguments.question.narrow(),
+        classes: arguments.shown.classes,
     };
     let answer = session.connect().await?.graph().trace(request).await?.into_inner();
-    print(session, &answer, &arguments.as_of)?;
-    arguments.scenario.note(session, answer.revision)
+    print(session, &answer, &arguments.question)?;
+    arguments.question.note(session, answer.revision)
 }
 
-fn print(session: &mut Session, answer: &TraceResponse, as_of: &AsOf) -> Result<(), CommandError> {
+fn print(session: &mut Session, answer: &TraceResponse, question: &Question) -> Result<(), CommandError> {
     let out = session.out.as_mut();
     match session.format {
         Format::Json => object(out, answer)?,
@@ -61,10 +66,10 @@ fn print(session: &mut Session, answer: &TraceResponse, as_of: &AsOf) -> Result<
         Format::Dot => graph(out, answer)?,
         Format::Table | Format::Tree => {
             table(out, answer)?;
-            return Ok(as_of.write(out, answer.revision, answer.as_of_us, session.now)?);
+            return question.write(session, answer.revision, answer.as_of_us);
         }
     }
-    as_of.note(session, answer.revision, answer.as_of_us);
+    question.as_of.note(session, answer.revision, answer.as_of_us);
     walk::note_omissions(session, &omissions(answer));
     narrow::note(session, answer.over.as_ref());
     Ok(())
@@ -79,6 +84,9 @@ fn omissions(answer: &TraceResponse) -> Vec<String> {
         };
         omissions.push(format!("there are more chains: {reason}"));
     }
+    let class = question::of_classes(&answer.classes);
+    let (one, many) = (format!("chain through no item{class}"), format!("chains through no item{class}"));
+    omissions.extend(question::others(answer.other_chains, &one, &many));
     if answer.hidden > 0 {
         omissions.push(format!("{} that you may not see", words::count(answer.hidden, "item", "items")));
     }
@@ -102,6 +110,13 @@ fn table(out: &mut dyn Write, answer: &TraceResponse) -> io::Result<()> {
         writeln!(out)?;
     }
     match answer.chains.len() as u64 {
+        0 if answer.other_chains > 0 => writeln!(
+            out,
+            "{NAME}no chain between {} and {} leads through an item{}{NAME:#}",
+            escape::line(walk::name(&from)),
+            escape::line(walk::name(&to)),
+            escape::line(&question::of_classes(&answer.classes))
+        )?,
         0 => writeln!(
             out,
             "{NAME}no dependency chain is known between {} and {}, in either direction{NAME:#}",
@@ -148,6 +163,10 @@ fn object(out: &mut dyn Write, answer: &TraceResponse) -> io::Result<()> {
     object.field("from", json::graph_item(&end(&answer.from)))?;
     object.field("to", json::graph_item(&end(&answer.to)))?;
     object.list("chains", answer.chains.iter().map(chain_json))?;
+    if !answer.classes.is_empty() {
+        object.field("classes", answer.classes.clone())?;
+        object.field("other_chains", answer.other_chains)?;
+    }
     object.field("truncated", answer.truncated)?;
     object.field("truncated_reason", json::or_null(&answer.truncated_reason))?;
     object.field("hidden", answer.hidden)?;

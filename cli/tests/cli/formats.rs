@@ -32,6 +32,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["cold-start", "Shop", "--type", "runs_on"], &["table", "json"]),
     (&["neighbours", "web-1", "--depth", "2"], &["table", "json", "jsonl", "tree", "dot"]),
     (&["blast-radius", "--top", "2"], &["table", "json", "jsonl"]),
+    (&["trace", "Shop", "orders-db", "--class", "web_server"], &["table", "json", "jsonl", "dot"]),
     (&["blast-radius", "--weighted"], &["table", "json", "jsonl"]),
     (&["items", "--sort", "-blast_radius"], &["table", "json", "jsonl"]),
     (&["watch", "--after", "40", "--once"], &["table", "jsonl"]),

@@ -47,6 +47,8 @@ pub use groups::{GROUP_MEMBERS_MAX, GroupShown, GroupStanding, Groups, GroupsAsk
 
 /// The deepest that neighbours are followed.
 pub const NEIGHBOURS_DEPTH_MAX: u32 = 10;
+/// The most relationships around an item that are followed and not listed.
+pub const NEIGHBOURS_UNLISTED_MAX: u64 = 100_000;
 
 /// One consistent moment of the store.
 pub struct Reader {
@@ -91,6 +93,8 @@ pub struct Neighbours {
     pub truncated: bool,
     /// How many were less sure than was wanted, and not followed.
     pub left_out: u64,
+    /// How many were followed and are not among them, because no item of them is of a class that was wanted.
+    pub other_classes: u64,
 }
 
 /// Which relationships are followed.
@@ -100,6 +104,9 @@ pub struct Wanted<'a> {
     pub types: &'a [String],
     /// At least so sure now, 0 to 1.
     pub min_confidence: f64,
+    /// Listed are only those with an item of these classes, or of those below them, beside the one that is asked about;
+    /// none: all. The others are followed all the same.
+    pub classes: &'a [String],
 }
 
 impl Reader {
@@ -345,7 +352,8 @@ impl Reader {
         }
     }
 
-    /// What stands around an item, over relationships of some types (none named: all).
+    /// What stands around an item, over relationships of some types (none named: all). Ends early, and says so, where
+    /// [`NEIGHBOURS_UNLISTED_MAX`] are followed and not listed.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -359,6 +367,7 @@ impl Reader {
     ) -> Result<Neighbours, EngineError> {
         let mut found = Neighbours { items: vec![id], ..Neighbours::default() };
         let mut seen = BTreeSet::from([id]);
+        let mut named = seen.clone();
         let mut edges = BTreeSet::new();
         let mut ring = vec![id];
         for _ in 0..depth.min(NEIGHBOURS_DEPTH_MAX) {
@@ -374,14 +383,27 @@ impl Reader {
                         found.left_out += 1;
                         continue;
                     }
-                    if found.relationships.len() == limit {
+                    let listed = self.is_listed(id, &relationship, wanted.classes);
+                    let full = match listed {
+                        true => found.relationships.len() == limit,
+                        false => found.other_classes == NEIGHBOURS_UNLISTED_MAX,
+                    };
+                    if full {
                         found.truncated = true;
                         return Ok(found);
                     }
                     let other = if relationship.from == item { relationship.to } else { relationship.from };
                     if seen.insert(other) {
-                        found.items.push(other);
                         next.push(other);
+                    }
+                    if !listed {
+                        found.other_classes += 1;
+                        continue;
+                    }
+                    for end in [item, other] {
+                        if named.insert(end) {
+                            found.items.push(end);
+                        }
                     }
                     found.relationships.push(relationship);
                 }
@@ -389,6 +411,18 @@ impl Reader {
             ring = next;
         }
         Ok(found)
+    }
+
+    /// Whether an end of a relationship, other than the item that is asked about, is of one of the classes.
+    fn is_listed(&self, asked: ItemId, relationship: &Relationship, classes: &[String]) -> bool {
+        let (graph, schema) = (self.graph(), self.schema());
+        let of_class = |id: ItemId| {
+            let class = graph.index(id).map(|index| graph.class(index));
+            class.is_some_and(|class| classes.iter().any(|wanted| schema.is_a(class, wanted)))
+        };
+        let ends = [relationship.from, relationship.to];
+        let around_itself = ends == [asked, asked];
+        classes.is_empty() || ends.into_iter().any(|end| (around_itself || end != asked) && of_class(end))
     }
 
     fn around(&self, item: ItemId, direction: Direction) -> Result<Vec<Relationship>, EngineError> {

@@ -11,6 +11,7 @@ mod depends;
 mod impact;
 mod narrow;
 mod neighbours;
+mod shown;
 mod stage;
 mod trace;
 mod words;
@@ -36,8 +37,9 @@ pub use depends::{DependsAnswer, Needed};
 pub use impact::{AffectedItem, AssumedGroup, ImpactAnswer, Show};
 pub use narrow::{Narrow, Over};
 pub use neighbours::{DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, NeighboursAnswer, NeighboursAsk};
+pub use shown::Shown;
 pub use stage::{Scene, Stage, Staged, scene};
-pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer};
+pub use trace::{CHAINS_DEFAULT, StepAnswer, TraceAnswer, TraceAsk};
 
 use super::{Error, labels_of};
 use stage::Imagined;
@@ -58,6 +60,8 @@ pub struct Ask {
     pub down: Vec<String>,
     /// The graph.
     pub stage: Stage,
+    /// Which items are listed and counted.
+    pub shown: Shown,
     /// Relationships from a seed at most; `None`: any.
     pub depth: Option<u32>,
     /// Items listed at most; `None`: count only.
@@ -118,6 +122,11 @@ struct Joint {
 impl Moment<'_> {
     fn as_of(&self) -> AsOf {
         AsOf::of(self.reader)
+    }
+
+    /// Whether an item is of a class that is listed.
+    fn shows(&self, shown: &Shown, item: Index) -> bool {
+        shown.shows(self.reader.schema(), self.graph.class(item))
     }
 
     /// The items that the question names, each once.

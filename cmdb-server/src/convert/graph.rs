@@ -42,6 +42,8 @@ pub fn impact_to(answer: ImpactAnswer) -> v1::ImpactResponse {
         hidden: 0,
         coverage: Some(coverage(&answer.coverage)),
         over: Some(over_to(answer.over)),
+        classes: answer.shown.classes,
+        other_classes: answer.other_classes,
         joint: answer.joint,
         why: answer.why.as_ref().map(labelled),
         assumptions: answer.assumptions,
@@ -114,6 +116,8 @@ pub fn depends_to(answer: DependsAnswer) -> v1::DependenciesResponse {
         hidden: 0,
         coverage: Some(coverage(&answer.coverage)),
         over: Some(over_to(answer.over)),
+        classes: answer.shown.classes,
+        other_classes: answer.other_classes,
         beyond_depth: answer.beyond_depth,
     }
 }
@@ -274,6 +278,8 @@ pub fn trace_to(answer: TraceAnswer) -> v1::TraceResponse {
         truncated_reason: answer.truncated.unwrap_or_default(),
         hidden: 0,
         over: Some(over_to(answer.over)),
+        classes: answer.shown.classes,
+        other_chains: answer.other_chains,
     }
 }
 
@@ -297,6 +303,8 @@ pub fn neighbours_to(answer: NeighboursAnswer) -> v1::NeighboursResponse {
         truncated: answer.truncated,
         hidden: 0,
         left_out: answer.left_out,
+        classes: answer.shown.classes,
+        other_relationships: answer.other_relationships,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::app::graph::{
     AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX, Ask, AvailabilityAsk, BLAST_DEFAULT, BLAST_MAX, BlastAsk,
     BlastOrder, CHAINS_DEFAULT, COLD_START_LISTED, COLD_START_LISTED_MAX, CRITICAL_LISTED,
     CRITICAL_LISTED_MAX, ColdStartAsk, CriticalAsk, DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, Narrow,
-    NeighboursAsk, Show, Stage, Staged, scene,
+    NeighboursAsk, Show, Shown, Stage, Staged, TraceAsk, scene,
 };
 use crate::app::{App, Error};
 use crate::convert::graph::{
@@ -50,9 +50,16 @@ impl GraphService for Graph {
                 given: "both".to_owned(),
             }));
         }
-        let down = ask.down;
+        if matches!(show, Show::Why(_)) && !ask.classes.is_empty() {
+            return Err(refuse(Error::OutOfRange {
+                what: "what is asked for",
+                expected: "items of some classes, or why one item is affected".to_owned(),
+                given: "both".to_owned(),
+            }));
+        }
+        let (down, shown) = (ask.down, Shown { classes: ask.classes });
         let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
-        let ask = Ask { down, ..ask };
+        let ask = Ask { down, shown, ..ask };
         let Staged { answer, added } = self.0.impact(ask, show).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_impact(impact_to(answer))))
     }
@@ -63,7 +70,9 @@ impl GraphService for Graph {
     ) -> Result<Response<v1::DependenciesResponse>, Status> {
         let ask = request.into_inner();
         let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
+        let shown = Shown { classes: ask.classes };
         let ask = reached(ask.items, stage, ask.depth, ask.limit, ask.count_only)?;
+        let ask = Ask { shown, ..ask };
         let Staged { answer, added } = self.0.depends(ask).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_dependencies(depends_to(answer))))
     }
@@ -116,8 +125,9 @@ impl GraphService for Graph {
         let ask = request.into_inner();
         let chains_max = limit("chains_max", ask.chains_max, CHAINS_DEFAULT, cmdb_impact::TRACE_CHAINS_MAX)?;
         let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
-        let trace = self.0.trace(ask.from, ask.to, stage, chains_max).await;
-        let Staged { answer, added } = trace.map_err(refuse)?;
+        let shown = Shown { classes: ask.classes };
+        let ask = TraceAsk { from: ask.from, to: ask.to, stage, shown, chains_max };
+        let Staged { answer, added } = self.0.trace(ask).await.map_err(refuse)?;
         Ok(Response::new(Provisional::new(&added).in_trace(trace_to(answer))))
     }
 
@@ -132,6 +142,7 @@ impl GraphService for Graph {
             depth: depth(ask.depth)?,
             types: ask.types,
             min_confidence: share(ask.min_confidence)?,
+            shown: Shown { classes: ask.classes },
             direction: direction(&ask.direction)?,
             limit: limit("limit", ask.limit, EDGES_DEFAULT, EDGES_MAX)?,
         };
@@ -182,7 +193,8 @@ fn reached(
 ) -> Result<Ask, Status> {
     let listed_max = limit("limit", listed, LISTED_MAX, LISTED_MAX)?;
     let depth = (depth != 0).then_some(depth);
-    Ok(Ask { items, down: Vec::new(), stage, depth, listed_max: (!count_only).then_some(listed_max) })
+    let (down, shown) = (Vec::new(), Shown::default());
+    Ok(Ask { items, down, stage, shown, depth, listed_max: (!count_only).then_some(listed_max) })
 }
 
 fn direction(text: &str) -> Result<Direction, Status> {

@@ -3,6 +3,7 @@
 
 mod admin;
 mod blast;
+mod classes;
 mod commits;
 mod discovery;
 mod graph;

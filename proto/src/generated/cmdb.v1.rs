@@ -1521,6 +1521,9 @@ pub struct ImpactRequest {
     /// absent: all relationships
     #[prost(message, optional, tag = "20")]
     pub narrow: ::core::option::Option<Narrow>,
+    /// Only items of these classes and those below them are listed and counted; empty: all. Not with why.
+    #[prost(string, repeated, tag = "21")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImpactResponse {
@@ -1558,6 +1561,12 @@ pub struct ImpactResponse {
     pub assumed_groups: ::prost::alloc::vec::Vec<AssumedGroup>,
     #[prost(message, optional, tag = "20")]
     pub over: ::core::option::Option<Over>,
+    /// as asked: listed and counted are only items of these and of the classes below them
+    #[prost(string, repeated, tag = "21")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// items of other classes that are left out for it
+    #[prost(uint64, tag = "22")]
+    pub other_classes: u64,
 }
 /// A redundancy group that was concluded and that nobody has confirmed.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1622,7 +1631,7 @@ pub struct Counts {
         ::prost::alloc::string::String,
         u64,
     >,
-    /// affected items left out by depth
+    /// affected items left out by depth, whatever their class
     #[prost(uint64, tag = "5")]
     pub beyond_depth: u64,
 }
@@ -1660,6 +1669,9 @@ pub struct DependenciesRequest {
     /// absent: all relationships
     #[prost(message, optional, tag = "20")]
     pub narrow: ::core::option::Option<Narrow>,
+    /// only items of these classes and those below them are listed and counted; empty: all
+    #[prost(string, repeated, tag = "21")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DependenciesResponse {
@@ -1688,6 +1700,12 @@ pub struct DependenciesResponse {
     pub beyond_depth: u64,
     #[prost(message, optional, tag = "20")]
     pub over: ::core::option::Option<Over>,
+    /// as asked: listed and counted are only items of these and of the classes below them
+    #[prost(string, repeated, tag = "21")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// items of other classes that are left out for it
+    #[prost(uint64, tag = "22")]
+    pub other_classes: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Dependency {
@@ -1720,6 +1738,9 @@ pub struct TraceRequest {
     /// absent: all relationships
     #[prost(message, optional, tag = "20")]
     pub narrow: ::core::option::Option<Narrow>,
+    /// Only chains that lead through an item of these classes or those below them, the ends aside; empty: all.
+    #[prost(string, repeated, tag = "21")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TraceResponse {
@@ -1742,6 +1763,12 @@ pub struct TraceResponse {
     pub hidden: u64,
     #[prost(message, optional, tag = "20")]
     pub over: ::core::option::Option<Over>,
+    /// as asked
+    #[prost(string, repeated, tag = "21")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// chains that lead through no item of these classes, and are left out
+    #[prost(uint64, tag = "22")]
+    pub other_chains: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Chain {
@@ -1789,6 +1816,10 @@ pub struct NeighboursRequest {
     /// 0 to 1; what is less sure is left out
     #[prost(double, tag = "7")]
     pub min_confidence: f64,
+    /// Only relationships with an item of these classes or those below them, other than the one that is asked about; the
+    /// others are gone over all the same. Empty: all.
+    #[prost(string, repeated, tag = "21")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NeighboursResponse {
@@ -1809,6 +1840,12 @@ pub struct NeighboursResponse {
     /// relationships that are less sure than was asked for
     #[prost(uint64, tag = "8")]
     pub left_out: u64,
+    /// as asked
+    #[prost(string, repeated, tag = "21")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// relationships with no item of these classes that are left out
+    #[prost(uint64, tag = "22")]
+    pub other_relationships: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Edge {

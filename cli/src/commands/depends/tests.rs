@@ -129,3 +129,18 @@ fn the_graph_points_at_what_is_needed() {
     "#]],
     );
 }
+
+#[test]
+fn what_is_left_out_for_its_class_is_counted() {
+    let mut answer = DependenciesResponse {
+        classes: vec!["web_server".into()],
+        other_classes: 2,
+        total: 2,
+        ..canned::dependencies()
+    };
+    answer.dependencies.truncate(2);
+    assert_eq!(sentence(&answer, now()), "Shop needs 2 items of class web_server, 2 of them redundant");
+    assert_eq!(omissions(&answer), ["2 needed items of other classes, left out by --class"]);
+    let none = DependenciesResponse { dependencies: Vec::new(), total: 0, ..answer };
+    assert_eq!(sentence(&none, now()), "Shop needs no item of class web_server");
+}

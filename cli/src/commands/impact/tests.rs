@@ -208,3 +208,48 @@ fn the_graph_draws_the_way_of_the_failure() {
     "#]],
     );
 }
+
+/// The canned answer of which only one class is listed.
+fn of_services() -> ImpactResponse {
+    let mut answer = ImpactResponse {
+        classes: vec!["business_service".into()],
+        other_classes: 3,
+        counts: Some(Counts {
+            degraded: 1,
+            by_class: [("business_service".into(), 1)].into(),
+            ..Counts::default()
+        }),
+        ..canned::impact()
+    };
+    answer
+        .affected
+        .retain(|affected| affected.item.as_ref().is_some_and(|item| item.class == "business_service"));
+    answer
+}
+
+#[test]
+fn what_is_left_out_for_its_class_is_counted() {
+    check(|out| table(out, &of_services(), false, now()), expect![[r#"
+        degraded
+          NAME  ID  CLASS             DISTANCE  WHY
+          Shop  @5  business_service         3  group web keeps 1 of 2, needs 1
+
+        when storage-1 fails, no other item of class business_service fails and 1 is degraded
+        not listed: 3 affected items of other classes, left out by --class
+        assumed: group db of web-2 is inferred
+        `cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed
+        went over depends_on and runs_on; connects_to only degrades
+        coverage: observed for 2 h, 3 hosts without an agent, 1 external endpoint
+    "#]]);
+    check(|out| tree(out, &of_services()), expect![[r#"
+        storage-1 (@1, storage_array)
+        reached through items that are not listed
+        └─ Shop (@5, business_service) depends_on degraded also through web-2
+    "#]]);
+    let none = ImpactResponse { affected: Vec::new(), counts: Some(Counts::default()), ..of_services() };
+    assert_eq!(sentence(&none, now()), "when storage-1 fails, no other item of class business_service fails");
+    let mut out = Vec::new();
+    object(&mut out, &of_services(), true).expect("memory takes it");
+    let told: serde_json::Value = serde_json::from_slice(&out).expect("one object");
+    assert_eq!((&told["classes"], &told["other_classes"]), (&json!(["business_service"]), &json!(3)));
+}

@@ -7,7 +7,7 @@ use cmdb_core::model::ItemId;
 use cmdb_impact::{Dependencies, Need, depends};
 
 use super::narrow::Around;
-use super::{AsOf, Ask, Carrier, Joint, Moment, Over, Staged, ids, indexes};
+use super::{AsOf, Ask, Carrier, Joint, Moment, Over, Shown, Staged, ids, indexes};
 use crate::app::{App, Error};
 
 /// What is needed.
@@ -26,7 +26,11 @@ pub struct DependsAnswer {
     pub total: u64,
     /// More are needed than are listed.
     pub truncated: bool,
-    /// Beyond the depth.
+    /// Which items are listed and counted.
+    pub shown: Shown,
+    /// How many items of other classes are needed within the depth.
+    pub other_classes: u64,
+    /// Beyond the depth, whatever their class.
     pub beyond_depth: u64,
     /// How far the graph is known.
     pub coverage: Coverage,
@@ -57,34 +61,46 @@ impl App {
 }
 
 fn answer(moment: &Moment<'_>, ask: &Ask) -> Result<DependsAnswer, Error> {
+    ask.shown.check(moment.reader.schema())?;
     let narrowed = moment.narrowed(Around::Dependencies, &ask.items)?;
     let moment = &moment.over(&narrowed);
     let seeds = moment.seeds(&ask.items)?;
     let found = depends(moment.graph, &indexes(&seeds), ask.depth);
     let needed = match ask.listed_max {
-        Some(limit) => listed(moment, &found, limit)?,
+        Some(limit) => listed(moment, &found, &ask.shown, limit)?,
         None => Vec::new(),
     };
     let mut mentioned: BTreeSet<ItemId> = needed.iter().map(|needed| needed.id).collect();
     mentioned.extend(needed.iter().flat_map(|needed| &needed.via).map(|via| via.item));
     let by_class = found.by_class(moment.graph).into_iter();
+    let by_class = by_class.filter(|(class, _)| ask.shown.shows(moment.reader.schema(), class));
+    let by_class: BTreeMap<String, u64> = by_class.map(|(class, count)| (class.to_owned(), count)).collect();
+    let total = by_class.values().sum();
     Ok(DependsAnswer {
         as_of: moment.as_of(),
         seeds: moment.labels(&ids(&seeds))?,
         labels: moment.labels_by_id(&mentioned.into_iter().collect::<Vec<_>>())?,
-        truncated: ask.listed_max.is_some_and(|limit| found.items().len() > limit),
+        truncated: ask.listed_max.is_some_and(|limit| total > limit as u64),
         needed,
-        by_class: by_class.map(|(class, count)| (class.to_owned(), count)).collect(),
-        total: found.items().len() as u64,
+        by_class,
+        total,
+        shown: ask.shown.clone(),
+        other_classes: found.items().len() as u64 - total,
         beyond_depth: found.beyond_depth(),
         coverage: moment.coverage()?,
         over: moment.went_over(),
     })
 }
 
-fn listed(moment: &Moment<'_>, found: &Dependencies, limit: usize) -> Result<Vec<Needed>, Error> {
+fn listed(
+    moment: &Moment<'_>,
+    found: &Dependencies,
+    shown: &Shown,
+    limit: usize,
+) -> Result<Vec<Needed>, Error> {
     let graph = moment.graph;
-    let items = found.by_distance_and_id(graph).into_iter().take(limit);
+    let items = found.by_distance_and_id(graph).into_iter();
+    let items = items.filter(|needed| moment.shows(shown, needed.item)).take(limit);
     items
         .map(|needed| {
             let (by, _) = found.needed_by(graph, needed.item);

@@ -8,7 +8,7 @@ use cmdb_impact::{Affected, Counts, Explainer, Impact, Options, State, impact_be
 
 use super::narrow::Around;
 use super::words::{self, Called};
-use super::{AsOf, Ask, Carrier, Joint, Moment, Over, Seed, Staged, ids, indexes};
+use super::{AsOf, Ask, Carrier, Joint, Moment, Over, Seed, Shown, Staged, ids, indexes};
 use crate::app::{App, Error};
 
 /// The most items whose joint impact is told from that of each.
@@ -47,6 +47,10 @@ pub struct ImpactAnswer {
     pub by_class: BTreeMap<String, u64>,
     /// More are affected than are listed.
     pub truncated: bool,
+    /// Which items are listed and counted.
+    pub shown: Shown,
+    /// How many items of other classes are affected.
+    pub other_classes: u64,
     /// How far the graph is known.
     pub coverage: Coverage,
     /// Which relationships it went over.
@@ -96,6 +100,7 @@ impl App {
 }
 
 fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, Error> {
+    ask.shown.check(moment.reader.schema())?;
     let narrowed = moment.narrowed(Around::Dependents, &ask.items)?;
     let moment = &moment.over(&narrowed);
     let seeds = moment.seeds(&ask.items)?;
@@ -127,9 +132,8 @@ fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, E
             why.index.map(|why| explainer.chain(&found, why)).unwrap_or_default()
         }
         (None, Some(limit)) => {
-            let mut listed = found.by_distance_and_id(moment.graph);
-            listed.truncate(limit);
-            listed
+            let listed = found.by_distance_and_id(moment.graph).into_iter();
+            listed.filter(|affected| moment.shows(&ask.shown, affected.item)).take(limit).collect()
         }
         (None, None) => Vec::new(),
     };
@@ -138,22 +142,43 @@ fn answer(moment: &Moment<'_>, ask: &Ask, show: &Show) -> Result<ImpactAnswer, E
     let assumptions = assumptions(moment, &found, &seed_labels, &assumed);
     let (affected, labels) = explained(moment, &found, &listed)?;
     let by_class = found.by_class(moment.graph).into_iter();
+    let by_class = by_class.filter(|(class, _)| ask.shown.shows(moment.reader.schema(), class));
+    let counts = counted(moment, &found, &ask.shown);
+    let shown = counts.failed + counts.degraded + counts.at_risk;
     Ok(ImpactAnswer {
         as_of: moment.as_of(),
         seeds: seed_labels,
         down: moment.labels(&ids(&down))?,
-        truncated: why.is_none() && ask.listed_max.is_some_and(|limit| found.affected().len() > limit),
+        truncated: why.is_none() && ask.listed_max.is_some_and(|limit| shown > limit as u64),
+        other_classes: found.affected().len() as u64 - shown,
+        shown: ask.shown.clone(),
         joint: *show == Show::Joint,
         why: why.map(|why| moment.label(why.id)).transpose()?,
         affected,
         labels,
-        counts: found.counts(),
+        counts,
         by_class: by_class.map(|(class, count)| (class.to_owned(), count)).collect(),
         coverage: moment.coverage()?,
         over: moment.went_over(),
         assumptions,
         assumed,
     })
+}
+
+/// How many of the items that are shown are affected.
+fn counted(moment: &Moment<'_>, found: &Impact, shown: &Shown) -> Counts {
+    if shown.is_all() {
+        return found.counts();
+    }
+    let mut counts = Counts { beyond_depth: found.counts().beyond_depth, ..Counts::default() };
+    for affected in found.affected().iter().filter(|affected| moment.shows(shown, affected.item)) {
+        match affected.state {
+            State::Failed => counts.failed += 1,
+            State::AtRisk => counts.at_risk += 1,
+            State::Degraded => counts.degraded += 1,
+        }
+    }
+    counts
 }
 
 /// The listed items, each with why, and what everything that is mentioned is called.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use cmdb_core::engine::{Direction, Evidence, Label, Wanted, When};
 use cmdb_core::model::{ItemId, Relationship};
 
-use super::AsOf;
 use super::narrow::check_type;
+use super::{AsOf, Shown};
 use crate::app::{App, Error, labels_of};
 
 /// Relationships from the item at most.
@@ -28,6 +28,8 @@ pub struct NeighboursAsk {
     pub types: Vec<String>,
     /// How sure they are at least, 0 to 1.
     pub min_confidence: f64,
+    /// Listed are relationships with such an item beside the one that is asked about.
+    pub shown: Shown,
     /// Which way.
     pub direction: Direction,
     /// Relationships at most.
@@ -50,6 +52,10 @@ pub struct NeighboursAnswer {
     pub truncated: bool,
     /// Relationships that are less sure than was asked for.
     pub left_out: u64,
+    /// Which relationships are listed.
+    pub shown: Shown,
+    /// Relationships with no such item.
+    pub other_relationships: u64,
 }
 
 impl App {
@@ -64,7 +70,9 @@ impl App {
         }
         self.read_at(ask.when, move |reader| {
             let id = reader.resolve(&ask.item)?;
-            let wanted = Wanted { types: &ask.types, min_confidence: ask.min_confidence };
+            ask.shown.check(reader.schema())?;
+            let wanted =
+                Wanted { types: &ask.types, min_confidence: ask.min_confidence, classes: &ask.shown.classes };
             let found = reader.neighbours(id, ask.depth, ask.direction, wanted, ask.limit)?;
             let labels = labels_of(reader, &found.items)?;
             let mut relationships = Vec::with_capacity(found.relationships.len());
@@ -80,6 +88,8 @@ impl App {
                 relationships,
                 truncated: found.truncated,
                 left_out: found.left_out,
+                other_relationships: found.other_classes,
+                shown: ask.shown,
             })
         })
         .await
