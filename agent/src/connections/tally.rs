@@ -50,6 +50,10 @@ impl Tally {
     /// A socket changed its state.
     pub fn note(&mut self, change: &Change) {
         if change.to == ASKED {
+            // Of a process that is outside of the container that we are in, its number is not told.
+            if matches!(change.pid, 0 | u32::MAX) {
+                return;
+            }
             if self.asked.len() < ASKED_MAX {
                 self.asked.insert(change.socket, Asked { pid: change.pid, at_ns: change.at_ns });
             } else {
@@ -196,6 +200,15 @@ mod tests {
         bench.tally.note(&change);
         assert_eq!(bench.gathered(), [""; 0]);
         assert!(!bench.tally.knows(7));
+    }
+
+    #[test]
+    fn processes_that_we_do_not_see_are_not_ours() {
+        let mut bench = Bench::default();
+        bench.connect(0, "10.0.0.6:80", ESTABLISHED);
+        bench.connect(u32::MAX, "10.0.0.6:80", ESTABLISHED);
+        assert_eq!(bench.tally.gather().left_out, 0);
+        assert_eq!(bench.gathered(), [""; 0]);
     }
 
     #[test]

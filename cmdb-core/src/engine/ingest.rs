@@ -8,6 +8,7 @@
 
 mod around;
 mod batch;
+mod external;
 pub(super) mod groups;
 pub(super) mod items;
 pub(super) mod matches;
@@ -137,6 +138,7 @@ fn place(draft: &mut Draft<'_>, stating: &Stating<'_>, units: &[Unit]) -> Result
         let problems = groups::state_groups(draft, stating, unit, decision, &mut groups)?;
         note_problems(decision, unit, problems);
     }
+    external::join(draft, units, &decisions)?;
     Ok(Placed { decisions, groups })
 }
 

@@ -3,6 +3,7 @@
 mod convergence;
 mod corrections;
 mod crash;
+mod endpoints;
 mod failing_disk;
 mod files;
 mod groups;

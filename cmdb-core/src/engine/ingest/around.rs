@@ -170,6 +170,15 @@ impl Around<'_, '_, '_> {
         ))
     }
 
+    /// Whether other live machines, and they alone, say that they have the item, as the claim's host does: networks in which
+    /// the same addresses are given out do not make one place of two.
+    fn is_anothers(&self, item: ItemId) -> Result<bool, StoreError> {
+        let (Some(host), Some(item)) = (self.within, self.draft.item(item)?) else { return Ok(false) };
+        let owners = item.standing().filter(|claim| self.is_alive_rival(claim.source, claim.observed_at));
+        let owners: BTreeSet<ItemId> = owners.filter_map(|claim| claim.within).collect();
+        Ok(!owners.is_empty() && !owners.contains(&host))
+    }
+
     /// What the claim says that its item stands on.
     fn hosts(&self, kinds: &[String]) -> Result<BTreeSet<ItemId>, StoreError> {
         let mut hosts = BTreeSet::new();
@@ -282,6 +291,9 @@ impl Surroundings for Around<'_, '_, '_> {
     fn same_host(&self, item: ItemId) -> Result<Option<bool>, StoreError> {
         let schema = self.draft.schema();
         let class = self.claim.item.as_ref().and_then(|said| schema.class(&said.class));
+        if class.is_some_and(|class| class.external_without_host) && self.is_anothers(item)? {
+            return Ok(Some(false));
+        }
         let Some(class) = class.filter(|class| !class.told_apart_by.is_empty()) else { return Ok(None) };
         let mine = self.hosts(&class.told_apart_by)?;
         let mut theirs = BTreeSet::new();
