@@ -25,6 +25,7 @@ mod identify;
 mod impact;
 mod import;
 mod items;
+mod long;
 mod merge;
 mod narrow;
 mod neighbours;

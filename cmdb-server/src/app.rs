@@ -28,6 +28,7 @@ pub mod scenarios;
 pub mod schema;
 pub mod sessions;
 mod staging;
+mod told;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,6 +46,7 @@ pub use people::{Person, import_source};
 pub use room::Room;
 pub use sessions::Sessions;
 pub use staging::{Staging, Upload};
+pub use told::{Told, told};
 
 /// Questions that are worked on at the same time. Each may hold a moment of the store.
 const READS_MAX: usize = 32;

@@ -7,6 +7,7 @@ use cmdb_proto::v1::{AvailabilityRequest, AvailabilityResponse, ClassFigure, Est
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::long;
 use super::narrow;
 use super::question::Question;
 use super::walk::{self, Answer};
@@ -63,7 +64,8 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     };
     let gains = if request.items.is_empty() { Gains::Left } else { Gains::Listed };
     let question = arguments.question;
-    let answer = session.connect().await?.graph().availability(request).await?.into_inner();
+    let events = session.connect().await?.graph().availability(request).await?.into_inner();
+    let answer = long::answer(session, events).await?;
     let out = session.out.as_mut();
     match session.format {
         Format::Json => object(out, &answer)?,

@@ -7,6 +7,7 @@ use cmdb_proto::v1::{Blast, BlastRadiusRequest, BlastRadiusResponse, Criticality
 use serde_json::{Value as Json, json};
 
 use super::as_of::AsOf;
+use super::long;
 use super::walk;
 use crate::error::CommandError;
 use crate::output::json::{self, Object};
@@ -37,7 +38,8 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
         as_of: arguments.as_of.text(),
         weighted: arguments.weighted,
     };
-    let answer = session.connect().await?.graph().blast_radius(request).await?.into_inner();
+    let events = session.connect().await?.graph().blast_radius(request).await?.into_inner();
+    let answer = long::answer(session, events).await?;
     let out = session.out.as_mut();
     match session.format {
         Format::Json => object(out, &answer)?,

@@ -9,6 +9,7 @@ use cmdb_proto::v1::{
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::long;
 use super::narrow;
 use super::question::Question;
 use super::walk::{self, Answer};
@@ -54,7 +55,8 @@ pub async fn run(arguments: Arguments, session: &mut Session) -> Result<(), Comm
     };
     let sets = if request.items.is_empty() { Sets::Counted } else { Sets::Listed };
     let question = arguments.question;
-    let answer = session.connect().await?.graph().critical(request).await?.into_inner();
+    let events = session.connect().await?.graph().critical(request).await?.into_inner();
+    let answer = long::answer(session, events).await?;
     let out = session.out.as_mut();
     match session.format {
         Format::Json => object(out, &answer)?,

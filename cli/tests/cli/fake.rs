@@ -308,20 +308,30 @@ impl GraphService for Services {
         Ok(Response::new(canned::trace()))
     }
 
-    async fn critical(&self, request: Request<CriticalRequest>) -> Answer<CriticalResponse> {
+    type CriticalStream = Events<CriticalEvent>;
+
+    async fn critical(&self, request: Request<CriticalRequest>) -> Answer<Self::CriticalStream> {
         let request = request.into_inner();
         for item in request.items.iter().chain(&request.down) {
             find(item)?;
         }
-        Ok(Response::new(canned::critical()))
+        use cmdb_proto::v1::critical_event::Event;
+        Ok(told([Event::Progress(progress()), Event::Result(canned::critical())], |event| CriticalEvent {
+            event: Some(event),
+        }))
     }
 
-    async fn availability(&self, request: Request<AvailabilityRequest>) -> Answer<AvailabilityResponse> {
+    type AvailabilityStream = Events<AvailabilityEvent>;
+
+    async fn availability(&self, request: Request<AvailabilityRequest>) -> Answer<Self::AvailabilityStream> {
         let request = request.into_inner();
         for item in request.items.iter().chain(&request.down) {
             find(item)?;
         }
-        Ok(Response::new(canned::availability()))
+        use cmdb_proto::v1::availability_event::Event;
+        Ok(told([Event::Progress(progress()), Event::Result(canned::availability())], |event| {
+            AvailabilityEvent { event: Some(event) }
+        }))
     }
 
     async fn cold_start(&self, request: Request<ColdStartRequest>) -> Answer<ColdStartResponse> {
@@ -336,12 +346,32 @@ impl GraphService for Services {
         Ok(Response::new(canned::neighbours()))
     }
 
-    async fn blast_radius(&self, request: Request<BlastRadiusRequest>) -> Answer<BlastRadiusResponse> {
-        Ok(Response::new(match request.into_inner().weighted {
-            true => canned::weighted_blast_radius(),
-            false => canned::blast_radius(),
-        }))
+    type BlastRadiusStream = Events<BlastRadiusEvent>;
+
+    async fn blast_radius(&self, request: Request<BlastRadiusRequest>) -> Answer<Self::BlastRadiusStream> {
+        use cmdb_proto::v1::blast_radius_event::Event;
+        let request = request.into_inner();
+        let mut events = vec![Event::Progress(progress())];
+        match (request.as_of.as_str(), request.weighted) {
+            // A server that goes away in the middle of it.
+            ("41", _) => {}
+            (_, true) => events.push(Event::Result(canned::weighted_blast_radius())),
+            (_, false) => events.push(Event::Result(canned::blast_radius())),
+        }
+        Ok(told(events, |event| BlastRadiusEvent { event: Some(event) }))
     }
+}
+
+/// How far a long answer is.
+fn progress() -> GraphProgress {
+    GraphProgress { phase: "counting".into(), done: 1, total: 2 }
+}
+
+fn told<E, M: Send + 'static>(
+    events: impl IntoIterator<Item = E, IntoIter: Send + 'static>,
+    message: impl Fn(E) -> M + Send + 'static,
+) -> Response<Events<M>> {
+    Response::new(Box::pin(tokio_stream::iter(events.into_iter().map(move |event| Ok(message(event))))))
 }
 
 #[tonic::async_trait]

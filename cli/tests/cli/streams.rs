@@ -19,6 +19,17 @@ fn a_clean_store_says_so_and_a_broken_one_is_an_error() {
 }
 
 #[test]
+fn a_long_answer_shows_no_progress_where_nobody_looks_and_says_when_it_is_cut_off() {
+    let fake = Fake::start();
+    for command in ["blast-radius", "critical", "availability"] {
+        run(&fake.url, &[command]).must_end_with(0).says_nothing();
+    }
+    let cut_off = run(&fake.url, &["blast-radius", "--as-of", "41"]).must_end_with(1);
+    assert_eq!(cut_off.out, "");
+    cut_off.says(&["the server ended before the answer was complete"]);
+}
+
+#[test]
 fn a_watch_up_to_now_ends_with_the_newest_commit() {
     let fake = Fake::start();
     let ran = run(&fake.url, &["watch", "--after", "40", "--once"]).must_end_with(0).says_nothing();

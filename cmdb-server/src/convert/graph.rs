@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cmdb_core::engine::{Coverage, Label};
 use cmdb_core::model::ItemId;
 use cmdb_impact::availability::{Estimate, Method};
+use cmdb_impact::progress::At;
 use cmdb_impact::{Margin, Need};
 use cmdb_proto::v1;
 
@@ -59,6 +60,11 @@ fn assumed_to(group: AssumedGroup) -> v1::AssumedGroup {
         confidence: group.confidence,
         evidence: group.evidence,
     }
+}
+
+/// How far a long answer is.
+pub fn progress_to(at: At) -> v1::GraphProgress {
+    v1::GraphProgress { phase: at.phase.to_owned(), done: at.done, total: at.total }
 }
 
 /// What each item could take with it.

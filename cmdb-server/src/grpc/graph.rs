@@ -1,23 +1,26 @@
 //! What depends on what.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use cmdb_core::engine::Direction;
+use cmdb_impact::Progress;
 use cmdb_impact::availability::SAMPLES_MAX;
 use cmdb_proto::v1;
 use cmdb_proto::v1::graph_service_server::GraphService;
 use tonic::{Request, Response, Status};
 
-use super::{limit, refuse};
+use super::{Answer, answer, limit, refuse};
 use crate::app::graph::{
-    AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX, Ask, AvailabilityAsk, BLAST_DEFAULT, BLAST_MAX, BlastAsk,
-    BlastOrder, CHAINS_DEFAULT, COLD_START_LISTED, COLD_START_LISTED_MAX, CRITICAL_LISTED,
-    CRITICAL_LISTED_MAX, ColdStartAsk, CriticalAsk, DEPTH_MAX, EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, Narrow,
-    NeighboursAsk, Show, Shown, Stage, Staged, TraceAsk, scene,
+    AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX, Ask, AvailabilityAnswer, AvailabilityAsk, BLAST_DEFAULT,
+    BLAST_MAX, BlastAnswer, BlastAsk, BlastOrder, CHAINS_DEFAULT, COLD_START_LISTED, COLD_START_LISTED_MAX,
+    CRITICAL_LISTED, CRITICAL_LISTED_MAX, ColdStartAsk, CriticalAnswer, CriticalAsk, DEPTH_MAX,
+    EDGES_DEFAULT, EDGES_MAX, LISTED_MAX, Narrow, NeighboursAsk, Show, Shown, Stage, Staged, TraceAsk, scene,
 };
-use crate::app::{App, Error};
+use crate::app::{App, Error, Stream, Told, told};
 use crate::convert::graph::{
-    availability_to, blast_to, cold_start_to, critical_to, depends_to, impact_to, neighbours_to, trace_to,
+    availability_to, blast_to, cold_start_to, critical_to, depends_to, impact_to, neighbours_to, progress_to,
+    trace_to,
 };
 use crate::convert::scenario::Provisional;
 
@@ -77,22 +80,26 @@ impl GraphService for Graph {
         Ok(Response::new(Provisional::new(&added).in_dependencies(depends_to(answer))))
     }
 
+    type CriticalStream = Answer<v1::CriticalEvent>;
+
     async fn critical(
         &self,
         request: Request<v1::CriticalRequest>,
-    ) -> Result<Response<v1::CriticalResponse>, Status> {
+    ) -> Result<Response<Self::CriticalStream>, Status> {
         let ask = request.into_inner();
         let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
         let limit = limit("limit", ask.limit, CRITICAL_LISTED, CRITICAL_LISTED_MAX)?;
         let ask = CriticalAsk { items: ask.items, down: ask.down, stage, limit };
-        let Staged { answer, added } = self.0.critical(ask, Arc::default()).await.map_err(refuse)?;
-        Ok(Response::new(Provisional::new(&added).in_critical(critical_to(answer))))
+        let told = self.told(move |app, progress| async move { app.critical(ask, progress).await });
+        Ok(Response::new(answer(told, critical_event)))
     }
+
+    type AvailabilityStream = Answer<v1::AvailabilityEvent>;
 
     async fn availability(
         &self,
         request: Request<v1::AvailabilityRequest>,
-    ) -> Result<Response<v1::AvailabilityResponse>, Status> {
+    ) -> Result<Response<Self::AvailabilityStream>, Status> {
         let ask = request.into_inner();
         let stage = self.stage(ask.scenario, &ask.as_of, ask.narrow)?;
         let limit = limit("limit", ask.limit, AVAILABILITY_LISTED, AVAILABILITY_LISTED_MAX)?;
@@ -105,8 +112,8 @@ impl GraphService for Graph {
         }
         let samples = (ask.samples > 0).then_some(ask.samples);
         let ask = AvailabilityAsk { items: ask.items, down: ask.down, stage, samples, seed: ask.seed, limit };
-        let Staged { answer, added } = self.0.availability(ask, Arc::default()).await.map_err(refuse)?;
-        Ok(Response::new(Provisional::new(&added).in_availability(availability_to(answer))))
+        let told = self.told(move |app, progress| async move { app.availability(ask, progress).await });
+        Ok(Response::new(answer(told, availability_event)))
     }
 
     async fn cold_start(
@@ -149,20 +156,64 @@ impl GraphService for Graph {
         Ok(Response::new(neighbours_to(self.0.neighbours(ask).await.map_err(refuse)?)))
     }
 
+    type BlastRadiusStream = Answer<v1::BlastRadiusEvent>;
+
     async fn blast_radius(
         &self,
         request: Request<v1::BlastRadiusRequest>,
-    ) -> Result<Response<v1::BlastRadiusResponse>, Status> {
+    ) -> Result<Response<Self::BlastRadiusStream>, Status> {
         let ask = request.into_inner();
         let top = limit("top", ask.top, BLAST_DEFAULT, BLAST_MAX)?;
         let when = self.0.when(&ask.as_of).map_err(refuse)?;
         let order = if ask.weighted { BlastOrder::ByCriticality } else { BlastOrder::ByItems };
         let ask = BlastAsk { when, top, order };
-        Ok(Response::new(blast_to(self.0.blast_radius(ask, Arc::default()).await.map_err(refuse)?)))
+        let told = self.told(move |app, progress| async move { app.blast_radius(ask, progress).await });
+        Ok(Response::new(answer(told, blast_event)))
     }
 }
 
+fn critical_event(told: Told<Staged<CriticalAnswer>>) -> v1::CriticalEvent {
+    use v1::critical_event::Event;
+    let event = match told {
+        Told::Progress(at) => Event::Progress(progress_to(at)),
+        Told::Answer(Staged { answer, added }) => {
+            Event::Result(Provisional::new(&added).in_critical(critical_to(answer)))
+        }
+    };
+    v1::CriticalEvent { event: Some(event) }
+}
+
+fn availability_event(told: Told<Staged<AvailabilityAnswer>>) -> v1::AvailabilityEvent {
+    use v1::availability_event::Event;
+    let event = match told {
+        Told::Progress(at) => Event::Progress(progress_to(at)),
+        Told::Answer(Staged { answer, added }) => {
+            Event::Result(Provisional::new(&added).in_availability(availability_to(answer)))
+        }
+    };
+    v1::AvailabilityEvent { event: Some(event) }
+}
+
+fn blast_event(told: Told<BlastAnswer>) -> v1::BlastRadiusEvent {
+    use v1::blast_radius_event::Event;
+    let event = match told {
+        Told::Progress(at) => Event::Progress(progress_to(at)),
+        Told::Answer(answer) => Event::Result(blast_to(answer)),
+    };
+    v1::BlastRadiusEvent { event: Some(event) }
+}
+
 impl Graph {
+    /// Asks what may take a while, and tells how far it is.
+    fn told<T, F>(&self, ask: impl FnOnce(Arc<App>, Arc<Progress>) -> F) -> Stream<Told<T>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let progress = Arc::new(Progress::default());
+        told(Arc::clone(&progress), ask(Arc::clone(&self.0), progress))
+    }
+
     fn stage(&self, scenario: String, as_of: &str, narrow: Option<v1::Narrow>) -> Result<Stage, Status> {
         let when = self.0.when(as_of).map_err(refuse)?;
         let scene = scene(scenario, as_of, when).map_err(|problem| refuse(problem.into()))?;

@@ -14,7 +14,7 @@ async fn the_blast_radius_says_which_revision_it_is_exact_for_and_follows() {
         let named = answer.items.iter();
         named.map(|blast| (blast.item.as_ref().unwrap().name.clone(), blast.items)).collect()
     };
-    let first = server.graph().blast_radius(ask("")).await.unwrap().into_inner();
+    let first = server.blast_radius(ask("")).await.unwrap();
     assert_eq!(sizes(&first), [("Orders".to_owned(), 3), ("Web 1".to_owned(), 1)]);
     assert_eq!((first.revision, first.head_revision, first.refreshing, first.total), (1, 1, false, 3));
     let mut balancer = item("lb-2", "web_server", "Second");
@@ -23,7 +23,7 @@ async fn the_blast_radius_says_which_revision_it_is_exact_for_and_follows() {
     // Nobody waits for the new figures; they come.
     let newest = async {
         loop {
-            let answer = server.graph().blast_radius(ask("")).await.unwrap().into_inner();
+            let answer = server.blast_radius(ask("")).await.unwrap();
             assert_eq!((answer.head_revision, answer.refreshing), (2, answer.revision == 1));
             if !answer.refreshing {
                 return answer;
@@ -33,10 +33,10 @@ async fn the_blast_radius_says_which_revision_it_is_exact_for_and_follows() {
     };
     let newest = tokio::time::timeout(PATIENCE, newest).await.expect("they are made anew");
     assert_eq!(sizes(&newest), [("Orders".to_owned(), 4), ("Web 1".to_owned(), 2)]);
-    let then = server.graph().blast_radius(ask("1")).await.unwrap().into_inner();
+    let then = server.blast_radius(ask("1")).await.unwrap();
     assert_eq!((sizes(&then), then.revision), (sizes(&first), 1));
     let many = v1::BlastRadiusRequest { top: 100_001, ..ask("") };
-    assert_eq!(server.graph().blast_radius(many).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(server.blast_radius(many).await.unwrap_err().code(), Code::InvalidArgument);
 }
 
 /// A service; of a criticality of 0 nothing is said.
@@ -67,7 +67,7 @@ async fn what_is_more_critical_weighs_more_and_what_is_assumed_is_said() {
         });
         told.collect()
     };
-    let answer = server.graph().blast_radius(ask("")).await.unwrap().into_inner();
+    let answer = server.blast_radius(ask("")).await.unwrap();
     // Nothing is known of the wiki, so it may be the most critical, and what it needs.
     let row = |name: &str, weight, items, levels: [u64; 4]| (name.to_owned(), weight, items, levels.to_vec());
     let expected = [
@@ -84,13 +84,13 @@ async fn what_is_more_critical_weighs_more_and_what_is_assumed_is_said() {
 
     server.apply("services", vec![service("buy", 2, "shop:lb"), service("wiki", 4, "shop:web-1")]).await;
     // Of a past moment as it was then; of a moment that is asked for nobody is told earlier figures.
-    let then = server.graph().blast_radius(ask("2")).await.unwrap().into_inner();
+    let then = server.blast_radius(ask("2")).await.unwrap();
     assert_eq!((told(&then), then.revision), (expected.to_vec(), 2));
-    let now = server.graph().blast_radius(ask("3")).await.unwrap().into_inner();
+    let now = server.blast_radius(ask("3")).await.unwrap();
     assert_eq!(told(&now)[0], row("Orders", 13, 5, [0, 4, 0, 1]));
     assert_eq!(now.criticality.unwrap().assumed, 0);
     let plain = v1::BlastRadiusRequest { weighted: false, ..ask("3") };
-    let plain = server.graph().blast_radius(plain).await.unwrap().into_inner();
+    let plain = server.blast_radius(plain).await.unwrap();
     assert!(plain.criticality.is_none() && plain.items[0].by_criticality.is_empty());
 }
 

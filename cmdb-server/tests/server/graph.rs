@@ -139,7 +139,7 @@ async fn how_likely_a_service_is_to_be_up_and_what_would_help_most() {
     let server = Server::start().await;
     server.shop().await;
     let ask = v1::AvailabilityRequest { items: vec!["lb".to_owned()], ..Default::default() };
-    let answer = server.graph().availability(ask.clone()).await.unwrap().into_inner();
+    let answer = server.availability(ask.clone()).await.unwrap();
     let close = |one: f64, other: f64| assert!((one - other).abs() < 1e-12, "{one} is not {other}");
     let down = |answer: &v1::AvailabilityResponse| answer.uptimes[0].unavailability.unwrap().value;
     // Software is up of itself 0.9995 of the time: balancer, database, and one of two servers.
@@ -149,26 +149,26 @@ async fn how_likely_a_service_is_to_be_up_and_what_would_help_most() {
     assert_eq!((items, answer.own_figures), (4, 0));
 
     set(&server, "db", 0.9).await;
-    let answer = server.graph().availability(ask.clone()).await.unwrap().into_inner();
+    let answer = server.availability(ask.clone()).await.unwrap();
     close(down(&answer), 1.0 - 0.9 * 0.9995 * (1.0 - 0.0005 * 0.0005));
     assert_eq!(
         (answer.uptimes[0].gains[0].item.as_ref().unwrap().name.as_str(), answer.own_figures),
         ("Orders", 1)
     );
     let without = v1::AvailabilityRequest { down: vec!["web-1".to_owned()], ..ask.clone() };
-    let answer = server.graph().availability(without).await.unwrap().into_inner();
+    let answer = server.availability(without).await.unwrap();
     close(down(&answer), 1.0 - 0.9 * 0.9995 * 0.9995);
 
     set(&server, "db", 99.9).await;
     let sampled = v1::AvailabilityRequest { samples: 200_000, seed: 3, ..ask.clone() };
-    let answer = server.graph().availability(sampled.clone()).await.unwrap().into_inner();
+    let answer = server.availability(sampled.clone()).await.unwrap();
     let unusable = &answer.unusable[0];
     assert_eq!((unusable.item.as_ref().unwrap().name.as_str(), unusable.given.as_str()), ("Orders", "99.9"));
     assert!(!answer.uptimes[0].exact && answer.uptimes[0].samples >= 200_000);
-    let again = server.graph().availability(sampled).await.unwrap().into_inner();
+    let again = server.availability(sampled).await.unwrap();
     assert_eq!(answer, again, "the same seed gives the same answer");
     let many = v1::AvailabilityRequest { samples: 100_000_001, ..ask };
-    assert_eq!(said(&server.graph().availability(many).await.unwrap_err()).1, "OUT_OF_RANGE");
+    assert_eq!(said(&server.availability(many).await.unwrap_err()).1, "OUT_OF_RANGE");
 }
 
 async fn set(server: &Server, key: &str, availability: f64) {
@@ -267,12 +267,12 @@ async fn what_is_in_maintenance_counts_as_down() {
     names.sort();
     assert_eq!(names, ["Balancer", "Web 1"]);
     let ask = v1::CriticalRequest { items: vec!["lb".to_owned()], ..Default::default() };
-    let critical = server.graph().critical(ask).await.unwrap().into_inner();
+    let critical = server.critical(ask).await.unwrap();
     assert_eq!((critical.down.len(), critical.standings[0].margin, critical.points_total), (1, 0, 2));
     let shop = v1::Claim { key: "shop".to_owned(), ..item("shop", "business_service", "Shop") };
     let shop = v1::Claim { relationships: vec![relates("depends_on", "lb", "")], ..shop };
     server.apply("shop", vec![shop]).await;
-    let all = server.graph().critical(v1::CriticalRequest::default()).await.unwrap().into_inner();
+    let all = server.critical(v1::CriticalRequest::default()).await.unwrap();
     let points: Vec<_> = all.points.iter().map(|point| point.item.as_ref().unwrap().name.clone()).collect();
     assert_eq!(
         (all.down.len(), points),
@@ -309,7 +309,7 @@ async fn those_that_stand_worst_are_told_first_however_few_are_listed() {
     services(&server).await;
     let ask = async |limit| {
         let ask = v1::CriticalRequest { limit, ..Default::default() };
-        server.graph().critical(ask).await.unwrap().into_inner()
+        server.critical(ask).await.unwrap()
     };
     let all = ask(10).await;
     let told = |answer: &v1::CriticalResponse| {

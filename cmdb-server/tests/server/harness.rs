@@ -83,6 +83,46 @@ impl Server {
         v1::graph_service_client::GraphServiceClient::new(self.channel.clone())
     }
 
+    /// The result of a question that is told on the way.
+    pub async fn critical(&self, ask: v1::CriticalRequest) -> Result<v1::CriticalResponse, Status> {
+        use v1::critical_event::Event;
+        let mut events = self.graph().critical(ask).await?.into_inner();
+        loop {
+            let event = events.message().await?.expect("a result comes last");
+            if let Event::Result(answer) = event.event.expect("an event is one thing or the other") {
+                assert!(events.message().await?.is_none(), "nothing comes after it");
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The same of how likely items are to be up.
+    pub async fn availability(
+        &self,
+        ask: v1::AvailabilityRequest,
+    ) -> Result<v1::AvailabilityResponse, Status> {
+        use v1::availability_event::Event;
+        let mut events = self.graph().availability(ask).await?.into_inner();
+        loop {
+            let event = events.message().await?.expect("a result comes last");
+            if let Event::Result(answer) = event.event.expect("an event is one thing or the other") {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The same of what each item could take with it.
+    pub async fn blast_radius(&self, ask: v1::BlastRadiusRequest) -> Result<v1::BlastRadiusResponse, Status> {
+        use v1::blast_radius_event::Event;
+        let mut events = self.graph().blast_radius(ask).await?.into_inner();
+        loop {
+            let event = events.message().await?.expect("a result comes last");
+            if let Event::Result(answer) = event.event.expect("an event is one thing or the other") {
+                return Ok(answer);
+            }
+        }
+    }
+
     pub fn commits(&self) -> v1::commit_service_client::CommitServiceClient<Channel> {
         v1::commit_service_client::CommitServiceClient::new(self.channel.clone())
     }

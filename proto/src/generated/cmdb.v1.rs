@@ -1889,6 +1889,34 @@ pub struct CriticalRequest {
     #[prost(message, optional, tag = "20")]
     pub narrow: ::core::option::Option<Narrow>,
 }
+/// How far a long answer is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GraphProgress {
+    /// what is under way, in words
+    #[prost(string, tag = "1")]
+    pub phase: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub done: u64,
+    /// 0: not known
+    #[prost(uint64, tag = "3")]
+    pub total: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CriticalEvent {
+    #[prost(oneof = "critical_event::Event", tags = "1, 2")]
+    pub event: ::core::option::Option<critical_event::Event>,
+}
+/// Nested message and enum types in `CriticalEvent`.
+pub mod critical_event {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        #[prost(message, tag = "1")]
+        Progress(super::GraphProgress),
+        /// last
+        #[prost(message, tag = "2")]
+        Result(super::CriticalResponse),
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CriticalResponse {
     #[prost(uint64, tag = "1")]
@@ -1994,6 +2022,22 @@ pub struct BlastRadiusRequest {
     pub weighted: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlastRadiusEvent {
+    #[prost(oneof = "blast_radius_event::Event", tags = "1, 2")]
+    pub event: ::core::option::Option<blast_radius_event::Event>,
+}
+/// Nested message and enum types in `BlastRadiusEvent`.
+pub mod blast_radius_event {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        #[prost(message, tag = "1")]
+        Progress(super::GraphProgress),
+        /// last
+        #[prost(message, tag = "2")]
+        Result(super::BlastRadiusResponse),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BlastRadiusResponse {
     /// for which the figures are exact
     #[prost(uint64, tag = "1")]
@@ -2079,6 +2123,22 @@ pub struct AvailabilityRequest {
     pub scenario: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "20")]
     pub narrow: ::core::option::Option<Narrow>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AvailabilityEvent {
+    #[prost(oneof = "availability_event::Event", tags = "1, 2")]
+    pub event: ::core::option::Option<availability_event::Event>,
+}
+/// Nested message and enum types in `AvailabilityEvent`.
+pub mod availability_event {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        #[prost(message, tag = "1")]
+        Progress(super::GraphProgress),
+        /// last
+        #[prost(message, tag = "2")]
+        Result(super::AvailabilityResponse),
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AvailabilityResponse {
@@ -2420,11 +2480,12 @@ pub mod graph_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// What items cannot do without: single points of failure, and small sets that together are one.
+        /// One result, and before it how far it is where it takes a while.
         pub async fn critical(
             &mut self,
             request: impl tonic::IntoRequest<super::CriticalRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::CriticalResponse>,
+            tonic::Response<tonic::codec::Streaming<super::CriticalEvent>>,
             tonic::Status,
         > {
             self.inner
@@ -2442,14 +2503,15 @@ pub mod graph_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("cmdb.v1.GraphService", "Critical"));
-            self.inner.unary(req, path, codec).await
+            self.inner.server_streaming(req, path, codec).await
         }
         /// How likely items are to be up.
+        /// As Critical: how far it is, and one result.
         pub async fn availability(
             &mut self,
             request: impl tonic::IntoRequest<super::AvailabilityRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::AvailabilityResponse>,
+            tonic::Response<tonic::codec::Streaming<super::AvailabilityEvent>>,
             tonic::Status,
         > {
             self.inner
@@ -2467,7 +2529,7 @@ pub mod graph_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("cmdb.v1.GraphService", "Availability"));
-            self.inner.unary(req, path, codec).await
+            self.inner.server_streaming(req, path, codec).await
         }
         /// What cannot start again on its own once everything is down.
         pub async fn cold_start(
@@ -2495,11 +2557,12 @@ pub mod graph_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// How many items each item could take with it, redundancy set aside.
+        /// As Critical: how far it is, and one result.
         pub async fn blast_radius(
             &mut self,
             request: impl tonic::IntoRequest<super::BlastRadiusRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::BlastRadiusResponse>,
+            tonic::Response<tonic::codec::Streaming<super::BlastRadiusEvent>>,
             tonic::Status,
         > {
             self.inner
@@ -2517,7 +2580,7 @@ pub mod graph_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("cmdb.v1.GraphService", "BlastRadius"));
-            self.inner.unary(req, path, codec).await
+            self.inner.server_streaming(req, path, codec).await
         }
     }
 }
@@ -2560,20 +2623,31 @@ pub mod graph_service_server {
             tonic::Response<super::NeighboursResponse>,
             tonic::Status,
         >;
+        /// Server streaming response type for the Critical method.
+        type CriticalStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::CriticalEvent, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
         /// What items cannot do without: single points of failure, and small sets that together are one.
+        /// One result, and before it how far it is where it takes a while.
         async fn critical(
             &self,
             request: tonic::Request<super::CriticalRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CriticalResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<Self::CriticalStream>, tonic::Status>;
+        /// Server streaming response type for the Availability method.
+        type AvailabilityStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::AvailabilityEvent, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
         /// How likely items are to be up.
+        /// As Critical: how far it is, and one result.
         async fn availability(
             &self,
             request: tonic::Request<super::AvailabilityRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::AvailabilityResponse>,
+            tonic::Response<Self::AvailabilityStream>,
             tonic::Status,
         >;
         /// What cannot start again on its own once everything is down.
@@ -2584,12 +2658,19 @@ pub mod graph_service_server {
             tonic::Response<super::ColdStartResponse>,
             tonic::Status,
         >;
+        /// Server streaming response type for the BlastRadius method.
+        type BlastRadiusStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::BlastRadiusEvent, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
         /// How many items each item could take with it, redundancy set aside.
+        /// As Critical: how far it is, and one result.
         async fn blast_radius(
             &self,
             request: tonic::Request<super::BlastRadiusRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::BlastRadiusResponse>,
+            tonic::Response<Self::BlastRadiusStream>,
             tonic::Status,
         >;
     }
@@ -2854,11 +2935,12 @@ pub mod graph_service_server {
                     struct CriticalSvc<T: GraphService>(pub Arc<T>);
                     impl<
                         T: GraphService,
-                    > tonic::server::UnaryService<super::CriticalRequest>
+                    > tonic::server::ServerStreamingService<super::CriticalRequest>
                     for CriticalSvc<T> {
-                        type Response = super::CriticalResponse;
+                        type Response = super::CriticalEvent;
+                        type ResponseStream = T::CriticalStream;
                         type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
+                            tonic::Response<Self::ResponseStream>,
                             tonic::Status,
                         >;
                         fn call(
@@ -2889,7 +2971,7 @@ pub mod graph_service_server {
                                 max_decoding_message_size,
                                 max_encoding_message_size,
                             );
-                        let res = grpc.unary(method, req).await;
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -2899,11 +2981,12 @@ pub mod graph_service_server {
                     struct AvailabilitySvc<T: GraphService>(pub Arc<T>);
                     impl<
                         T: GraphService,
-                    > tonic::server::UnaryService<super::AvailabilityRequest>
+                    > tonic::server::ServerStreamingService<super::AvailabilityRequest>
                     for AvailabilitySvc<T> {
-                        type Response = super::AvailabilityResponse;
+                        type Response = super::AvailabilityEvent;
+                        type ResponseStream = T::AvailabilityStream;
                         type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
+                            tonic::Response<Self::ResponseStream>,
                             tonic::Status,
                         >;
                         fn call(
@@ -2934,7 +3017,7 @@ pub mod graph_service_server {
                                 max_decoding_message_size,
                                 max_encoding_message_size,
                             );
-                        let res = grpc.unary(method, req).await;
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -2989,11 +3072,12 @@ pub mod graph_service_server {
                     struct BlastRadiusSvc<T: GraphService>(pub Arc<T>);
                     impl<
                         T: GraphService,
-                    > tonic::server::UnaryService<super::BlastRadiusRequest>
+                    > tonic::server::ServerStreamingService<super::BlastRadiusRequest>
                     for BlastRadiusSvc<T> {
-                        type Response = super::BlastRadiusResponse;
+                        type Response = super::BlastRadiusEvent;
+                        type ResponseStream = T::BlastRadiusStream;
                         type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
+                            tonic::Response<Self::ResponseStream>,
                             tonic::Status,
                         >;
                         fn call(
@@ -3024,7 +3108,7 @@ pub mod graph_service_server {
                                 max_decoding_message_size,
                                 max_encoding_message_size,
                             );
-                        let res = grpc.unary(method, req).await;
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

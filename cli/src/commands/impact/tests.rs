@@ -229,7 +229,9 @@ fn of_services() -> ImpactResponse {
 
 #[test]
 fn what_is_left_out_for_its_class_is_counted() {
-    check(|out| table(out, &of_services(), false, now()), expect![[r#"
+    check(
+        |out| table(out, &of_services(), false, now()),
+        expect![[r#"
         degraded
           NAME  ID  CLASS             DISTANCE  WHY
           Shop  @5  business_service         3  group web keeps 1 of 2, needs 1
@@ -240,12 +242,16 @@ fn what_is_left_out_for_its_class_is_counted() {
         `cmdb groups confirm ITEM GROUP`, or reject, settles what is assumed
         went over depends_on and runs_on; connects_to only degrades
         coverage: observed for 2 h, 3 hosts without an agent, 1 external endpoint
-    "#]]);
-    check(|out| tree(out, &of_services()), expect![[r#"
+    "#]],
+    );
+    check(
+        |out| tree(out, &of_services()),
+        expect![[r#"
         storage-1 (@1, storage_array)
         reached through items that are not listed
         └─ Shop (@5, business_service) depends_on degraded also through web-2
-    "#]]);
+    "#]],
+    );
     let none = ImpactResponse { affected: Vec::new(), counts: Some(Counts::default()), ..of_services() };
     assert_eq!(sentence(&none, now()), "when storage-1 fails, no other item of class business_service fails");
     let mut out = Vec::new();

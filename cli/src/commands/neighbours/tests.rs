@@ -92,18 +92,24 @@ fn what_hangs_on_relationships_that_are_not_listed_stands_apart() {
     answer.edges.remove(0);
     answer.classes = vec!["storage_array".into()];
     answer.other_relationships = 1;
-    check(|out| tree(out, &answer), expect![[r#"
+    check(
+        |out| tree(out, &answer),
+        expect![[r#"
         web-1 (@3, web_server)
         └─ depends_on ← Shop (@5, business_service)
         reached over relationships that are not listed
         └─ orders-db (@2, database_instance)
            └─ stored_on → storage-1 (@1, storage_array)
-    "#]]);
+    "#]],
+    );
     assert_eq!(omissions(&answer), ["1 relationship with no item of these classes, left out by --class"]);
     answer.edges.clear();
     answer.items.clear();
-    check(|out| table(out, &answer), expect![[r#"
+    check(
+        |out| table(out, &answer),
+        expect![[r#"
         no relationship with an item of class storage_array is known around web-1 (@3, web_server)
         not listed: 1 relationship with no item of these classes, left out by --class
-    "#]]);
+    "#]],
+    );
 }

@@ -88,9 +88,12 @@ fn chains_that_are_left_out_are_counted() {
     let answer = TraceResponse { classes, other_chains: 3, truncated: false, ..canned::trace() };
     let expected = "3 chains through no item of classes web_server and cache, left out by --class";
     assert_eq!(omissions(&answer), [expected]);
-    check(|out| table(out, &TraceResponse { chains: Vec::new(), ..answer }), expect![[r#"
+    check(
+        |out| table(out, &TraceResponse { chains: Vec::new(), ..answer }),
+        expect![[r#"
         no chain between Shop and orders-db leads through an item of classes web_server and cache
         not listed: 3 chains through no item of classes web_server and cache, left out by --class
         went over depends_on and runs_on; connects_to only degrades
-    "#]]);
+    "#]],
+    );
 }
