@@ -19,6 +19,7 @@
 
 mod assemble;
 mod base;
+mod building;
 mod compact;
 mod edit;
 mod fold;
@@ -38,6 +39,7 @@ mod visit;
 use std::fmt;
 use std::sync::Arc;
 
+pub use building::Building;
 pub use fold::Folder;
 pub use gate::{Gate, Member, Slack, Units};
 pub use rings::Rings;
@@ -226,9 +228,9 @@ impl Graph {
     /// The graph that these deltas make, from nothing.
     #[must_use]
     pub fn build(revision: Revision, deltas: impl Iterator<Item = Delta>) -> Graph {
-        let mut parts = Parts::new(Arc::default(), Arc::default());
-        parts.absorb(deltas);
-        parts.assemble(revision)
+        let mut graph = Building::default();
+        deltas.for_each(|delta| graph.add(delta));
+        graph.finish(revision)
     }
 
     /// The snapshot after one more commit. Costs what the commit touches, and a rebuild where the overlay is full.

@@ -72,8 +72,13 @@ fn best(
     sources: &dyn Sources,
     says: &dyn Fn(&ItemClaimState) -> bool,
 ) -> Option<usize> {
-    let claims = item.claims.iter().enumerate().filter(|(_, claim)| says(claim));
-    claims.min_by_key(|(_, claim)| standing(item, attribute, claim, schema, sources)).map(|(place, _)| place)
+    let places = || (0..item.claims.len()).filter(|place| says(&item.claims[*place]));
+    let first = places().next()?;
+    // Mostly one claim says it, and there is nothing to compare.
+    if places().nth(1).is_none() {
+        return Some(first);
+    }
+    places().min_by_key(|place| standing(item, attribute, &item.claims[*place], schema, sources))
 }
 
 fn standing<'a>(
@@ -163,6 +168,29 @@ pub fn resolve_relationship(
         let old = |at: Timestamp| at.plus_us(STOPPED_FOR_US) <= now;
         relationship.claims.retain(|claim| !claim.withdrawn_at.is_some_and(old));
     }
+    let (effective, grouped_by) = match relationship.claims.as_slice() {
+        // Mostly there is nothing to compare.
+        [_] => (0, 0),
+        _ => effective_claims(relationship, schema, sources),
+    };
+    relationship.effective = effective;
+    relationship.grouped_by = grouped_by;
+    relationship.denied = relationship.effective().denied;
+    let status = match (stated, relationship.status, gone) {
+        (true, _, _) => Status::Active,
+        (false, Status::Retired, _) => Status::Retired,
+        // What went with its item, and is not named when the item is back, is not seen like any other.
+        (false, _, Gone::Stopped) => Status::Stopped,
+        (false, _, Gone::Missing) => Status::Missing,
+    };
+    if status != relationship.status {
+        relationship.status = status;
+        relationship.status_since = now;
+    }
+}
+
+/// The places of the effective claim, and of the one that gives the group.
+fn effective_claims(relationship: &Relationship, schema: &Schema, sources: &dyn Sources) -> (usize, usize) {
     let order = |place: &usize| {
         let claim = &relationship.claims[*place];
         let (name, kind) = sources.name_and_kind(claim.source);
@@ -192,20 +220,7 @@ pub fn resolve_relationship(
         let (_, _, rank, since, name, unit, key) = order(place);
         (rank, *place != effective, since, name, unit, key)
     });
-    relationship.effective = effective;
-    relationship.grouped_by = grouped_by.unwrap_or(effective);
-    relationship.denied = relationship.effective().denied;
-    let status = match (stated, relationship.status, gone) {
-        (true, _, _) => Status::Active,
-        (false, Status::Retired, _) => Status::Retired,
-        // What went with its item, and is not named when the item is back, is not seen like any other.
-        (false, _, Gone::Stopped) => Status::Stopped,
-        (false, _, Gone::Missing) => Status::Missing,
-    };
-    if status != relationship.status {
-        relationship.status = status;
-        relationship.status_since = now;
-    }
+    (effective, grouped_by.unwrap_or(effective))
 }
 
 /// Whether anybody claims that there is, or is not, such a relationship.

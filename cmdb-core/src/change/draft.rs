@@ -481,19 +481,25 @@ impl<'s> Draft<'s> {
         source: SourceId,
         kind: UnitKind,
         unit: &str,
-        what: &UnitRecord,
+        what: UnitRecord,
     ) -> Result<(), StoreError> {
         let before = self.kept_unit(source, kind, unit)?;
-        if before.as_deref() == Some(what) {
+        if before.as_deref() == Some(&what) {
             return Ok(());
         }
-        self.units.put(source, kind, unit, Some(what.clone()));
-        if kind != UnitKind::Item {
-            return Ok(());
+        if kind == UnitKind::Item {
+            self.note_scope(source, unit, before.as_deref(), &what);
         }
-        let before_item = before.as_ref().and_then(|before| before.item);
+        self.units.put(source, kind, unit, Some(what));
+        Ok(())
+    }
+
+    /// What a scope names of items, and which key somebody may wait for.
+    fn note_scope(&mut self, source: SourceId, unit: &str, before: Option<&UnitRecord>, what: &UnitRecord) {
+        let kind = UnitKind::Item;
+        let before_item = before.and_then(|before| before.item);
         let stands = !what.digest.is_empty();
-        let stood = before.as_ref().filter(|before| before.scope == what.scope);
+        let stood = before.filter(|before| before.scope == what.scope);
         let as_before = stood.is_some_and(|before| before.digest.is_empty() != stands);
         if let Some(before) = before.filter(|before| before.scope != what.scope) {
             self.rows.delete(Table::ScopeUnits, key::scope_unit(source, &before.scope, kind, unit));
@@ -507,7 +513,6 @@ impl<'s> Draft<'s> {
             let listed = key::scope_unit(source, &what.scope, kind, unit);
             self.rows.put(Table::ScopeUnits, listed, if stands { STANDS.to_vec() } else { Vec::new() });
         }
-        Ok(())
     }
 
     /// Makes everything that a source states count as new when it is stated again.
@@ -531,7 +536,7 @@ impl<'s> Draft<'s> {
         for (kind, unit) in items.chain(edges) {
             if let Some(mut kept) = self.unit(source, kind, &unit)? {
                 kept.digest = vec![0];
-                self.put_unit(source, kind, &unit, &kept)?;
+                self.put_unit(source, kind, &unit, kept)?;
             }
         }
         self.unsettled.insert(source);

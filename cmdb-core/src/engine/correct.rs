@@ -309,7 +309,7 @@ pub(super) fn doubt(draft: &mut Draft<'_>, source: SourceId, key: &str) -> Resul
         if let Some(mut unit) = draft.unit(source, kind, key)? {
             unit.digest = UNKNOWN.to_vec();
             let scope = unit.scope.clone();
-            draft.put_unit(source, kind, key, &unit)?;
+            draft.put_unit(source, kind, key, unit)?;
             let row = key::scope(source, &scope);
             if let Some(bytes) = draft.row(Table::Scopes, &row)? {
                 let mut scope: ScopeRecord = record::decode(Table::Scopes, &bytes)?;

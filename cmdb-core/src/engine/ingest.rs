@@ -8,6 +8,7 @@
 
 mod around;
 mod batch;
+mod digest;
 mod external;
 pub(super) mod groups;
 pub(super) mod items;
@@ -18,8 +19,6 @@ pub(super) mod references;
 pub(super) mod relationships;
 pub(super) mod waiting;
 pub(super) mod withdraw;
-
-use std::fmt::Write as _;
 
 use crate::change::Draft;
 use crate::claim::{Claim, Reference};
@@ -55,16 +54,10 @@ pub(super) struct Unit {
     pub(super) otherwise_at: Option<Timestamp>,
 }
 
-/// What a usual claim takes when it is spelt out, in bytes.
-const SPELT_BYTES: usize = 1_024;
-
 impl Unit {
     /// A unit whose claim came without a digest.
     pub(super) fn of(claim: Claim, scope: &str) -> Unit {
-        let mut text = String::with_capacity(SPELT_BYTES);
-        write!(text, "{claim:?}").expect("a string takes everything");
-        let digest = blake3::hash(text.as_bytes()).as_bytes()[..16].to_vec();
-        Unit { claim, digest, scope: scope.to_owned(), otherwise_at: None }
+        Unit { digest: digest::of(&claim), claim, scope: scope.to_owned(), otherwise_at: None }
     }
 }
 

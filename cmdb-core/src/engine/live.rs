@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::sources::SourceNames;
 use super::tally::Tally;
 use crate::change::{self, Change};
-use crate::graph::{Carries, Delta, EdgeState, Graph, GroupState};
+use crate::graph::{Building, Carries, Delta, EdgeState, Graph, GroupState};
 use crate::model::item::Group;
 use crate::model::schema::{Failure, Schema};
 use crate::model::{Item, ItemId, Relationship, Revision, Status};
@@ -22,7 +22,8 @@ pub(super) fn build(
     schema: &Schema,
     sources: &SourceNames,
 ) -> Result<(Graph, Tally), StoreError> {
-    let mut deltas = Vec::new();
+    let mut graph = Building::default();
+    let mut of_item = Vec::new();
     let mut tally = Tally::default();
     let mut classes: FxHashMap<ItemId, Arc<str>> = FxHashMap::default();
     let mut names = Names::default();
@@ -31,7 +32,8 @@ pub(super) fn build(
         let item = change::read_version(read, &head)?;
         tally.item(&item, schema, sources, 1);
         classes.insert(item.id, names.get(&item.class));
-        item_deltas(None, &item, schema, sources, &mut names, &mut deltas);
+        item_deltas(None, &item, schema, sources, &mut names, &mut of_item);
+        of_item.drain(..).for_each(|delta| graph.add(delta));
         Ok::<(), StoreError>(())
     })?;
     store::for_each(read, Table::Outgoing, Range::all(), |_, chunk| {
@@ -40,11 +42,12 @@ pub(super) fn build(
             let relationship = record::relationship_from(relationship)?;
             tally.relationship(&relationship, schema, sources, 1);
             let class = |id: ItemId| classes.get(&id).cloned();
-            deltas.extend(edge_delta(Some(&relationship), &relationship, schema, &class, &mut names));
+            let delta = edge_delta(Some(&relationship), &relationship, schema, &class, &mut names);
+            delta.into_iter().for_each(|delta| graph.add(delta));
         }
         Ok::<(), StoreError>(())
     })?;
-    Ok((Graph::build(revision, deltas.into_iter()), tally))
+    Ok((graph.finish(revision), tally))
 }
 
 /// One fact before and after, whichever way time runs.

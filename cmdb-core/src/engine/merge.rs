@@ -172,7 +172,7 @@ fn move_group(
             unit.groups.retain(|name| *name != old && *name != new);
             unit.groups.push(new.clone());
             unit.groups.sort();
-            draft.put_unit(group.source, kind, &group.key, &unit)?;
+            draft.put_unit(group.source, kind, &group.key, unit)?;
         }
     }
     let same =

@@ -113,7 +113,7 @@ fn state(
             withdraw_unit(draft, stating, UnitKind::Item, &gone.key, gone.last_named)?;
             if let Some(mut unit) = draft.unit(source, UnitKind::Item, &gone.key)? {
                 unit.heard_us = gone.last_named.map(|at| at.0);
-                draft.put_unit(source, UnitKind::Item, &gone.key, &unit)?;
+                draft.put_unit(source, UnitKind::Item, &gone.key, unit)?;
             }
             outcome.withdrawn += 1;
         }

@@ -161,28 +161,30 @@ impl Parts {
     }
 
     pub fn absorb(&mut self, deltas: impl Iterator<Item = Delta>) {
-        for delta in deltas {
-            match delta {
-                Delta::Item { id, class, status } => {
-                    let class = Names::intern(&mut self.classes, &class);
-                    let index = self.place(id);
-                    self.nodes[index as usize] = Node { id, class, status };
-                }
-                Delta::Edge { dependent, provider, kind, from_is_dependent, after } => {
-                    let (dependent, provider) = (self.place(dependent), self.place(provider));
-                    let kind = Labels::intern_kind(&mut self.labels, &kind);
-                    let key = EdgeKey { dependent, provider, kind, from_is_dependent };
-                    let state = after.filter(stands).map(|state| self.held(kind, from_is_dependent, &state));
-                    self.edges.push(Stated { key, state });
-                }
-                Delta::Groups { dependent, groups } => {
-                    let dependent = self.place(dependent);
-                    let declared = groups.iter().map(|group| {
-                        (Names::intern(&mut self.group_names, &group.name), Declaration::of(group))
-                    });
-                    let declared = declared.collect();
-                    self.groups.insert(dependent, declared);
-                }
+        deltas.for_each(|delta| self.take(delta));
+    }
+
+    pub fn take(&mut self, delta: Delta) {
+        match delta {
+            Delta::Item { id, class, status } => {
+                let class = Names::intern(&mut self.classes, &class);
+                let index = self.place(id);
+                self.nodes[index as usize] = Node { id, class, status };
+            }
+            Delta::Edge { dependent, provider, kind, from_is_dependent, after } => {
+                let (dependent, provider) = (self.place(dependent), self.place(provider));
+                let kind = Labels::intern_kind(&mut self.labels, &kind);
+                let key = EdgeKey { dependent, provider, kind, from_is_dependent };
+                let state = after.filter(stands).map(|state| self.held(kind, from_is_dependent, &state));
+                self.edges.push(Stated { key, state });
+            }
+            Delta::Groups { dependent, groups } => {
+                let dependent = self.place(dependent);
+                let declared = groups
+                    .iter()
+                    .map(|group| (Names::intern(&mut self.group_names, &group.name), Declaration::of(group)));
+                let declared = declared.collect();
+                self.groups.insert(dependent, declared);
             }
         }
     }

@@ -31,6 +31,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
 pub use class::{Attribute, Class, Lookup, Normalise, Rows, Rule, RuleAttribute, Step, Strength};
 pub use finding::{Finding, Place, SchemaError};
 pub use fit::bytes_from_hex;
@@ -69,7 +71,7 @@ const BUILT_IN_FILES: [(&str, &str); 8] = [
 pub struct Schema {
     /// Parents first.
     classes: Vec<Class>,
-    class_index: BTreeMap<String, usize>,
+    class_index: FxHashMap<String, usize>,
     relationship_types: BTreeMap<String, RelationshipType>,
     /// Inverse name → name.
     inverses: BTreeMap<String, String>,

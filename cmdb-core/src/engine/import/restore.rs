@@ -106,7 +106,7 @@ fn bind(draft: &mut Draft<'_>, item: &Item) -> Result<(), StoreError> {
         unit.item = Some(item.id.0);
         unit.scope.clone_from(&claim.scope);
         unit.digest = if claim.withdrawn_at.is_some() { WITHDRAWN } else { UNKNOWN }.to_vec();
-        draft.put_unit(claim.source, UnitKind::Item, &claim.key, &unit)?;
+        draft.put_unit(claim.source, UnitKind::Item, &claim.key, unit)?;
     }
     for group in &item.groups {
         let own = item.claims.iter().any(|claim| claim.source == group.source && claim.key == group.key);
@@ -119,7 +119,7 @@ fn bind(draft: &mut Draft<'_>, item: &Item) -> Result<(), StoreError> {
             super::SCOPE.clone_into(&mut unit.scope);
         }
         unit.groups.push(GroupNameRecord { item: item.id.0, group: group.name.clone() });
-        draft.put_unit(group.source, kind, &group.key, &unit)?;
+        draft.put_unit(group.source, kind, &group.key, unit)?;
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ fn put_relationship(draft: &mut Draft<'_>, given: ExportedRelationship) -> Resul
         }
         unit.scope.clone_from(&claim.scope);
         unit.relationships.push(edge_record(given.from, &given.kind, given.to));
-        draft.put_unit(source, claim.unit, &claim.key, &unit)?;
+        draft.put_unit(source, claim.unit, &claim.key, unit)?;
         claims.push(relationship_claim(draft, claim)?);
     }
     draft.put_relationship(Relationship {

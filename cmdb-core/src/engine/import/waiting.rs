@@ -62,7 +62,7 @@ fn hang(
     if let Some(held) = &found.held {
         unit.relationships.retain(|edge| edge != held);
     }
-    draft.put_unit(source, kind, &found.key, &unit)
+    draft.put_unit(source, kind, &found.key, unit)
 }
 
 fn end(draft: &Draft<'_>, said: Reference) -> Result<EndpointRecord, EngineError> {

@@ -90,7 +90,7 @@ pub(super) fn state_groups(
     names.sort();
     kept.groups = names;
     stated(&mut kept, stating, unit);
-    draft.put_unit(stating.source, claim.kind, &claim.key, &kept)?;
+    draft.put_unit(stating.source, claim.kind, &claim.key, kept)?;
     if changed && decision.outcome == Outcome::Unchanged {
         decision.outcome = Outcome::Updated;
     }
@@ -139,7 +139,7 @@ pub(in crate::engine) fn take_back(
     remove(draft, stating.source, &declared.key, &name)?;
     let Some(mut unit) = draft.unit(stating.source, declared.unit, &declared.key)? else { return Ok(()) };
     unit.groups.retain(|other| *other != name);
-    draft.put_unit(stating.source, declared.unit, &declared.key, &unit)
+    draft.put_unit(stating.source, declared.unit, &declared.key, unit)
 }
 
 /// The groups that no relationship is a member of, or that ask for more than their members.

@@ -258,7 +258,7 @@ fn place(
     waiting::forget(draft, &mut kept)?;
     kept.item = Some(id.0);
     stated(&mut kept, stating, unit);
-    draft.put_unit(stating.source, claim.kind, &claim.key, &kept)
+    draft.put_unit(stating.source, claim.kind, &claim.key, kept)
 }
 
 fn new_item(draft: &mut Draft<'_>, statement: &Statement<'_>) -> Item {

@@ -337,7 +337,7 @@ fn relate_named(draft: &mut Draft<'_>, id: u64, asked: &MatchRecord) -> Result<(
         kept.relationships = edges.into_iter().collect();
         relationships::put_claim(draft, from, &asked.kind, to, state)?;
     }
-    draft.put_unit(source, kind, &asked.key, &kept)
+    draft.put_unit(source, kind, &asked.key, kept)
 }
 
 fn release(draft: &mut Draft<'_>, found: &MatchRecord) -> Result<(), StoreError> {

@@ -166,5 +166,5 @@ pub(super) fn detach(draft: &mut Draft<'_>, id: u64, found: &MatchRecord) -> Res
         return draft.remove_unit(source, kind, &found.key);
     }
     kept.digest = UNKNOWN.to_vec();
-    draft.put_unit(source, kind, &found.key, &kept)
+    draft.put_unit(source, kind, &found.key, kept)
 }

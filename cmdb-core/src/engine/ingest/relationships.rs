@@ -70,7 +70,7 @@ pub(super) fn state_relationships(
     }
     kept.relationships = edges.into_iter().collect();
     stated(&mut kept, stating, unit);
-    draft.put_unit(stating.source, claim.kind, &claim.key, &kept)?;
+    draft.put_unit(stating.source, claim.kind, &claim.key, kept)?;
     if changed && decision.outcome == Outcome::Unchanged {
         decision.outcome = if claim.kind == UnitKind::Relationship && !problems.is_empty() {
             Outcome::Unchanged

@@ -74,7 +74,7 @@ pub(super) fn park(
     draft.put_record(Table::Matches, id.to_be_bytes().to_vec(), &record);
     kept.matches.push(id);
     stated(&mut kept, stating, unit);
-    draft.put_unit(stating.source, claim.kind, &claim.key, &kept)?;
+    draft.put_unit(stating.source, claim.kind, &claim.key, kept)?;
     Ok(decision)
 }
 

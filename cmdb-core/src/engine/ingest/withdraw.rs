@@ -54,7 +54,7 @@ pub(in crate::engine) fn withdraw_unit(
     }
     // The key stays bound to its item, should it be seen again.
     unit.digest = WITHDRAWN.to_vec();
-    draft.put_unit(source, kind, key, &unit)
+    draft.put_unit(source, kind, key, unit)
 }
 
 /// Takes a source's claim on an item back.

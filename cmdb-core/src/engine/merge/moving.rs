@@ -52,7 +52,7 @@ pub(super) fn rename_edge(
     }
     let renamed = unit.relationships.iter().filter(|edge| *edge != old).cloned().chain(new);
     unit.relationships = renamed.collect::<BTreeSet<_>>().into_iter().collect();
-    draft.put_unit(claim.source, claim.unit, &claim.key, &unit)
+    draft.put_unit(claim.source, claim.unit, &claim.key, unit)
 }
 
 /// Puts claims of `like` on the relationship between two items, making it like that one where there is none.
@@ -114,7 +114,7 @@ pub(super) fn bind(
         return Ok(false);
     }
     unit.item = Some(to.0);
-    draft.put_unit(source, UnitKind::Item, key, &unit)?;
+    draft.put_unit(source, UnitKind::Item, key, unit)?;
     Ok(true)
 }
 

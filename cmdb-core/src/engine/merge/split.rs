@@ -462,7 +462,7 @@ fn add_edge(
     let Some(mut unit) = draft.unit(claim.source, claim.unit, &claim.key)? else { return Ok(()) };
     if let Err(place) = unit.relationships.binary_search(edge) {
         unit.relationships.insert(place, edge.clone());
-        draft.put_unit(claim.source, claim.unit, &claim.key, &unit)?;
+        draft.put_unit(claim.source, claim.unit, &claim.key, unit)?;
     }
     Ok(())
 }
