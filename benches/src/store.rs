@@ -466,9 +466,8 @@ fn bare(figures: &mut Figures, data: &Path, items: u64) -> Result<()> {
         let head = store.snapshot()?.head();
         let batch = rows(&*store.snapshot()?, head.next(), &distinct(&mut random, items), group)?;
         given += batch
-            .writes
-            .iter()
-            .map(|(_, key, value)| (key.len() + value.as_ref().map_or(0, Vec::len)) as u64)
+            .writes()
+            .map(|(_, key, value)| (key.len() + value.map_or(0, <[u8]>::len)) as u64)
             .sum::<u64>();
         let before = machine::written()?;
         let ((), wall, spent) = timed(|| Ok(store::commit(&store, head, epoch, &batch, head.next())?))?;

@@ -12,6 +12,7 @@
 //! - a transaction begun on a head that has moved, or under an older epoch, fails with [`StoreError::Moved`].
 
 pub mod backup;
+mod batch;
 #[cfg(test)]
 pub(crate) mod disk;
 mod guard;
@@ -22,6 +23,7 @@ pub(crate) mod runs;
 pub(crate) mod scratch;
 
 pub use backup::restore;
+pub use batch::Batch;
 pub use redb_store::RedbStore;
 
 use crate::model::Revision;
@@ -265,25 +267,6 @@ pub fn for_each<E: From<StoreError>>(
 pub trait Snapshot: Read + Send + Sync {
     /// The revision it shows.
     fn head(&self) -> Revision;
-}
-
-/// What a transaction writes: puts and deletes, in any order, each key once.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// `None` deletes.
-    pub writes: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
-}
-
-impl Batch {
-    /// Writes a row.
-    pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.push((table, key, Some(value)));
-    }
-
-    /// Removes a row.
-    pub fn delete(&mut self, table: Table, key: Vec<u8>) {
-        self.writes.push((table, key, None));
-    }
 }
 
 /// One atomic change in the making. Reads see what it wrote. Dropping it undoes it.

@@ -4,11 +4,12 @@
 //! [`CHUNK_MAX`]. A chunk's key is the item and the first edge it may hold; the first chunk's is the item alone. So
 //! one more dependent of an item with 10⁵ of them rewrites one chunk, not all.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::made::{self, Part};
 use crate::model::{ItemId, Relationship};
-use crate::store::record::{self, EndRecord, IncomingRecord, OutgoingRecord, RelationshipRecord};
+use crate::store::record::{self, EndRecord, IncomingRecord, OutgoingRecord, OutgoingRow};
 use crate::store::{Batch, Range, Read, StoreError, Table, key};
 
 /// The most edges one chunk holds.
@@ -29,10 +30,10 @@ pub(crate) trait Packed: Sized {
 }
 
 /// What of an edge is written.
-pub(super) trait Pack: Packed {
+pub(super) trait Pack: Packed + Clone {
     const PART: Part;
 
-    fn pack(entries: Vec<Self>, schema: u32) -> Vec<u8>;
+    fn pack(entries: &[Cow<'_, Self>], schema: u32, to: &mut Vec<u8>);
 }
 
 impl Packed for Relationship {
@@ -43,28 +44,16 @@ impl Packed for Relationship {
     }
 
     fn unpack(bytes: &[u8]) -> Result<Vec<Self>, StoreError> {
-        RelationshipRecord::unpack(bytes)?.into_iter().map(record::relationship_from).collect()
-    }
-}
-
-impl Packed for RelationshipRecord {
-    const TABLE: Table = Table::Outgoing;
-
-    fn edge(&self) -> EdgeKey {
-        key::edge(&self.kind, ItemId(self.to))
-    }
-
-    fn unpack(bytes: &[u8]) -> Result<Vec<Self>, StoreError> {
         let chunk: OutgoingRecord = record::decode(Self::TABLE, bytes)?;
-        Ok(chunk.relationships)
+        chunk.relationships.into_iter().map(record::relationship_from).collect()
     }
 }
 
-impl Pack for RelationshipRecord {
+impl Pack for Relationship {
     const PART: Part = Part::Outgoing;
 
-    fn pack(relationships: Vec<Self>, schema: u32) -> Vec<u8> {
-        record::encode(schema, &OutgoingRecord { relationships })
+    fn pack(relationships: &[Cow<'_, Self>], schema: u32, to: &mut Vec<u8>) {
+        record::append(to, schema, &OutgoingRow(relationships));
     }
 }
 
@@ -84,8 +73,9 @@ impl Packed for EndRecord {
 impl Pack for EndRecord {
     const PART: Part = Part::Incoming;
 
-    fn pack(ends: Vec<Self>, schema: u32) -> Vec<u8> {
-        record::encode(schema, &IncomingRecord { ends })
+    fn pack(ends: &[Cow<'_, Self>], schema: u32, to: &mut Vec<u8>) {
+        let ends = ends.iter().map(|end| Self::clone(end)).collect();
+        record::append(to, schema, &IncomingRecord { ends });
     }
 }
 
@@ -137,35 +127,60 @@ pub(crate) fn all<P: Packed>(
     }
 }
 
-/// What changed of the edges of an item: `None` takes an edge away.
-pub(super) type Edits<P> = BTreeMap<EdgeKey, Option<P>>;
+/// What changed of an edge: it is so now, or it is gone.
+pub(super) enum Edit<'e, P: Pack> {
+    Is(Cow<'e, P>),
+    Gone(EdgeKey),
+}
 
-/// Writes the edges that changed.
+/// What changed of the edges of an item, in their order, each once.
+pub(super) type Edits<'e, P> = Vec<Edit<'e, P>>;
+
+/// The same, where chunks are met that hold some of them.
+type ByKey<'e, P> = BTreeMap<EdgeKey, Option<Cow<'e, P>>>;
+
+/// Writes the edges that changed, of items in their order.
 pub(super) fn rewrite<P: Pack>(
     read: &dyn Read,
     batch: &mut Batch,
     schema: u32,
     made: &mut made::Items,
-    changes: BTreeMap<ItemId, Edits<P>>,
+    changes: Vec<(ItemId, Edits<'_, P>)>,
 ) -> Result<(), StoreError> {
-    let (stored, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        changes.into_iter().partition(|(item, _)| made.may_have(*item, P::PART));
-    for (item, edits) in new {
+    let mut stored = Vec::new();
+    for (item, edits) in changes {
+        if made.may_have(item, P::PART) {
+            stored.push((item, edits));
+            continue;
+        }
         made.note(item, P::PART);
-        write_chunks(batch, schema, item, key::item(item), merged(Vec::new(), edits));
+        let there = edits.into_iter().filter_map(|edit| match edit {
+            Edit::Is(entry) => Some(entry),
+            Edit::Gone(_) => None,
+        });
+        write_chunks(batch, schema, item, key::item(item), &there.collect::<Vec<_>>());
     }
-    let mut changes = stored.into_iter().peekable();
-    while changes.peek().is_some() {
-        rewrite_some(read, batch, schema, changes.by_ref().take(TOGETHER).collect())?;
+    let mut stored = stored.into_iter().peekable();
+    while stored.peek().is_some() {
+        let some = stored.by_ref().take(TOGETHER).map(|(item, edits)| (item, by_key(edits)));
+        rewrite_some(read, batch, schema, some.collect())?;
     }
     Ok(())
+}
+
+fn by_key<P: Pack>(edits: Edits<'_, P>) -> ByKey<'_, P> {
+    let keyed = |edit| match edit {
+        Edit::Is(entry) => (Cow::<P>::as_ref(&entry).edge(), Some(entry)),
+        Edit::Gone(edge) => (edge, None),
+    };
+    edits.into_iter().map(keyed).collect()
 }
 
 fn rewrite_some<P: Pack>(
     read: &dyn Read,
     batch: &mut Batch,
     schema: u32,
-    mut changes: BTreeMap<ItemId, Edits<P>>,
+    mut changes: BTreeMap<ItemId, ByKey<'_, P>>,
 ) -> Result<(), StoreError> {
     // A round writes one chunk of each item. Few items have more than one.
     while !changes.is_empty() {
@@ -195,47 +210,42 @@ fn rewrite_some<P: Pack>(
             if !beyond.is_empty() {
                 rest.insert(item, beyond);
             }
-            write_chunks(batch, schema, item, chunk_key, merged(entries, here));
+            write_chunks(batch, schema, item, chunk_key, &merged(entries, here));
         }
         changes = rest;
     }
     Ok(())
 }
 
-fn merged<P: Packed>(entries: Vec<P>, edits: Edits<P>) -> BTreeMap<EdgeKey, P> {
-    let mut merged: BTreeMap<EdgeKey, P> = entries.into_iter().map(|entry| (entry.edge(), entry)).collect();
+fn merged<'e, P: Pack>(entries: Vec<P>, edits: ByKey<'e, P>) -> Vec<Cow<'e, P>> {
+    let mut merged: BTreeMap<EdgeKey, Cow<'e, P>> =
+        entries.into_iter().map(|entry| (entry.edge(), Cow::Owned(entry))).collect();
     for (edge, change) in edits {
         match change {
             Some(entry) => merged.insert(edge, entry),
             None => merged.remove(&edge),
         };
     }
-    merged
+    merged.into_values().collect()
 }
 
+/// Writes entries in their order, the first of them into the chunk of that key.
 fn write_chunks<P: Pack>(
     batch: &mut Batch,
     schema: u32,
     item: ItemId,
     chunk_key: Vec<u8>,
-    merged: BTreeMap<EdgeKey, P>,
+    entries: &[Cow<'_, P>],
 ) {
-    if merged.is_empty() {
+    if entries.is_empty() {
         batch.delete(P::TABLE, chunk_key);
         return;
     }
     // Full chunks are cut in halves, so that neither is full again at the next edge.
-    let size = if merged.len() <= CHUNK_MAX { CHUNK_MAX } else { CHUNK_MAX / 2 };
-    let mut key_of_chunk = Some(chunk_key);
-    let mut entries: Vec<P> = Vec::new();
-    for (edge, entry) in merged {
-        if entries.len() == size {
-            let key = key_of_chunk.take().expect("set with the first entry");
-            batch.put(P::TABLE, key, P::pack(std::mem::take(&mut entries), schema));
-        }
-        key_of_chunk.get_or_insert_with(|| key::chunk(item, &edge));
-        entries.push(entry);
+    let size = if entries.len() <= CHUNK_MAX { CHUNK_MAX } else { CHUNK_MAX / 2 };
+    let mut first = Some(chunk_key);
+    for chunk in entries.chunks(size) {
+        let key = first.take().unwrap_or_else(|| key::chunk(item, &chunk[0].edge()));
+        batch.put_with(P::TABLE, key, |to| P::pack(chunk, schema, to));
     }
-    let key = key_of_chunk.expect("set with the first entry");
-    batch.put(P::TABLE, key, P::pack(entries, schema));
 }

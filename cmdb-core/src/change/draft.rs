@@ -108,6 +108,8 @@ pub struct Draft<'s> {
     pub(super) rows: Rows,
     pub(super) units: Units,
     pub(super) late: Late,
+    /// Room for what is flushed, empty in between.
+    pub(super) batch: Batch,
     /// Items that were not there when it began.
     pub(super) made: made::Items,
     pub(super) hasher: ChangesHash,
@@ -142,6 +144,7 @@ impl<'s> Draft<'s> {
             rows: Rows::default(),
             units: Units::default(),
             late: Late::default(),
+            batch: Batch::default(),
             hasher: ChangesHash::new(FORM),
             replaced: BTreeMap::new(),
             anchor: Vec::new(),
@@ -523,7 +526,7 @@ impl<'s> Draft<'s> {
         let all = source.0.to_be_bytes();
         let mut batch = Batch::default();
         self.units.copy_into(self.start.schema_number, &mut batch);
-        self.rows.take(batch);
+        self.rows.take(&batch);
         let items = self.rows(Table::ScopeUnits, &all, UNITS_MAX)?.into_iter();
         let items = items.filter(|(_, digest)| !digest.is_empty()).filter_map(|(row, _)| {
             let (_, _, kind, unit) = key::split_scope_unit(&row)?;
@@ -796,9 +799,9 @@ impl<'s> Draft<'s> {
         place
     }
 
-    pub(super) fn keep(&mut self, change: Change) {
+    pub(super) fn keep(&mut self, change: impl FnOnce() -> Change) {
         if self.changes.len() < CHANGES_KEPT_MAX {
-            self.changes.push(change);
+            self.changes.push(change());
         } else {
             self.overflow = true;
         }

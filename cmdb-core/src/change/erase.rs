@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::hash::{self, Besides, ChangesHash, FORM, Replaced, ReplacedHash, besides};
 use crate::model::{Item, ItemId, Revision};
 use crate::store::key::Place;
-use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord, RetentionRecord};
+use crate::store::record::{self, ChangeRecord, ChangeRow, CommitRecord, HeadRecord, RetentionRecord};
 use crate::store::{self, Batch, Range, StoreError, Table, key};
 
 /// The most versions that one commit erases something from.
@@ -46,11 +46,13 @@ impl Draft<'_> {
             }
             let bytes = self.transaction.get(Table::Changes, &place.key())?.unwrap_or_default();
             let salt = hash::salt(&self.start.secret, place, b"in place of another");
-            let after = ChangeRecord { item: Some(record::item_record(&item)), salt, ..row };
+            let ChangeRecord { previous, previous_version, .. } = row;
+            let item = Some(&item);
+            let after = ChangeRow { previous, previous_version, item, salt: &salt, ..ChangeRow::default() };
             let after = record::encode(self.start.schema_number, &after);
             self.note_replaced(place, &bytes, &after)?;
             batch.put(Table::Changes, place.key(), after);
-            if batch.writes.len() >= AT_ONCE {
+            if batch.len() >= AT_ONCE {
                 self.transaction.write(&std::mem::take(&mut batch))?;
             }
         }

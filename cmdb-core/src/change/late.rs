@@ -6,11 +6,12 @@
 //!
 //! Invariant: a draft that is sealed or flushed leaves nothing here; until then, what is here goes before what is stored.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use super::adjacency::{self, Edits};
+use super::adjacency::{self, Edit, Edits};
 use super::draft::Draft;
 use super::made::Part;
 use crate::model::ItemId;
@@ -71,6 +72,18 @@ impl Late {
     }
 }
 
+/// What became of the ends at an item: of each the last, in their order.
+fn edits<'k>(ends: Vec<End>, kinds: &'k [String]) -> Edits<'static, EndRecord> {
+    let name = |end: &End| (kinds[end.kind as usize].as_str(), end.from);
+    let mut last: BTreeMap<(&'k str, ItemId), bool> = BTreeMap::new();
+    last.extend(ends.iter().map(|end| (name(end), end.there)));
+    let edit = |((kind, from), there): ((&'k str, ItemId), bool)| match there {
+        true => Edit::Is(Cow::Owned(EndRecord { kind: kind.to_owned(), from: from.0 })),
+        false => Edit::Gone(key::edge(kind, from)),
+    };
+    last.into_iter().map(edit).collect()
+}
+
 impl Draft<'_> {
     /// Writes what changed so far into the transaction as [`Draft::flush`] does, but for what waits to be written in order.
     ///
@@ -87,7 +100,7 @@ impl Draft<'_> {
         arrivals.sort_unstable();
         for some in arrivals.chunks(AT_ONCE) {
             let mut batch = Batch::default();
-            some.iter().for_each(|key| batch.put(Table::Arrivals, key.to_vec(), Vec::new()));
+            some.iter().for_each(|key| batch.put(Table::Arrivals, key, []));
             self.transaction.write(&batch)?;
         }
         drop(arrivals);
@@ -95,15 +108,8 @@ impl Draft<'_> {
         ends.sort_unstable_by_key(|(to, _)| *to);
         let mut ends = ends.into_iter().peekable();
         while ends.peek().is_some() {
-            let mut edits: BTreeMap<ItemId, Edits<EndRecord>> = BTreeMap::new();
-            for (to, of_item) in ends.by_ref().take(AT_ONCE / 4) {
-                let edits = edits.entry(to).or_default();
-                for End { kind, from, there } in of_item {
-                    let kind = &kinds[kind as usize];
-                    let end = there.then(|| EndRecord { kind: kind.clone(), from: from.0 });
-                    edits.insert(key::edge(kind, from), end);
-                }
-            }
+            let edits: Vec<(ItemId, Edits<'_, EndRecord>)> =
+                ends.by_ref().take(AT_ONCE / 4).map(|(to, of_item)| (to, edits(of_item, &kinds))).collect();
             let mut batch = Batch::default();
             let schema = self.start.schema_number;
             adjacency::rewrite(&*self.transaction, &mut batch, schema, &mut self.made, edits)?;

@@ -22,9 +22,9 @@ impl Rows {
     }
 
     /// Takes writes over that somebody else has gathered.
-    pub(super) fn take(&mut self, batch: Batch) {
-        for (table, key, value) in batch.writes {
-            self.written[table as usize].insert(key, value);
+    pub(super) fn take(&mut self, batch: &Batch) {
+        for (table, key, value) in batch.writes() {
+            self.written[table as usize].insert(key.to_vec(), value.map(<[u8]>::to_vec));
         }
     }
 
@@ -77,7 +77,7 @@ impl Rows {
     pub(super) fn drain_into(&mut self, batch: &mut Batch) {
         for table in Table::ALL {
             for (key, value) in std::mem::take(&mut self.written[table as usize]) {
-                batch.writes.push((table, key, value));
+                batch.set(table, key, value);
             }
         }
     }

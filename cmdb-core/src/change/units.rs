@@ -145,13 +145,8 @@ impl Units {
     pub(super) fn copy_into(&self, schema: u32, batch: &mut Batch) {
         for ((source, kind), units) in &*self.known.borrow() {
             for (unit, Known { kept, put }) in units {
-                if !put {
-                    continue;
-                }
-                let (table, row) = unit_row(*source, *kind, unit);
-                match kept {
-                    Some(kept) => batch.put(table, row, record::encode(schema, &**kept)),
-                    None => batch.delete(table, row),
+                if *put {
+                    write(batch, schema, (*source, *kind, unit), kept.as_deref());
                 }
             }
         }
@@ -163,11 +158,7 @@ impl Units {
         for ((source, kind), units) in std::mem::take(self.known.get_mut()) {
             for (unit, Known { kept, put }) in units {
                 if put {
-                    let (table, row) = unit_row(source, kind, &unit);
-                    match &kept {
-                        Some(kept) => batch.put(table, row, record::encode(schema, &**kept)),
-                        None => batch.delete(table, row),
-                    }
+                    write(batch, schema, (source, kind, &unit), kept.as_deref());
                     self.made.note(source, kind, &unit);
                 }
                 if kind == UnitKind::Item {
@@ -199,6 +190,20 @@ impl Units {
 
 fn decoded(table: Table, found: Option<Vec<u8>>) -> Result<Kept, StoreError> {
     found.map(|bytes| record::decode(table, &bytes).map(Arc::new)).transpose()
+}
+
+fn write(
+    batch: &mut Batch,
+    schema: u32,
+    (source, kind, unit): (SourceId, UnitKind, &str),
+    kept: Option<&UnitRecord>,
+) {
+    let (table, row) = unit_row(source, kind, unit);
+    if let Some(kept) = kept {
+        batch.put_with(table, row, |to| record::append(to, schema, kept));
+    } else {
+        batch.delete(table, row);
+    }
 }
 
 /// Where a unit is kept.

@@ -1,16 +1,17 @@
 //! From the draft to the tables and the log.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::adjacency::{self, Edits};
+use super::adjacency::{self, Edit, Edits};
 use super::draft::{Draft, EdgeName, EdgeSlot, Slot, Start};
 use super::hash::{self, Besides, FORM};
 use super::made::Part;
 use super::{Actor, Change, CommitHeader};
-use crate::model::{Item, ItemId, Revision, Timestamp};
+use crate::model::{Item, ItemId, Relationship, Revision, Timestamp};
 use crate::store::key::Place;
-use crate::store::record::{self, ChangeRecord, CommitRecord, HeadRecord, PlaceRecord, RelationshipRecord};
+use crate::store::record::{self, ChangeRecord, ChangeRow, CommitRecord, HeadRecord, PlaceRecord};
 use crate::store::{Batch, Read, StoreError, Table, key};
 
 impl Draft<'_> {
@@ -24,21 +25,24 @@ impl Draft<'_> {
     }
 
     pub(super) fn write_changes(&mut self) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
+        let mut batch = std::mem::take(&mut self.batch);
         let items = std::mem::take(&mut *self.items.borrow_mut());
         let mut heads: BTreeMap<ItemId, HeadRecord> = BTreeMap::new();
         self.flush_items(items, &mut heads, &mut batch);
         let edges = std::mem::take(&mut *self.edges.borrow_mut());
         self.flush_edges(edges, &mut heads, &mut batch)?;
+        let schema = self.start.schema_number;
         for (id, head) in heads {
-            batch.put(Table::Items, key::item(id), record::encode(self.start.schema_number, &head));
+            batch.put_with(Table::Items, id.0.to_be_bytes(), |to| record::append(to, schema, &head));
         }
-        self.units.drain_into(self.start.schema_number, &mut batch);
+        self.units.drain_into(schema, &mut batch);
         self.rows.drain_into(&mut batch);
-        if !batch.writes.is_empty() {
+        if !batch.is_empty() {
             self.transaction.write(&batch)?;
         }
         debug_assert!(self.rows.is_empty() && self.units.is_empty());
+        batch.clear();
+        self.batch = batch;
         Ok(())
     }
 
@@ -49,25 +53,28 @@ impl Draft<'_> {
         batch: &mut Batch,
     ) {
         // In order, so that the log of equal work is equal.
-        let slots: BTreeMap<ItemId, Slot> = items.into_iter().collect();
+        let mut slots: Vec<(ItemId, Slot)> = items.into_iter().collect();
+        slots.sort_unstable_by_key(|(id, _)| *id);
         for (id, slot) in slots {
             let Some(current) = slot.current else { continue };
             if slot.stored.as_deref() == Some(&*current) {
                 continue;
             }
             let place = self.place();
-            let change = ChangeRecord {
+            let change = ChangeRow {
                 previous: slot.head.last,
                 previous_version: slot.head.version,
-                item: Some(record::item_record(&current)),
-                ..ChangeRecord::default()
+                item: Some(&current),
+                ..ChangeRow::default()
             };
             self.log(place, change, batch);
             let at = Some(place_record(place));
             heads.insert(id, HeadRecord { version: at, last: at });
             self.made.note(id, Part::Head);
-            let unshared = |item: Arc<Item>| Box::new(Arc::unwrap_or_clone(item));
-            self.keep(Change::Item { before: slot.stored.map(unshared), after: unshared(current) });
+            self.keep(|| {
+                let unshared = |item: Arc<Item>| Box::new(Arc::unwrap_or_clone(item));
+                Change::Item { before: slot.stored.map(unshared), after: unshared(current) }
+            });
         }
     }
 
@@ -77,58 +84,73 @@ impl Draft<'_> {
         heads: &mut BTreeMap<ItemId, HeadRecord>,
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
-        let mut outgoing: BTreeMap<ItemId, Edits<RelationshipRecord>> = BTreeMap::new();
-        for ((from, kind, to), slot) in edges {
-            if slot.stored == slot.current {
-                continue;
-            }
+        let changed: Vec<(EdgeName, EdgeSlot)> =
+            edges.into_iter().filter(|(_, slot)| slot.stored != slot.current).collect();
+        self.load_heads(changed.iter().map(|((from, _, _), _)| *from), heads)?;
+        let mut outgoing: Vec<(ItemId, Edits<'_, Relationship>)> = Vec::new();
+        for ((from, kind, to), slot) in &changed {
             let place = self.place();
-            let mut head = match heads.get(&from) {
-                Some(head) => *head,
-                None => self.stored_head(from)?,
-            };
-            let change = ChangeRecord {
+            let head = heads.get_mut(from).expect("loaded before");
+            let change = ChangeRow {
                 previous: head.last,
-                relationship_before: slot.stored.as_ref().map(record::relationship_record),
-                relationship_after: slot.current.as_ref().map(record::relationship_record),
-                ..ChangeRecord::default()
+                before: slot.stored.as_ref(),
+                after: slot.current.as_ref(),
+                ..ChangeRow::default()
             };
-            let record = self.log(place, change, batch).relationship_after;
             head.last = Some(place_record(place));
-            heads.insert(from, head);
+            self.log(place, change, batch);
             if from != to {
-                self.late.arrived(to, place);
+                self.late.arrived(*to, place);
             }
-            let edge = key::edge(&kind, to);
             if slot.stored.is_some() != slot.current.is_some() {
-                self.late.end(to, &kind, from, slot.current.is_some());
+                self.late.end(*to, kind, *from, slot.current.is_some());
             }
-            outgoing.entry(from).or_default().insert(edge, record);
-            self.keep(Change::Relationship {
+            let edit = match &slot.current {
+                Some(current) => Edit::Is(Cow::Borrowed(current)),
+                None => Edit::Gone(key::edge(kind, *to)),
+            };
+            match outgoing.last_mut() {
+                Some((item, edits)) if item == from => edits.push(edit),
+                _ => outgoing.push((*from, vec![edit])),
+            }
+        }
+        let schema = self.start.schema_number;
+        adjacency::rewrite(&*self.transaction, batch, schema, &mut self.made, outgoing)?;
+        for (_, slot) in changed {
+            self.keep(|| Change::Relationship {
                 before: slot.stored.map(Box::new),
                 after: slot.current.map(Box::new),
             });
         }
+        Ok(())
+    }
+
+    /// Reads the heads of items that are not there yet, in one go.
+    fn load_heads(
+        &self,
+        items: impl Iterator<Item = ItemId>,
+        heads: &mut BTreeMap<ItemId, HeadRecord>,
+    ) -> Result<(), StoreError> {
+        let mut wanted: Vec<ItemId> = items.filter(|id| !heads.contains_key(id)).collect();
+        wanted.dedup();
+        let rows: Vec<Vec<u8>> = wanted.iter().map(|id| key::item(*id)).collect();
+        for (id, found) in wanted.into_iter().zip(self.transaction.get_many(Table::Items, &rows)?) {
+            let found = found.ok_or_else(|| StoreError::Damaged {
+                table: Table::Items.name(),
+                detail: format!("a relationship is written from {id}, which is not there"),
+            })?;
+            heads.insert(id, record::decode(Table::Items, &found)?);
+        }
+        Ok(())
+    }
+
+    /// Writes a change into the log.
+    fn log(&mut self, place: Place, change: ChangeRow<'_>, batch: &mut Batch) {
+        let salt = hash::salt(&self.start.secret, place, b"new");
+        let change = ChangeRow { salt: &salt, ..change };
         let schema = self.start.schema_number;
-        adjacency::rewrite(&*self.transaction, batch, schema, &mut self.made, outgoing)
-    }
-
-    fn stored_head(&self, id: ItemId) -> Result<HeadRecord, StoreError> {
-        let found = self.transaction.get(Table::Items, &key::item(id))?;
-        let found = found.ok_or_else(|| StoreError::Damaged {
-            table: Table::Items.name(),
-            detail: format!("a relationship is written from {id}, which is not there"),
-        })?;
-        record::decode(Table::Items, &found)
-    }
-
-    /// Writes a change into the log, and hands it back.
-    fn log(&mut self, place: Place, mut change: ChangeRecord, batch: &mut Batch) -> ChangeRecord {
-        change.salt = hash::salt(&self.start.secret, place, b"new");
-        let row = record::encode(self.start.schema_number, &change);
-        self.hasher.row(&row);
-        batch.put(Table::Changes, place.key(), row);
-        change
+        let row = batch.put_with(Table::Changes, place.bytes(), |to| record::append(to, schema, &change));
+        self.hasher.row(row);
     }
 }
 

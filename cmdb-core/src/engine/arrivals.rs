@@ -28,7 +28,7 @@ pub(super) fn fill(store: &dyn Store, epoch: u64) -> Result<(), EngineError> {
             let place = super::view::place_of_row(row)?;
             batch.put(Table::Arrivals, key::arrival(ItemId(edge.to), place), Vec::new());
         }
-        if batch.writes.len() >= AT_ONCE {
+        if batch.len() >= AT_ONCE {
             transaction.write(&std::mem::take(&mut batch))?;
         }
         Ok::<(), EngineError>(())

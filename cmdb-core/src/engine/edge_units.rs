@@ -28,10 +28,10 @@ pub(super) fn move_over(store: &dyn Store, epoch: u64) -> Result<(), EngineError
     store::for_each(&*snapshot, Table::Units, old, |row, bytes| {
         let Some((source, kind, unit)) = key::split_unit(row) else { return Ok(()) };
         let kept: UnitRecord = record::decode(Table::Units, bytes)?;
-        batch.delete(Table::Units, row.to_vec());
+        batch.delete(Table::Units, row);
         batch.delete(Table::ScopeUnits, key::scope_unit(source, &kept.scope, kind, &unit));
-        batch.put(Table::EdgeUnits, key::edge_unit(source, kind, &unit), bytes.to_vec());
-        if batch.writes.len() >= AT_ONCE {
+        batch.put(Table::EdgeUnits, key::edge_unit(source, kind, &unit), bytes);
+        if batch.len() >= AT_ONCE {
             transaction.write(&std::mem::take(&mut batch))?;
         }
         Ok::<(), EngineError>(())

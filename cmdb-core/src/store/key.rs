@@ -17,8 +17,15 @@ impl Place {
     /// The key in `Changes`.
     #[must_use]
     pub fn key(self) -> Vec<u8> {
-        let mut key = self.revision.0.to_be_bytes().to_vec();
-        key.extend_from_slice(&self.sequence.to_be_bytes());
+        self.bytes().to_vec()
+    }
+
+    /// The same.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 12] {
+        let mut key = [0; 12];
+        key[..8].copy_from_slice(&self.revision.0.to_be_bytes());
+        key[8..].copy_from_slice(&self.sequence.to_be_bytes());
         key
     }
 

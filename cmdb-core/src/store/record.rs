@@ -9,19 +9,21 @@
 mod claim;
 mod compact;
 mod convert;
+mod row;
 
 use prost::Message;
 
 use super::{FORMAT, StoreError, Table};
 
 pub use claim::{ClaimRecord, ReferenceRecord, claim_from, claim_record, reference_from, reference_record};
-pub use compact::Record;
+pub use compact::{Record, Row};
 pub(in crate::store) use compact::{join_key, split_key};
 pub use convert::{item_from, item_record, relationship_from, relationship_record, value_from, value_record};
 pub(crate) use convert::{
     plain_from, plain_records, relationship_claim_from, relationship_claim_record, unit_kind_from,
     unit_kind_number,
 };
+pub use row::{ChangeRow, OutgoingRow};
 
 /// A protobuf message.
 const PLAIN: u8 = 1;
@@ -30,21 +32,28 @@ const COMPACT: u8 = 2;
 /// What most rows take at most, in bytes.
 const USUAL_BYTES: usize = 128;
 
-/// Wraps a record.
+/// Wraps what a row holds.
 #[must_use]
-pub fn encode(schema: u32, record: &impl Record) -> Vec<u8> {
-    record.write_compact(head(COMPACT, schema, USUAL_BYTES)).unwrap_or_else(|| {
-        let mut bytes = head(PLAIN, schema, record.encoded_len());
-        record.encode(&mut bytes).expect("a vector has room");
-        bytes
-    })
+pub fn encode(schema: u32, row: &impl Row) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    append(&mut bytes, schema, row);
+    bytes
 }
 
-fn head(format: u8, schema: u32, room: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(room + 6);
-    bytes.push(format);
-    prost::encoding::encode_varint(u64::from(schema), &mut bytes);
-    bytes
+/// The same, behind what is there.
+pub fn append(to: &mut Vec<u8>, schema: u32, row: &impl Row) {
+    let begins = to.len();
+    head(COMPACT, schema, to);
+    if row.append_compact(to).is_none() {
+        to.truncate(begins);
+        head(PLAIN, schema, to);
+        row.append_plain(to);
+    }
+}
+
+fn head(format: u8, schema: u32, to: &mut Vec<u8>) {
+    to.push(format);
+    prost::encoding::encode_varint(u64::from(schema), to);
 }
 
 /// Unwraps a record.

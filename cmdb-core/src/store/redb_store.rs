@@ -394,8 +394,8 @@ impl Transaction for RedbTransaction<'_> {
         self.store.writable()?;
         // By table and key: a table is opened once, and neighbours in it are written together.
         let mut by_table: [Vec<ordered::Write<'_>>; Table::ALL.len()] = Default::default();
-        for (table, key, value) in &batch.writes {
-            by_table[*table as usize].push((key, value.as_deref()));
+        for (table, key, value) in batch.writes() {
+            by_table[table as usize].push((key, value));
         }
         for (table, mut rows) in Table::ALL.into_iter().zip(by_table) {
             if rows.is_empty() {

@@ -284,7 +284,7 @@ fn a_newer_format_is_refused() {
     let store = RedbStore::on_disk(disk.clone()).expect("a new store");
     let epoch = store.claim_writer().expect("writable");
     let mut newer = crate::store::Batch::default();
-    newer.put(Table::Meta, b"format".to_vec(), u64::from(FORMAT + 1).to_be_bytes().to_vec());
+    newer.put(Table::Meta, b"format", u64::from(FORMAT + 1).to_be_bytes());
     crate::store::commit(&store, Revision(0), epoch, &newer, Revision(0)).expect("written");
     assert!(store.snapshot().expect("readable").get(Table::Meta, b"format").expect("readable").is_some());
     drop(store);

@@ -258,7 +258,7 @@ fn tamper(store: &RedbStore, table: Table, row: &[u8], bytes: Vec<u8>) -> Vec<u8
         snapshot.get(Table::Meta, b"epoch").expect("readable").expect("there").try_into().expect("a number"),
     );
     let mut batch = Batch::default();
-    batch.put(table, row.to_vec(), bytes);
+    batch.put(table, row, bytes);
     let head = snapshot.head();
     crate::store::commit(store, head, epoch, &batch, head).expect("written");
     before

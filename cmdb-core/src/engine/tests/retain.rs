@@ -191,7 +191,7 @@ fn what_is_left_below_the_horizon_cannot_be_altered_unseen() {
     let epoch = u64::from_be_bytes(epoch.try_into().expect("a number"));
     let write = |table, row: &[u8], bytes: Option<Vec<u8>>| {
         let mut batch = Batch::default();
-        batch.writes.push((table, row.to_vec(), bytes));
+        batch.set(table, row, bytes);
         crate::store::commit(&*store, snapshot.head(), epoch, &batch, snapshot.head()).expect("written");
     };
     let mut altered = 0;
@@ -283,7 +283,7 @@ fn how_long_the_history_is_kept_cannot_be_altered_unseen() {
         let epoch = snapshot.get(Table::Meta, b"epoch").expect("readable").expect("there");
         let epoch = u64::from_be_bytes(epoch.try_into().expect("a number"));
         let mut batch = Batch::default();
-        batch.writes.push((table, row.to_vec(), bytes));
+        batch.set(table, row, bytes);
         crate::store::commit(&*store, snapshot.head(), epoch, &batch, snapshot.head()).expect("written");
         before
     };

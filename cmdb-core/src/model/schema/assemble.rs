@@ -234,7 +234,8 @@ impl Assembly<'_, '_> {
     }
 
     fn orders(&mut self, declarations: &Declarations, schema: &Schema) -> Orders {
-        let by_name: ByName<'_> = schema.class_index.iter().map(|(name, at)| (name.as_str(), *at)).collect();
+        let by_name: ByName<'_> =
+            schema.classes.iter().zip(0..).map(|(class, at)| (class.name.as_str(), at)).collect();
         let mut orders = Orders::default();
         let mut set: BTreeMap<(&str, &str), At> = BTreeMap::new();
         for order in &declarations.orders {

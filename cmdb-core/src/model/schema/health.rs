@@ -239,7 +239,8 @@ impl Reader<'_, '_> {
 impl Assembly<'_, '_> {
     /// Fits the declarations to the classes.
     pub(super) fn health(&mut self, declared: &HealthDeclarations, schema: &Schema) -> Health {
-        let by_name: ByName<'_> = schema.class_index.iter().map(|(name, at)| (name.as_str(), *at)).collect();
+        let by_name: ByName<'_> =
+            schema.classes.iter().zip(0..).map(|(class, at)| (class.name.as_str(), at)).collect();
         let mut health = Health::default();
         for discover in &declared.discovers {
             for class in discover.classes.iter().filter(|class| self.is_class(class, &by_name)) {

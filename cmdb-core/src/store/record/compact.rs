@@ -32,10 +32,10 @@ use super::{
     ScenarioRecord, SchemaRecord, ScopeRecord, SourceRecord,
 };
 
-/// What a row may hold.
+/// What a row may hold, as it is read.
 pub trait Record: Message + Default {
-    /// Writes the compact form behind the head of the row; `None`: it has none.
-    fn write_compact(&self, _head: Vec<u8>) -> Option<Vec<u8>> {
+    /// Appends the compact form; `None`: it has none.
+    fn compact(&self, _to: &mut Vec<u8>) -> Option<()> {
         None
     }
 
@@ -45,19 +45,40 @@ pub trait Record: Message + Default {
     }
 }
 
-/// Something that has a compact form.
-trait Compact: Sized {
+/// What is written as a row: a record, or what of the model a row holds, so that no record is made of it first.
+pub trait Row {
+    /// Appends the compact form; `None`: it has none, and what was appended means nothing.
+    fn append_compact(&self, to: &mut Vec<u8>) -> Option<()>;
+
+    /// Appends the protobuf message.
+    fn append_plain(&self, to: &mut Vec<u8>);
+}
+
+impl<R: Record> Row for R {
+    fn append_compact(&self, to: &mut Vec<u8>) -> Option<()> {
+        self.compact(to)
+    }
+
+    fn append_plain(&self, to: &mut Vec<u8>) {
+        self.encode(to).expect("a vector has room");
+    }
+}
+
+/// Something that is written compactly.
+trait Write {
     /// `None`: it is unusual.
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()>;
+}
+
+/// Something that is read from its compact form.
+trait Compact: Sized {
     /// `None`: it is damaged.
     fn read(from: &mut Reader<'_>) -> Option<Self>;
 }
 
-/// The record behind a row's head.
-fn written(record: &impl Compact, head: Vec<u8>) -> Option<Vec<u8>> {
-    let mut writer = Writer::after(head);
-    record.write(&mut writer)?;
-    Some(writer.bytes)
+/// Appends the compact form.
+fn append(what: &impl Write, to: &mut Vec<u8>) -> Option<()> {
+    what.write(&mut Writer::after(to))
 }
 
 /// A record that takes the whole payload.

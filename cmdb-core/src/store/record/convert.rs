@@ -32,6 +32,14 @@ fn of_number<T: Copy>(all: &[T], number: u32, what: &str) -> Result<T, StoreErro
     all.get(number as usize).copied().ok_or_else(|| damaged(format!("{what} number {number}")))
 }
 
+pub(super) fn status_number(status: Status) -> u32 {
+    number_of(&STATUSES, &status)
+}
+
+pub(super) fn method_number(method: Method) -> u32 {
+    number_of(&METHODS, &method)
+}
+
 /// A value as a record.
 #[must_use]
 pub fn value_record(value: &Value) -> ValueRecord {
@@ -96,7 +104,7 @@ pub fn item_record(item: &Item) -> ItemRecord {
         id: item.id.0,
         class: item.class.clone(),
         name: item.name.clone(),
-        status: number_of(&STATUSES, &item.status),
+        status: status_number(item.status),
         status_since_us: item.status_since.0,
         first_seen_us: item.first_seen.0,
         claims: item.claims.iter().map(claim_record).collect(),
@@ -226,7 +234,7 @@ fn pin_from(record: PinRecord) -> (String, Pin) {
 
 fn identification_record(identification: &Identification) -> IdentificationRecord {
     IdentificationRecord {
-        method: number_of(&METHODS, &identification.method),
+        method: method_number(identification.method),
         rule: identification.rule.clone(),
         values: identification.values.clone(),
         candidates: identification.candidates.iter().map(|id| id.0).collect(),
@@ -277,7 +285,7 @@ pub fn relationship_record(relationship: &Relationship) -> RelationshipRecord {
         from: relationship.from.0,
         kind: relationship.kind.clone(),
         to: relationship.to.0,
-        status: number_of(&STATUSES, &relationship.status),
+        status: status_number(relationship.status),
         status_since_us: relationship.status_since.0,
         denied: relationship.denied,
         first_seen_us: relationship.first_seen.0,

@@ -270,7 +270,7 @@ mod tests {
                         Some(value) => model.insert((table, key.clone()), value.clone()),
                         None => model.remove(&(table, key.clone())),
                     };
-                    batch.writes.push((table, key, value));
+                    batch.set(table, key, value);
                 }
                 let head = store.snapshot().expect("readable").head();
                 commit(&store, head, epoch, &batch, Revision(head.0 + 1)).expect("written");

@@ -27,19 +27,21 @@ const JOINED: u64 = 3;
 
 /// Writes one record.
 pub(super) struct Writer<'a> {
-    pub(super) bytes: Vec<u8>,
-    said: Vec<&'a str>,
+    pub(super) bytes: &'a mut Vec<u8>,
+    said: [&'a str; REPEATED_MAX],
+    /// How many texts were said.
+    count: usize,
     moment: i64,
 }
 
 impl<'a> Writer<'a> {
     /// Goes on after what is there.
-    pub(super) fn after(bytes: Vec<u8>) -> Writer<'a> {
-        Writer { bytes, said: Vec::new(), moment: 0 }
+    pub(super) fn after(bytes: &'a mut Vec<u8>) -> Writer<'a> {
+        Writer { bytes, said: [""; REPEATED_MAX], count: 0, moment: 0 }
     }
 
     pub(super) fn number(&mut self, number: u64) {
-        prost::encoding::encode_varint(number, &mut self.bytes);
+        prost::encoding::encode_varint(number, self.bytes);
     }
 
     pub(super) fn count(&mut self, of: usize) {
@@ -72,13 +74,14 @@ impl<'a> Writer<'a> {
     pub(super) fn text(&mut self, text: &'a str) {
         if let Some(word) = words::number_of(text) {
             self.number(word << 2 | WORD);
-        } else if let Some(before) = self.said.iter().rev().position(|said| *said == text) {
+        } else if let Some(before) = self.said[..self.count].iter().rev().position(|said| *said == text) {
             self.number((before as u64) << 2 | REPEATED);
         } else {
             self.number((text.len() as u64) << 2 | SPELT);
             self.bytes.extend_from_slice(text.as_bytes());
-            if text.len() >= REPEATED_BYTES_MIN && self.said.len() < REPEATED_MAX {
-                self.said.push(text);
+            if text.len() >= REPEATED_BYTES_MIN && self.count < REPEATED_MAX {
+                self.said[self.count] = text;
+                self.count += 1;
             }
         }
     }

@@ -1,11 +1,15 @@
 //! Items with their claims, attributes and values.
 
+use super::super::convert::{method_number, status_number};
 use super::super::value_record_kind::Kind;
 use super::super::{
     AttributeRecord, IdentificationRecord, ItemClaimRecord, ItemRecord, ListRecord, MapRecord, ValueRecord,
 };
-use super::Compact;
 use super::bytes::{Flags, Reader, Writer};
+use super::{Compact, Write};
+use crate::model::item::{Identification, ItemClaimState, Marks, Stated};
+use crate::model::value::Attributes;
+use crate::model::{Item, Value};
 
 // Of an item.
 const HAS_STATUS: u32 = 0;
@@ -31,9 +35,9 @@ const IDENTIFICATION_FLAGS: u32 = 6;
 /// Lists within lists that are read; none that is written comes near.
 const DEPTH_MAX: u32 = 64;
 
-impl Compact for ItemRecord {
+impl Write for Item {
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
-        let ItemRecord { groups, duplicates, merged_into, distinct_from, purged, .. } = self;
+        let Item { groups, duplicates, merged_into, distinct_from, purged, .. } = self;
         let usual = groups.is_empty()
             && duplicates.is_empty()
             && merged_into.is_none()
@@ -42,27 +46,30 @@ impl Compact for ItemRecord {
         if !usual {
             return None;
         }
+        let status = status_number(self.status);
         let flags = Flags::default()
-            .with(HAS_STATUS, self.status != 0)
-            .with(SEEN_BEFORE, self.first_seen_us != self.status_since_us)
+            .with(HAS_STATUS, status != 0)
+            .with(SEEN_BEFORE, self.first_seen != self.status_since)
             .with(NOT_ONE_CLAIM, self.claims.len() != 1);
         to.number(flags.0);
-        to.number(self.id);
+        to.number(self.id.0);
         to.text(&self.class);
         to.text(&self.name);
-        if self.status != 0 {
-            to.number(self.status.into());
+        if flags.has(HAS_STATUS) {
+            to.number(status.into());
         }
-        to.moment(self.status_since_us);
+        to.moment(self.status_since.0);
         if flags.has(SEEN_BEFORE) {
-            to.moment(self.first_seen_us);
+            to.moment(self.first_seen.0);
         }
         if flags.has(NOT_ONE_CLAIM) {
             to.count(self.claims.len());
         }
         self.claims.iter().try_for_each(|claim| claim.write(to))
     }
+}
 
+impl Compact for ItemRecord {
     fn read(from: &mut Reader<'_>) -> Option<ItemRecord> {
         let flags = Flags(from.number()?).within(FLAGS)?;
         let mut item = ItemRecord {
@@ -82,42 +89,49 @@ impl Compact for ItemRecord {
     }
 }
 
-impl Compact for ItemClaimRecord {
+impl Write for ItemClaimState {
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
-        let identification = self.identification.as_ref()?;
-        if !(self.stale.is_empty() && self.nulls.is_empty() && self.pins.is_empty()) {
+        let Marks { stale, nulls, pins, otherwise_at } = &self.marks;
+        if !(stale.is_empty() && nulls.is_empty() && pins.is_empty()) {
             return None;
         }
-        let last = to.last_moment();
+        let (last, otherwise) = (to.last_moment(), otherwise_at.map(|at| at.0));
         let flags = Flags::default()
             .with(WITHIN, self.within.is_some())
-            .with(WITHDRAWN, self.withdrawn_at_us.is_some())
-            .with(OTHER_TIMES, self.first_seen_us != last || self.observed_at_us != last)
-            .with(NEVER_OTHERWISE, self.otherwise_us == Some(0))
-            .with(OTHERWISE, self.otherwise_us.is_some_and(|at| at != 0));
+            .with(WITHDRAWN, self.withdrawn_at.is_some())
+            .with(OTHER_TIMES, self.first_seen.0 != last || self.observed_at.0 != last)
+            .with(NEVER_OTHERWISE, otherwise == Some(0))
+            .with(OTHERWISE, otherwise.is_some_and(|at| at != 0));
         to.number(flags.0);
-        to.number(self.source.into());
+        to.number(self.source.0.into());
         to.text(&self.key);
         to.text(&self.scope);
         to.text(&self.class);
         to.text(&self.name);
-        write_attributes(&self.attributes, to)?;
+        to.count(self.attributes.len());
+        for (name, Stated { value, effective }) in &self.attributes {
+            to.text(name);
+            write_value(value, u64::from(*effective), to);
+        }
         if let Some(host) = self.within {
-            to.number(host);
+            to.number(host.0);
         }
         if flags.has(OTHER_TIMES) {
-            to.moment(self.first_seen_us);
-            to.moment(self.observed_at_us);
+            to.moment(self.first_seen.0);
+            to.moment(self.observed_at.0);
         }
-        if let Some(at) = self.withdrawn_at_us {
+        if let Some(at) = self.withdrawn_at {
+            to.moment(at.0);
+        }
+        if let Some(at) = otherwise.filter(|_| flags.has(OTHERWISE)) {
             to.moment(at);
         }
-        if let Some(at) = self.otherwise_us.filter(|_| flags.has(OTHERWISE)) {
-            to.moment(at);
-        }
-        identification.write(to)
+        write_identification(&self.identification, to);
+        Some(())
     }
+}
 
+impl Compact for ItemClaimRecord {
     fn read(from: &mut Reader<'_>) -> Option<ItemClaimRecord> {
         let flags = Flags(from.number()?).within(CLAIM_FLAGS)?;
         let last = from.last_moment();
@@ -151,30 +165,27 @@ impl Compact for ItemClaimRecord {
     }
 }
 
-impl Compact for IdentificationRecord {
-    fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
-        if self.method > METHOD_MAX {
-            return None;
-        }
-        let flags = Flags(self.method.into())
-            .with(HAS_RULE, !(self.rule.is_empty() && self.values.is_empty()))
-            .with(HAS_CANDIDATES, !self.candidates.is_empty())
-            .with(HAS_SKIPPED, !self.skipped.is_empty());
-        to.number(flags.0);
-        if flags.has(HAS_RULE) {
-            write_texts(&self.rule, to);
-            write_texts(&self.values, to);
-        }
-        if flags.has(HAS_CANDIDATES) {
-            to.count(self.candidates.len());
-            self.candidates.iter().for_each(|id| to.number(*id));
-        }
-        if flags.has(HAS_SKIPPED) {
-            write_texts(&self.skipped, to);
-        }
-        Some(())
+fn write_identification<'a>(identification: &'a Identification, to: &mut Writer<'a>) {
+    let Identification { method, rule, values, candidates, skipped } = identification;
+    let flags = Flags(method_number(*method).into())
+        .with(HAS_RULE, !(rule.is_empty() && values.is_empty()))
+        .with(HAS_CANDIDATES, !candidates.is_empty())
+        .with(HAS_SKIPPED, !skipped.is_empty());
+    to.number(flags.0);
+    if flags.has(HAS_RULE) {
+        write_texts(rule, to);
+        write_texts(values, to);
     }
+    if flags.has(HAS_CANDIDATES) {
+        to.count(candidates.len());
+        candidates.iter().for_each(|id| to.number(id.0));
+    }
+    if flags.has(HAS_SKIPPED) {
+        write_texts(skipped, to);
+    }
+}
 
+impl Compact for IdentificationRecord {
     fn read(from: &mut Reader<'_>) -> Option<IdentificationRecord> {
         let flags = Flags(from.number()?).within(IDENTIFICATION_FLAGS)?;
         let mut identification = IdentificationRecord {
@@ -206,14 +217,13 @@ fn read_texts(from: &mut Reader<'_>) -> Option<Vec<String>> {
     (0..count).map(|_| from.text()).collect()
 }
 
-/// Name, kind of the value with whether it is effective, value.
-pub(super) fn write_attributes<'a>(attributes: &'a [AttributeRecord], to: &mut Writer<'a>) -> Option<()> {
+/// Name, kind of the value with whether it is effective, value; here none is.
+pub(super) fn write_plain<'a>(attributes: &'a Attributes, to: &mut Writer<'a>) {
     to.count(attributes.len());
-    for AttributeRecord { name, value, effective } in attributes {
+    for (name, value) in attributes {
         to.text(name);
-        write_value(value.as_ref()?, u64::from(*effective), to)?;
+        write_value(value, 0, to);
     }
-    Some(())
 }
 
 pub(super) fn read_attributes(from: &mut Reader<'_>) -> Option<Vec<AttributeRecord>> {
@@ -243,35 +253,33 @@ const BYTES: u64 = 7;
 const LIST: u64 = 8;
 const MAP: u64 = 9;
 
-fn write_value<'a>(value: &'a ValueRecord, bit: u64, to: &mut Writer<'a>) -> Option<()> {
-    let kind = value.kind.as_ref()?;
-    let number = match kind {
-        Kind::Text(_) => TEXT,
-        Kind::Integer(_) => INTEGER,
-        Kind::Float(_) => FLOAT,
-        Kind::Boolean(false) => FALSE,
-        Kind::Boolean(true) => TRUE,
-        Kind::TimestampUs(_) => MOMENT,
-        Kind::DurationUs(_) => LENGTH,
-        Kind::Bytes(_) => BYTES,
-        Kind::List(_) => LIST,
-        Kind::Map(_) => MAP,
+fn write_value<'a>(value: &'a Value, bit: u64, to: &mut Writer<'a>) {
+    let number = match value {
+        Value::Text(_) => TEXT,
+        Value::Integer(_) => INTEGER,
+        Value::Float(_) => FLOAT,
+        Value::Boolean(false) => FALSE,
+        Value::Boolean(true) => TRUE,
+        Value::Timestamp(_) => MOMENT,
+        Value::DurationUs(_) => LENGTH,
+        Value::Bytes(_) => BYTES,
+        Value::List(_) => LIST,
+        Value::Map(_) => MAP,
     };
     to.number(number << 1 | bit);
-    match kind {
-        Kind::Text(text) => to.text(text),
-        Kind::Integer(number) | Kind::DurationUs(number) => to.signed(*number),
-        Kind::Float(number) => to.float(*number),
-        Kind::Boolean(_) => {}
-        Kind::TimestampUs(moment) => to.moment(*moment),
-        Kind::Bytes(bytes) => to.all(bytes),
-        Kind::List(list) => {
-            to.count(list.values.len());
-            list.values.iter().try_for_each(|value| write_value(value, 0, to))?;
+    match value {
+        Value::Text(text) => to.text(text),
+        Value::Integer(number) | Value::DurationUs(number) => to.signed(*number),
+        Value::Float(number) => to.float(*number),
+        Value::Boolean(_) => {}
+        Value::Timestamp(moment) => to.moment(moment.0),
+        Value::Bytes(bytes) => to.all(bytes),
+        Value::List(values) => {
+            to.count(values.len());
+            values.iter().for_each(|value| write_value(value, 0, to));
         }
-        Kind::Map(map) => write_attributes(&map.entries, to)?,
+        Value::Map(values) => write_plain(values, to),
     }
-    Some(())
 }
 
 fn read_value(from: &mut Reader<'_>, depth: u32) -> Option<(ValueRecord, bool)> {

@@ -1,9 +1,12 @@
 //! Relationships: a byte of flags, type and ends; a claim that is as usual adds its key and little more.
 
+use super::super::convert::{status_number, unit_kind_number};
 use super::super::{RelationshipClaimRecord, RelationshipRecord};
-use super::Compact;
 use super::bytes::{Flags, Reader, Writer};
-use super::item::{read_attributes, write_attributes};
+use super::item::{read_attributes, write_plain};
+use super::{Compact, Write};
+use crate::model::Relationship;
+use crate::model::relationship::RelationshipClaimState;
 
 // Of a relationship.
 const HAS_STATUS: u32 = 0;
@@ -33,38 +36,42 @@ fn is_usual(number: f64) -> bool {
     number.to_bits() == USUAL.to_bits()
 }
 
-impl Compact for RelationshipRecord {
+impl Write for Relationship {
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
+        let status = status_number(self.status);
         let flags = Flags::default()
-            .with(HAS_STATUS, self.status != 0)
+            .with(HAS_STATUS, status != 0)
             .with(DENIED, self.denied)
-            .with(SEEN_BEFORE, self.first_seen_us != self.status_since_us)
+            .with(SEEN_BEFORE, self.first_seen != self.status_since)
             .with(HAS_EFFECTIVE, self.effective != 0)
-            .with(HAS_GROUPED_BY, self.grouped_by.is_some())
+            .with(HAS_GROUPED_BY, self.grouped_by != self.effective)
             .with(NOT_ONE_CLAIM, self.claims.len() != 1);
         to.number(flags.0);
-        to.number(self.from);
+        to.number(self.from.0);
         to.text(&self.kind);
-        to.number(self.to);
-        if self.status != 0 {
-            to.number(self.status.into());
+        to.number(self.to.0);
+        if flags.has(HAS_STATUS) {
+            to.number(status.into());
         }
-        to.moment(self.status_since_us);
+        to.moment(self.status_since.0);
         if flags.has(SEEN_BEFORE) {
-            to.moment(self.first_seen_us);
+            to.moment(self.first_seen.0);
         }
-        if self.effective != 0 {
-            to.number(self.effective.into());
+        if flags.has(HAS_EFFECTIVE) {
+            to.count(self.effective);
         }
-        if let Some(place) = self.grouped_by {
-            to.number(place.into());
+        if flags.has(HAS_GROUPED_BY) {
+            to.count(self.grouped_by);
         }
         if flags.has(NOT_ONE_CLAIM) {
             to.count(self.claims.len());
         }
-        self.claims.iter().try_for_each(|claim| write_claim(claim, &self.kind, to))
+        self.claims.iter().for_each(|claim| write_claim(claim, &self.kind, to));
+        Some(())
     }
+}
 
+impl Compact for RelationshipRecord {
     fn read(from: &mut Reader<'_>) -> Option<RelationshipRecord> {
         let flags = Flags(from.number()?).within(FLAGS)?;
         let mut record = RelationshipRecord {
@@ -91,22 +98,19 @@ impl Compact for RelationshipRecord {
     }
 }
 
-fn write_claim<'a>(claim: &'a RelationshipClaimRecord, kind: &str, to: &mut Writer<'a>) -> Option<()> {
-    if claim.unit_kind > UNIT_KIND_MAX {
-        return None;
-    }
+fn write_claim<'a>(claim: &'a RelationshipClaimState, kind: &str, to: &mut Writer<'a>) {
     let last = to.last_moment();
-    let flags = Flags(claim.unit_kind.into())
+    let flags = Flags(unit_kind_number(claim.unit).into())
         .with(INFERRED, claim.inferred)
         .with(HAS_CONFIDENCE, !is_usual(claim.confidence))
         .with(HAS_GROUP, !claim.group.is_empty())
-        .with(WITHDRAWN, claim.withdrawn_at_us.is_some())
-        .with(OTHER_TIMES, claim.first_seen_us != last || claim.observed_at_us != last)
+        .with(WITHDRAWN, claim.withdrawn_at.is_some())
+        .with(OTHER_TIMES, claim.first_seen.0 != last || claim.observed_at.0 != last)
         .with(HAS_WEIGHT, !is_usual(claim.weight))
         .with(CLAIM_DENIED, claim.denied)
         .with(HAS_ATTRIBUTES, !claim.attributes.is_empty());
     to.number(flags.0);
-    to.number(claim.source.into());
+    to.number(claim.source.0.into());
     to.key(&claim.key, kind);
     to.text(&claim.scope);
     if flags.has(HAS_CONFIDENCE) {
@@ -119,16 +123,15 @@ fn write_claim<'a>(claim: &'a RelationshipClaimRecord, kind: &str, to: &mut Writ
         to.float(claim.weight);
     }
     if flags.has(HAS_ATTRIBUTES) {
-        write_attributes(&claim.attributes, to)?;
+        write_plain(&claim.attributes, to);
     }
     if flags.has(OTHER_TIMES) {
-        to.moment(claim.first_seen_us);
-        to.moment(claim.observed_at_us);
+        to.moment(claim.first_seen.0);
+        to.moment(claim.observed_at.0);
     }
-    if let Some(at) = claim.withdrawn_at_us {
-        to.moment(at);
+    if let Some(at) = claim.withdrawn_at {
+        to.moment(at.0);
     }
-    Some(())
 }
 
 fn read_claim(from: &mut Reader<'_>) -> Option<RelationshipClaimRecord> {

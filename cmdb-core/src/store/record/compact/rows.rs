@@ -1,18 +1,18 @@
 //! Whole rows: changes, heads, chunks of relationships, units.
 
 use super::super::{
-    ChangeRecord, EdgeRecord, EndRecord, HeadRecord, IncomingRecord, ItemRecord, OutgoingRecord, PlaceRecord,
-    RelationshipRecord, UnitRecord,
+    ChangeRecord, ChangeRow, EdgeRecord, EndRecord, HeadRecord, IncomingRecord, ItemRecord, OutgoingRecord,
+    OutgoingRow, PlaceRecord, RelationshipRecord, UnitRecord,
 };
 use super::bytes::{Flags, Reader, Writer};
-use super::{Compact, Record, whole, written};
+use super::{Compact, Record, Row, Write, append, whole};
 
-/// Rows that are written compactly.
+/// Records that are written and read compactly.
 macro_rules! compact {
     ($($record:ty),*) => {
         $(impl Record for $record {
-            fn write_compact(&self, head: Vec<u8>) -> Option<Vec<u8>> {
-                written(self, head)
+            fn compact(&self, to: &mut Vec<u8>) -> Option<()> {
+                append(self, to)
             }
 
             fn read_compact(payload: &[u8]) -> Option<Self> {
@@ -22,7 +22,40 @@ macro_rules! compact {
     };
 }
 
-compact!(ChangeRecord, HeadRecord, OutgoingRecord, IncomingRecord, UnitRecord);
+compact!(HeadRecord, IncomingRecord, UnitRecord);
+
+/// Records that are read compactly; what they hold is written from the model.
+macro_rules! read_only {
+    ($($record:ty),*) => {
+        $(impl Record for $record {
+            fn read_compact(payload: &[u8]) -> Option<Self> {
+                whole(payload)
+            }
+        })*
+    };
+}
+
+read_only!(ChangeRecord, OutgoingRecord);
+
+impl Row for ChangeRow<'_> {
+    fn append_compact(&self, to: &mut Vec<u8>) -> Option<()> {
+        append(self, to)
+    }
+
+    fn append_plain(&self, to: &mut Vec<u8>) {
+        self.record().append_plain(to);
+    }
+}
+
+impl Row for OutgoingRow<'_> {
+    fn append_compact(&self, to: &mut Vec<u8>) -> Option<()> {
+        append(self, to)
+    }
+
+    fn append_plain(&self, to: &mut Vec<u8>) {
+        self.record().append_plain(to);
+    }
+}
 
 // Of a change.
 const PREVIOUS: u32 = 0;
@@ -48,30 +81,24 @@ const RELATIONSHIPS: u32 = 2;
 const MATCHES: u32 = 3;
 const UNIT_FLAGS: u32 = 4;
 
-impl Compact for PlaceRecord {
-    fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
-        to.number(self.revision);
-        to.number(self.sequence.into());
-        Some(())
-    }
+fn write_place(place: &PlaceRecord, to: &mut Writer<'_>) {
+    to.number(place.revision);
+    to.number(place.sequence.into());
+}
 
+impl Compact for PlaceRecord {
     fn read(from: &mut Reader<'_>) -> Option<PlaceRecord> {
         Some(PlaceRecord { revision: from.number()?, sequence: from.small()? })
     }
 }
 
 /// Two places of which the second is often the first.
-fn write_places<'a>(
-    first: Option<&'a PlaceRecord>,
-    second: Option<&'a PlaceRecord>,
-    to: &mut Writer<'a>,
-) -> Option<()> {
+fn write_places(first: Option<&PlaceRecord>, second: Option<&PlaceRecord>, to: &mut Writer<'_>) {
     if let Some(place) = first {
-        place.write(to)?;
+        write_place(place, to);
     }
-    match second {
-        Some(place) if first != second => place.write(to),
-        _ => Some(()),
+    if let Some(place) = second.filter(|_| first != second) {
+        write_place(place, to);
     }
 }
 
@@ -90,31 +117,34 @@ fn read_places(
     Some((first, second))
 }
 
-impl Compact for ChangeRecord {
+impl Write for ChangeRow<'_> {
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
-        if !(self.salt.is_empty() || self.salt.len() == SALT_BYTES) {
+        let ChangeRow { previous, previous_version, item, before, after, salt } = self;
+        if !(salt.is_empty() || salt.len() == SALT_BYTES) {
             return None;
         }
         let flags = Flags::default()
-            .with(PREVIOUS, self.previous.is_some())
-            .with(PREVIOUS_VERSION, self.previous_version.is_some())
-            .with(SAME_PREVIOUS, self.previous.is_some() && self.previous == self.previous_version)
-            .with(ITEM, self.item.is_some())
-            .with(BEFORE, self.relationship_before.is_some())
-            .with(AFTER, self.relationship_after.is_some())
-            .with(SALT, !self.salt.is_empty());
+            .with(PREVIOUS, previous.is_some())
+            .with(PREVIOUS_VERSION, previous_version.is_some())
+            .with(SAME_PREVIOUS, previous.is_some() && previous == previous_version)
+            .with(ITEM, item.is_some())
+            .with(BEFORE, before.is_some())
+            .with(AFTER, after.is_some())
+            .with(SALT, !salt.is_empty());
         to.number(flags.0);
-        write_places(self.previous.as_ref(), self.previous_version.as_ref(), to)?;
-        if let Some(item) = &self.item {
+        write_places(previous.as_ref(), previous_version.as_ref(), to);
+        if let Some(item) = item {
             item.write(to)?;
         }
-        for relationship in [&self.relationship_before, &self.relationship_after].into_iter().flatten() {
+        for relationship in [before, after].into_iter().flatten() {
             relationship.write(to)?;
         }
-        to.bytes.extend_from_slice(&self.salt);
+        to.bytes.extend_from_slice(salt);
         Some(())
     }
+}
 
+impl Compact for ChangeRecord {
     fn read(from: &mut Reader<'_>) -> Option<ChangeRecord> {
         let flags = Flags(from.number()?).within(CHANGE_FLAGS)?;
         let places = [flags.has(PREVIOUS), flags.has(PREVIOUS_VERSION), flags.has(SAME_PREVIOUS)];
@@ -136,16 +166,19 @@ impl Compact for ChangeRecord {
     }
 }
 
-impl Compact for HeadRecord {
+impl Write for HeadRecord {
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
         let flags = Flags::default()
             .with(VERSION, self.version.is_some())
             .with(LAST, self.last.is_some())
             .with(SAME_LAST, self.version.is_some() && self.version == self.last);
         to.number(flags.0);
-        write_places(self.version.as_ref(), self.last.as_ref(), to)
+        write_places(self.version.as_ref(), self.last.as_ref(), to);
+        Some(())
     }
+}
 
+impl Compact for HeadRecord {
     fn read(from: &mut Reader<'_>) -> Option<HeadRecord> {
         let flags = Flags(from.number()?).within(HEAD_FLAGS)?;
         let (version, last) = read_places([flags.has(VERSION), flags.has(LAST), flags.has(SAME_LAST)], from)?;
@@ -153,12 +186,14 @@ impl Compact for HeadRecord {
     }
 }
 
-impl Compact for OutgoingRecord {
+impl Write for OutgoingRow<'_> {
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
-        to.count(self.relationships.len());
-        self.relationships.iter().try_for_each(|relationship| relationship.write(to))
+        to.count(self.0.len());
+        self.0.iter().try_for_each(|relationship| relationship.write(to))
     }
+}
 
+impl Compact for OutgoingRecord {
     fn read(from: &mut Reader<'_>) -> Option<OutgoingRecord> {
         let count = from.count()?;
         let relationships = (0..count).map(|_| RelationshipRecord::read(from)).collect::<Option<_>>()?;
@@ -166,7 +201,7 @@ impl Compact for OutgoingRecord {
     }
 }
 
-impl Compact for IncomingRecord {
+impl Write for IncomingRecord {
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
         to.count(self.ends.len());
         // In order of the type first, so the number may fall where the type changes.
@@ -178,7 +213,9 @@ impl Compact for IncomingRecord {
         }
         Some(())
     }
+}
 
+impl Compact for IncomingRecord {
     fn read(from: &mut Reader<'_>) -> Option<IncomingRecord> {
         let count = from.count()?;
         let mut last = 0u64;
@@ -193,7 +230,7 @@ impl Compact for IncomingRecord {
     }
 }
 
-impl Compact for UnitRecord {
+impl Write for UnitRecord {
     fn write<'a>(&'a self, to: &mut Writer<'a>) -> Option<()> {
         if !self.groups.is_empty() {
             return None;
@@ -226,7 +263,9 @@ impl Compact for UnitRecord {
         }
         Some(())
     }
+}
 
+impl Compact for UnitRecord {
     fn read(from: &mut Reader<'_>) -> Option<UnitRecord> {
         let flags = Flags(from.number()?).within(UNIT_FLAGS)?;
         let mut unit =

@@ -3,20 +3,29 @@
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 
+use std::borrow::Cow;
+
 use super::super::value_record_kind::Kind;
 use super::super::{
-    AttributeRecord, ChangeRecord, EdgeRecord, EndRecord, GroupNameRecord, GroupRecord, HeadRecord,
-    IdentificationRecord, IncomingRecord, ItemClaimRecord, ItemRecord, ListRecord, MapRecord, OutgoingRecord,
-    PlaceRecord, RelationshipClaimRecord, RelationshipRecord, UnitRecord, ValueRecord, decode, encode,
+    AttributeRecord, ChangeRecord, ChangeRow, EdgeRecord, EndRecord, GroupNameRecord, GroupRecord,
+    HeadRecord, IdentificationRecord, IncomingRecord, ItemClaimRecord, ItemRecord, ListRecord, MapRecord,
+    OutgoingRecord, OutgoingRow, PlaceRecord, RelationshipClaimRecord, RelationshipRecord, UnitRecord,
+    ValueRecord, decode, encode, item_from, item_record, relationship_from, relationship_record,
 };
-use super::Record;
+use super::{Record, Row};
+use crate::model::{Item, Relationship};
 use crate::store::Table;
 
 const COMPACT: u8 = 2;
 const PLAIN: u8 = 1;
 
 fn comes_back<R: Record + PartialEq + std::fmt::Debug>(record: &R) -> Vec<u8> {
-    let bytes = encode(300, record);
+    reads_as(record, record)
+}
+
+/// A row that is written, and the record as which it reads.
+fn reads_as<R: Record + PartialEq + std::fmt::Debug>(row: &impl Row, record: &R) -> Vec<u8> {
+    let bytes = encode(300, row);
     let read: R = decode(Table::Changes, &bytes).expect("what was written can be read");
     assert!(read == *record, "written {record:?}, read {read:?}");
     // Cut off anywhere it is damaged, or a shorter record of the plain form; it never panics.
@@ -25,6 +34,20 @@ fn comes_back<R: Record + PartialEq + std::fmt::Debug>(record: &R) -> Vec<u8> {
         assert!(bytes[0] == PLAIN || cut.is_err(), "{record:?} cut at {length}");
     }
     bytes
+}
+
+/// The plain form of what a row is written from reads as the row does.
+fn is_also_plain<R: Record + PartialEq + std::fmt::Debug>(row: &impl Row, record: &R) {
+    let mut bytes = vec![PLAIN, 1];
+    row.append_plain(&mut bytes);
+    assert_eq!(decode::<R>(Table::Changes, &bytes).expect("plain"), *record);
+}
+
+fn outgoing_comes_back(relationships: &[Relationship]) -> Vec<u8> {
+    let all: Vec<Cow<'_, Relationship>> = relationships.iter().map(Cow::Borrowed).collect();
+    let record = OutgoingRecord { relationships: relationships.iter().map(relationship_record).collect() };
+    is_also_plain(&OutgoingRow(&all), &record);
+    reads_as(&OutgoingRow(&all), &record)
 }
 
 fn text(u: &mut Unstructured<'_>) -> Result<String> {
@@ -83,9 +106,9 @@ fn attribute(u: &mut Unstructured<'_>, depth: u32) -> Result<AttributeRecord> {
     Ok(AttributeRecord { name: text(u)?, value: Some(value(u, depth)?), effective: u.arbitrary()? })
 }
 
-fn relationship(u: &mut Unstructured<'_>) -> Result<RelationshipRecord> {
+fn relationship(u: &mut Unstructured<'_>) -> Result<Relationship> {
     let kind = kind(u)?;
-    let claims = some(u, |u| {
+    let claim = |u: &mut Unstructured<'_>| {
         Ok(RelationshipClaimRecord {
             source: u.arbitrary()?,
             key: key(u, &kind)?,
@@ -101,22 +124,25 @@ fn relationship(u: &mut Unstructured<'_>) -> Result<RelationshipRecord> {
             withdrawn_at_us: maybe(u, moment)?,
             unit_kind: u.int_in_range(0..=2)?,
         })
-    })?;
-    Ok(RelationshipRecord {
+    };
+    let claims = (0..u.int_in_range(1..=3)?).map(|_| claim(u)).collect::<Result<Vec<_>>>()?;
+    let last = u32::try_from(claims.len() - 1).expect("a few");
+    let record = RelationshipRecord {
         from: u.arbitrary()?,
         to: u.arbitrary()?,
         status: u.int_in_range(0..=3)?,
         status_since_us: moment(u)?,
         denied: u.arbitrary()?,
         first_seen_us: moment(u)?,
-        effective: u.int_in_range(0..=3)?,
-        grouped_by: maybe(u, |u| u.int_in_range(0..=3))?,
+        effective: u.int_in_range(0..=last)?,
+        grouped_by: maybe(u, |u| u.int_in_range(0..=last))?,
         kind,
         claims,
-    })
+    };
+    Ok(relationship_from(record).expect("a relationship"))
 }
 
-fn item(u: &mut Unstructured<'_>) -> Result<ItemRecord> {
+fn item(u: &mut Unstructured<'_>) -> Result<Item> {
     let claims = some(u, |u| {
         let identification = IdentificationRecord {
             method: u.int_in_range(0..=5)?,
@@ -142,7 +168,8 @@ fn item(u: &mut Unstructured<'_>) -> Result<ItemRecord> {
             ..ItemClaimRecord::default()
         })
     })?;
-    Ok(ItemRecord {
+    let group = || GroupRecord { require: "any".to_owned(), ..GroupRecord::default() };
+    let record = ItemRecord {
         id: u.arbitrary()?,
         class: text(u)?,
         name: text(u)?,
@@ -150,31 +177,35 @@ fn item(u: &mut Unstructured<'_>) -> Result<ItemRecord> {
         status_since_us: moment(u)?,
         first_seen_us: moment(u)?,
         claims,
-        groups: if u.ratio(1, 10)? { vec![GroupRecord::default()] } else { Vec::new() },
+        groups: if u.ratio(1, 10)? { vec![group()] } else { Vec::new() },
         merged_into: if u.ratio(1, 10)? { Some(1) } else { None },
         ..ItemRecord::default()
-    })
+    };
+    Ok(item_from(record).expect("an item"))
 }
 
 fn place(u: &mut Unstructured<'_>) -> Result<PlaceRecord> {
     Ok(PlaceRecord { revision: u.int_in_range(0..=2)?, sequence: u.int_in_range(0..=300)? })
 }
 
-fn change(u: &mut Unstructured<'_>) -> Result<ChangeRecord> {
-    Ok(ChangeRecord {
-        previous: maybe(u, place)?,
-        previous_version: maybe(u, place)?,
-        item: maybe(u, item)?,
-        relationship_before: maybe(u, relationship)?,
-        relationship_after: maybe(u, relationship)?,
-        salt: u.choose(&[vec![], vec![7; 16], vec![1]])?.clone(),
-    })
-}
-
 #[test]
 fn changes_come_back() {
     arbtest(|u| {
-        comes_back(&change(u)?);
+        let (previous, previous_version) = (maybe(u, place)?, maybe(u, place)?);
+        let (item, before, after) = (maybe(u, item)?, maybe(u, relationship)?, maybe(u, relationship)?);
+        let salt = u.choose(&[vec![], vec![7; 16], vec![1]])?.clone();
+        let record = ChangeRecord {
+            previous,
+            previous_version,
+            item: item.as_ref().map(item_record),
+            relationship_before: before.as_ref().map(relationship_record),
+            relationship_after: after.as_ref().map(relationship_record),
+            salt: salt.clone(),
+        };
+        let (item, before, after) = (item.as_ref(), before.as_ref(), after.as_ref());
+        let row = ChangeRow { previous, previous_version, item, before, after, salt: &salt };
+        is_also_plain(&row, &record);
+        reads_as(&row, &record);
         Ok(())
     });
 }
@@ -182,7 +213,7 @@ fn changes_come_back() {
 #[test]
 fn the_other_rows_come_back() {
     arbtest(|u| {
-        comes_back(&OutgoingRecord { relationships: some(u, relationship)? });
+        outgoing_comes_back(&some(u, relationship)?);
         let end = |u: &mut Unstructured<'_>| Ok(EndRecord { kind: kind(u)?, from: u.arbitrary()? });
         comes_back(&IncomingRecord { ends: some(u, end)? });
         comes_back(&HeadRecord { version: maybe(u, place)?, last: maybe(u, place)? });
@@ -215,47 +246,43 @@ fn damaged_bytes_are_refused() {
     });
 }
 
-fn usual() -> RelationshipRecord {
+fn usual(to: u64) -> Relationship {
     let at = 1_800_000_000_000_000;
-    RelationshipRecord {
+    let claim = RelationshipClaimRecord {
+        source: 1,
+        key: format!("item-1000000 depends_on item-{to}"),
+        scope: "import".to_owned(),
+        weight: 1.0,
+        confidence: 1.0,
+        first_seen_us: at,
+        observed_at_us: at,
+        unit_kind: 1,
+        ..RelationshipClaimRecord::default()
+    };
+    let record = RelationshipRecord {
         from: 1_000_000,
         kind: "depends_on".to_owned(),
-        to: 2_000_000,
+        to,
         status_since_us: at,
         first_seen_us: at,
-        claims: vec![RelationshipClaimRecord {
-            source: 1,
-            key: "item-1000000 depends_on item-2000000".to_owned(),
-            scope: "import".to_owned(),
-            weight: 1.0,
-            confidence: 1.0,
-            first_seen_us: at,
-            observed_at_us: at,
-            unit_kind: 1,
-            ..RelationshipClaimRecord::default()
-        }],
+        claims: vec![claim],
         ..RelationshipRecord::default()
-    }
+    };
+    relationship_from(record).expect("a relationship")
 }
 
 #[test]
 fn what_is_usual_is_short_and_what_is_not_is_plain() {
-    let neighbour = RelationshipRecord {
-        claims: vec![RelationshipClaimRecord {
-            key: "item-1000000 depends_on item-2000001".to_owned(),
-            ..usual().claims[0].clone()
-        }],
-        to: 2_000_001,
-        ..usual()
-    };
-    let one = comes_back(&OutgoingRecord { relationships: vec![usual()] });
-    let two = comes_back(&OutgoingRecord { relationships: vec![usual(), neighbour] });
+    let one = outgoing_comes_back(&[usual(2_000_000)]);
+    let two = outgoing_comes_back(&[usual(2_000_000), usual(2_000_001)]);
     assert_eq!(one[0], COMPACT);
     assert!(one.len() <= 48, "{} bytes", one.len());
     assert!(two.len() - one.len() <= 24, "{} bytes for one more", two.len() - one.len());
     let merged = ItemRecord { id: 1, merged_into: Some(2), ..ItemRecord::default() };
-    let merged = ChangeRecord { item: Some(merged), ..ChangeRecord::default() };
-    assert_eq!(comes_back(&merged)[0], PLAIN);
+    let record = ChangeRecord { item: Some(merged.clone()), ..ChangeRecord::default() };
+    let merged = item_from(merged).expect("an item");
+    let row = ChangeRow { item: Some(&merged), ..ChangeRow::default() };
+    assert_eq!(reads_as(&row, &record)[0], PLAIN);
 }
 
 #[test]
