@@ -16,8 +16,10 @@ use crate::model::{ItemId, SourceId};
 
 /// The most items that are followed one by one, a byte each; of further ones everything may be stored.
 const ITEMS_MAX: u64 = 1 << 25;
-/// Bits of the filter: at five million units, one in two hundred is looked up in vain.
+/// Bits of the filter: at five million units, one in a hundred is looked up in vain.
 const FILTER_BITS: u64 = 1 << 26;
+/// Bits that lie so close together that looking at all of them costs as much as looking at one.
+const LINE_BITS: u64 = 512;
 /// Bits that each unit sets.
 const BITS_OF_UNIT: u64 = 4;
 
@@ -106,14 +108,15 @@ impl Units {
     }
 }
 
-/// The bits of a unit: word, and bit within it.
+/// The bits of a unit: word, and bit within it. All of them lie in one line of the processor's cache.
 fn places(source: SourceId, kind: UnitKind, unit: &str) -> impl Iterator<Item = (usize, u64)> {
     let mut hasher = FxHasher::default();
     (source, kind, unit).hash(&mut hasher);
     let first = mixed(hasher.finish());
-    let step = mixed(first) | 1;
+    let line = first % (FILTER_BITS / LINE_BITS) * LINE_BITS;
+    let within = mixed(first);
     (0..BITS_OF_UNIT).map(move |number| {
-        let bit = first.wrapping_add(step.wrapping_mul(number)) % FILTER_BITS;
+        let bit = line + (within >> (number * u64::from(LINE_BITS.ilog2()))) % LINE_BITS;
         (usize::try_from(bit / u64::from(u64::BITS)).expect("bounded"), bit % u64::from(u64::BITS))
     })
 }

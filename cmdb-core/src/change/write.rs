@@ -88,7 +88,8 @@ impl Draft<'_> {
             edges.into_iter().filter(|(_, slot)| slot.stored != slot.current).collect();
         self.load_heads(changed.iter().map(|((from, _, _), _)| *from), heads)?;
         let mut outgoing: Vec<(ItemId, Edits<'_, Relationship>)> = Vec::new();
-        for ((from, kind, to), slot) in &changed {
+        for (name, slot) in &changed {
+            let (from, kind, to) = name;
             let place = self.place();
             let head = heads.get_mut(from).expect("loaded before");
             let change = ChangeRow {
@@ -99,12 +100,7 @@ impl Draft<'_> {
             };
             head.last = Some(place_record(place));
             self.log(place, change, batch);
-            if from != to {
-                self.late.arrived(*to, place);
-            }
-            if slot.stored.is_some() != slot.current.is_some() {
-                self.late.end(*to, kind, *from, slot.current.is_some());
-            }
+            self.late.arrived(name, place, [slot.current.is_some(), slot.stored.is_some()]);
             let edit = match &slot.current {
                 Some(current) => Edit::Is(Cow::Borrowed(current)),
                 None => Edit::Gone(key::edge(kind, *to)),

@@ -26,10 +26,12 @@ use tracked::{Line, Tracked};
 
 /// The scope of what a source's imports name.
 pub const SCOPE: &str = "import";
-/// Lines stated together.
-const BATCH: usize = 1_000;
-/// What a draft holds before it is written into the transaction: as much as the caches of a processor hold, too.
-const PENDING_MAX: usize = if cfg!(test) { 20 } else { 2_000 };
+/// Items stated together: what belongs to one, and tells which it is, is looked for among them.
+const ITEMS_AT_ONCE: usize = 1_000;
+/// Relationships, and groups, stated together: what they take on their way stays in the caches of a processor.
+const EDGES_AT_ONCE: usize = 100;
+/// What a draft holds before it is written into the transaction, so that it stays in those caches, too.
+const PENDING_MAX: usize = if cfg!(test) { 20 } else { 400 };
 /// Items whose host comes later in the files, kept to be tried again.
 const LATER_MAX: usize = 1_000_000;
 /// The share of a source's entries that a full import may withdraw unasked.
@@ -232,7 +234,8 @@ impl Run<'_> {
         kind: UnitKind,
     ) -> Result<(), EngineError> {
         let schema = draft.schema();
-        let mut batch: Vec<(Line, Unit)> = Vec::new();
+        let at_once = if kind == UnitKind::Item { ITEMS_AT_ONCE } else { EDGES_AT_ONCE };
+        let mut batch: Vec<(Line, Unit)> = Vec::with_capacity(at_once);
         let mut later: Vec<(Line, Unit)> = Vec::new();
         let mut done = 0;
         for (number, file) in (0u32..).zip(&self.import.files) {
@@ -258,8 +261,9 @@ impl Run<'_> {
                     Record::Exported(line) => restore::line(draft, kind, line, &mut self.outcome)?,
                     Record::Claim(_) => {}
                 }
-                if batch.len() == BATCH {
-                    self.batch(draft, std::mem::take(&mut batch), Some(&mut later))?;
+                if batch.len() == at_once {
+                    let full = std::mem::replace(&mut batch, Vec::with_capacity(at_once));
+                    self.batch(draft, full, Some(&mut later))?;
                 }
                 if draft.pending() > PENDING_MAX {
                     draft.spill()?;
@@ -300,7 +304,7 @@ impl Run<'_> {
         for unit in &units {
             known.push(draft.kept_unit(stating.source, unit.claim.kind, &unit.claim.key)?.is_some());
         }
-        let decisions = ingest::state(draft, &stating, &units)?;
+        let decisions = ingest::state_fetched(draft, &stating, &units)?;
         for (((line, unit), known), decision) in lines.into_iter().zip(units).zip(known).zip(decisions) {
             let homeless = waits_for_host(&unit, &decision);
             match &mut later {
@@ -428,7 +432,7 @@ fn chunks(all: Vec<(Line, Unit)>) -> impl Iterator<Item = Vec<(Line, Unit)>> {
     let mut all = all.into_iter().peekable();
     std::iter::from_fn(move || {
         all.peek()?;
-        Some(all.by_ref().take(BATCH).collect())
+        Some(all.by_ref().take(ITEMS_AT_ONCE).collect())
     })
 }
 

@@ -104,6 +104,15 @@ pub(super) fn state(
     units: &[Unit],
 ) -> Result<Vec<Decision>, StoreError> {
     fetch(draft, stating.source, units)?;
+    state_fetched(draft, stating, units)
+}
+
+/// The same, of units that were read ahead.
+pub(super) fn state_fetched(
+    draft: &mut Draft<'_>,
+    stating: &Stating<'_>,
+    units: &[Unit],
+) -> Result<Vec<Decision>, StoreError> {
     let mut stated = place(draft, stating, units)?;
     settle(draft)?;
     check_groups(draft, stating, units, &mut stated)?;

@@ -1,5 +1,7 @@
 //! Keys: those of files, and those that relationships and redundancy groups get from what they relate.
 
+use std::borrow::Cow;
+
 use super::field::check;
 use super::json::{Json, Node};
 use super::problem::Fault;
@@ -75,7 +77,8 @@ fn object(node: Node<'_>, schema: &Schema) -> Result<Reference, Fault> {
 
 /// The key of a relationship: `FROM TYPE TO`.
 pub(super) fn relationship(from: &Reference, kind: &str, to: &Reference) -> String {
-    bounded(format!("{} {kind} {}", shown(from), shown(to)))
+    let (from, to) = (shown(from), shown(to));
+    bounded([&from, " ", kind, " ", &to].concat())
 }
 
 /// The key of a redundancy group: `ITEM GROUP`.
@@ -88,24 +91,24 @@ fn bounded(key: String) -> String {
     if key.len() <= KEY_BYTES_MAX { key } else { format!("blake3 {}", blake3::hash(key.as_bytes()).to_hex()) }
 }
 
-fn shown(reference: &Reference) -> String {
+fn shown(reference: &Reference) -> Cow<'_, str> {
     match reference {
         Reference::Key(key) => quoted(key),
-        Reference::SourceKey { source, key } => quoted(&format!("{source}:{key}")),
+        Reference::SourceKey { source, key } => quoted(&format!("{source}:{key}")).into_owned().into(),
         Reference::Match(Match { class, attributes }) => {
             let attributes = serde_json::to_string(&OutgoingMap(attributes));
-            format!("{class}{}", attributes.expect("values are always written"))
+            format!("{class}{}", attributes.expect("values are always written")).into()
         }
-        Reference::This => ".".to_owned(),
-        Reference::Id(id) => id.to_string(),
+        Reference::This => ".".into(),
+        Reference::Id(id) => id.to_string().into(),
     }
 }
 
 /// Bare where no other part of a key can be mistaken for it.
-fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_whitespace) || text.starts_with('"') || text.contains('{') {
-        serde_json::to_string(text).expect("a text is always written")
+        serde_json::to_string(text).expect("a text is always written").into()
     } else {
-        text.to_owned()
+        text.into()
     }
 }

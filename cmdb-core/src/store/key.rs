@@ -108,9 +108,10 @@ pub fn item_at_end(key: &[u8]) -> Option<ItemId> {
 
 /// The key of a change of a relationship to an item, in `Arrivals`.
 #[must_use]
-pub fn arrival(to: ItemId, place: Place) -> Vec<u8> {
-    let mut key = item(to);
-    key.extend_from_slice(&place.key());
+pub fn arrival(to: ItemId, place: Place) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..8].copy_from_slice(&to.0.to_be_bytes());
+    key[8..].copy_from_slice(&place.bytes());
     key
 }
 

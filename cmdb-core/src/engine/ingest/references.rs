@@ -23,21 +23,30 @@ pub(super) fn resolve(
     this: Option<ItemId>,
     reference: &Reference,
 ) -> Result<Result<Resolved, Problem>, StoreError> {
-    let (found, text) = match reference {
+    let found = match reference {
         Reference::Match(wanted) => return Ok(check_match(draft, wanted).map(Resolved::Match)),
-        Reference::This => (this, "the item of the claim itself".to_owned()),
-        Reference::Id(id) => (by_id(draft, *id)?, id.to_string()),
-        Reference::Key(key) => (by_key(draft, stating.source, key)?, key.clone()),
+        Reference::This => this,
+        Reference::Id(id) => by_id(draft, *id)?,
+        Reference::Key(key) => by_key(draft, stating.source, key)?,
         Reference::SourceKey { source, key } => {
-            let found = match draft.source_named(source).map(|source| source.id) {
+            match draft.source_named(source).map(|source| source.id) {
                 Some(source) => by_unit(draft, source, key)?,
                 // A key may have a colon of its own.
                 None => by_unit(draft, stating.source, &format!("{source}:{key}"))?,
-            };
-            (found, format!("{source}:{key}"))
+            }
         }
     };
-    Ok(found.map(Resolved::Item).ok_or_else(|| unknown(&text)))
+    Ok(found.map(Resolved::Item).ok_or_else(|| unknown(&described(reference))))
+}
+
+fn described(reference: &Reference) -> String {
+    match reference {
+        Reference::This => "the item of the claim itself".to_owned(),
+        Reference::Id(id) => id.to_string(),
+        Reference::Key(key) => key.clone(),
+        Reference::SourceKey { source, key } => format!("{source}:{key}"),
+        Reference::Match(wanted) => format!("match on {}", wanted.class),
+    }
 }
 
 fn by_key(draft: &Draft<'_>, source: SourceId, key: &str) -> Result<Option<ItemId>, StoreError> {

@@ -275,19 +275,22 @@ pub(super) fn put_claim(
     to: ItemId,
     state: RelationshipClaimState,
 ) -> Result<bool, StoreError> {
-    let before = draft.relationship(from, kind, to)?;
-    let mut relationship = before.unwrap_or_else(|| Relationship {
-        from,
-        kind: kind.to_owned(),
-        to,
-        status: Status::Active,
-        status_since: draft.now(),
-        denied: false,
-        first_seen: state.first_seen,
-        claims: Vec::new(),
-        effective: 0,
-        grouped_by: 0,
-    });
+    let Some(mut relationship) = draft.relationship(from, kind, to)? else {
+        let new = Relationship {
+            from,
+            kind: kind.to_owned(),
+            to,
+            status: Status::Active,
+            status_since: draft.now(),
+            denied: false,
+            first_seen: state.first_seen,
+            // Room for one claim: mostly it stays the only one.
+            claims: vec![state],
+            effective: 0,
+            grouped_by: 0,
+        };
+        return resolve_and_put(draft, new);
+    };
     let same = |claim: &RelationshipClaimState| {
         claim.source == state.source && claim.unit == state.unit && claim.key == state.key
     };

@@ -25,7 +25,7 @@ impl<'r> Arrivals<'r> {
     fn new(read: &'r dyn Snapshot, to: ItemId, before: Option<Revision>) -> Arrivals<'r> {
         let mut range = Range::prefix(key::item(to)).descending();
         if let Some(before) = before {
-            range.to = Some(key::arrival(to, Place { revision: before, sequence: 0 }));
+            range.to = Some(key::arrival(to, Place { revision: before, sequence: 0 }).to_vec());
         }
         Arrivals { read, range, page: Vec::new(), whole: false }
     }

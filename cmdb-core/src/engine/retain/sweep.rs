@@ -144,7 +144,7 @@ fn item(
         if let Some((_, to)) = &link.fact
             && *to != id.0
         {
-            draft.delete_row(Table::Arrivals, key::arrival(ItemId(*to), link.place));
+            draft.delete_row(Table::Arrivals, key::arrival(ItemId(*to), link.place).to_vec());
         }
     }
     if let Some(oldest) = place_kept {
