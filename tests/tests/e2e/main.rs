@@ -14,6 +14,7 @@ mod foreign;
 mod groups;
 mod harness;
 mod messages;
+mod ranking;
 mod round_trip;
 mod scenarios;
 mod time;
