@@ -109,7 +109,8 @@ pub fn run(options: &Options) -> Result<()> {
     bench.two_threads(&graph, &condensed)?;
     drop(condensed);
     bench.single_points(&graph)?;
-    bench.commits(&graph, options.seed);
+    let later = bench.commits(&graph, options.seed);
+    bench.overlaid(&graph, &later);
     bench.restart(&graph)?;
     drop(graph);
     bench.load_csv(&made)?;
@@ -324,9 +325,12 @@ impl Bench {
             ),
         );
         let mut counter = Counter::default();
-        let (mut of_raw, mut ours) = (Times::default(), Times::default());
+        let (mut arrived, place_of) = Raw::as_arrived(graph);
+        let (mut of_raw, mut ours, mut of_arrived) = (Times::default(), Times::default(), Times::default());
         for seed in self.seeds.clone() {
             let reached = of_raw.take(|| raw.reach(seed));
+            let place = Index(place_of[seed.0 as usize]);
+            ensure!(of_arrived.take(|| arrived.reach(place)) == reached, "the order changes nothing");
             ensure!(ours.take(|| condensed.count(seed, &mut counter)) + 1 == reached, "the counts are equal");
         }
         let ratio = ours.vs(&of_raw);
@@ -338,6 +342,16 @@ impl Bench {
             "1,000 counts".to_owned(),
         );
         self.number("impact_plain_vs_raw", ratio);
+        let (order, plain) = (of_arrived.vs(&of_raw), ours.vs(&of_arrived));
+        self.figure(
+            "raw search with items in the order in which they arrived",
+            "(beside)",
+            format!("{order:.2} times the graph's own order; {}", of_arrived.text()),
+            None,
+            format!("plain reachability takes {plain:.2} times this"),
+        );
+        self.number("arrived_vs_ordered", order);
+        self.number("impact_plain_vs_raw_as_arrived", plain);
         let (began, cpu_began) = (Instant::now(), cpu());
         let counts = condensed.counts(&Progress::default());
         let (wall, made) = (began.elapsed(), cpu() - cpu_began);
@@ -359,7 +373,7 @@ impl Bench {
     }
 
     /// Small commits, one after the other: a new item that needs two others, and one relationship that goes.
-    fn commits(&mut self, graph: &Graph, seed: u64) {
+    fn commits(&mut self, graph: &Graph, seed: u64) -> Graph {
         let mut random = Random::new(seed ^ 0xc0);
         let known = graph.index_bound() as u64;
         let mut any = || ItemId(random.below(known) + 1);
@@ -391,6 +405,7 @@ impl Bench {
         }
         let worst = times.within(1.0);
         let reached = self.figures.at_m(worst <= Duration::from_millis(1));
+        let slow = times.wall.iter().filter(|wall| **wall > Duration::from_millis(1)).count();
         self.figure(
             "commit visible to queries",
             "1 ms",
@@ -402,12 +417,31 @@ impl Bench {
                 shown(times.cpu_worst)
             ),
             reached,
-            "an item with two relationships, and one that goes".to_owned(),
+            format!("an item with two relationships, and one that goes; {slow} took more than 1 ms"),
         );
         self.number("commit_visible_us", micros(times.within(0.5)));
         self.number("commit_visible_p99_us", micros(times.within(0.99)));
         self.number("commit_visible_worst_us", micros(worst));
         self.number("commit_visible_worst_us_cpu", micros(times.cpu_worst));
+        next
+    }
+
+    /// The same questions before and after some commits that are not folded in yet.
+    fn overlaid(&mut self, graph: &Graph, later: &Graph) {
+        let (mut before, mut after) = (Times::default(), Times::default());
+        for seed in self.seeds.clone() {
+            before.take(|| impact(graph, &[seed], ImpactOptions::default()).counts());
+            after.take(|| impact(later, &[seed], ImpactOptions::default()).counts());
+        }
+        let ratio = after.vs(&before);
+        self.figure(
+            "impact with commits that are not folded in yet",
+            "(beside)",
+            format!("{ratio:.2} times without; {}", after.text()),
+            None,
+            format!("{} commits since the estate", later.revision().0 - graph.revision().0),
+        );
+        self.number("impact_overlaid_vs_folded", ratio);
     }
 
     fn restart(&mut self, graph: &Graph) -> Result<()> {

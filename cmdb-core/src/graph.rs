@@ -28,6 +28,7 @@ mod gates;
 mod image;
 mod label;
 mod numbers;
+mod order;
 mod paged;
 mod parts;
 mod rings;

@@ -15,6 +15,7 @@
 //! items that fail with it where everybody needs everything.
 
 mod all;
+mod order;
 mod some;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,8 @@ pub struct Condensed {
     place_of: Vec<u32>,
     /// Items in each place.
     sizes: Vec<u32>,
+    /// A bit for each place of several items: few are, and a search that looks at these misses no cache.
+    several: Vec<u64>,
     dependents: Rows,
     providers: Rows,
 }
@@ -61,10 +64,11 @@ impl Condensed {
     /// Linear in the graph. None: it was cancelled.
     #[must_use]
     pub fn of(graph: &Graph, progress: &Progress) -> Option<Condensed> {
-        // Each item is met twice: when cycles are looked for, and when its relationships are gathered.
-        progress.begin("condensing the graph", 2 * graph.index_bound() as u64);
+        // Each item is met three times: when cycles are looked for, layers, and its relationships are gathered.
+        progress.begin("condensing the graph", 3 * graph.index_bound() as u64);
         let fails = |item| graph.could_fail(Index(item)).map(|dependent| dependent.0);
-        let Components { of: place_of, sizes } = Components::of(graph.index_bound(), fails, progress)?;
+        let components = Components::of(graph.index_bound(), fails, progress)?;
+        let Components { of: place_of, sizes } = order::layered(components, fails, progress)?;
         let members = members(&place_of, &sizes);
         let mut dependents = Rows { offsets: vec![0], arcs: Vec::new() };
         let mut met = vec![u32::MAX; sizes.len()];
@@ -87,7 +91,11 @@ impl Condensed {
             dependents.offsets.push(number(dependents.arcs.len()));
         }
         let providers = turned(&dependents);
-        Some(Condensed { place_of, sizes, dependents, providers })
+        let mut several = vec![0; sizes.len().div_ceil(64)];
+        for (place, _) in sizes.iter().enumerate().filter(|(_, size)| **size > 1) {
+            several[place / 64] |= 1 << (place % 64);
+        }
+        Some(Condensed { place_of, sizes, several, dependents, providers })
     }
 
     /// How many items fail with this one where everybody needs everything; itself not counted.
@@ -99,33 +107,30 @@ impl Condensed {
         seen.resize(words, 0);
         order.push(first);
         seen[first as usize / 64] |= 1 << (first % 64);
-        let mut reached = 0;
         let mut done = 0;
-        while done < order.len() {
-            let end = order.len().min(done + AHEAD);
-            let mut ahead: [&[u32]; AHEAD] = [&[]; AHEAD];
-            for (row, place) in ahead.iter_mut().zip(&order[done..end]) {
-                *row = self.dependents.row(*place);
-            }
-            for row in &ahead {
-                std::hint::black_box(row.first());
-            }
-            for (row, at) in ahead.into_iter().zip(done..end) {
-                reached += u64::from(self.sizes[order[at] as usize]);
-                for place in row {
-                    let (word, bit) = (&mut seen[*place as usize / 64], 1u64 << (place % 64));
-                    if *word & bit == 0 {
-                        *word |= bit;
-                        order.push(*place);
-                    }
+        while let Some(place) = order.get(done).copied() {
+            done += 1;
+            for other in self.dependents.row(place) {
+                let (word, bit) = (&mut seen[*other as usize / 64], 1u64 << (other % 64));
+                if *word & bit == 0 {
+                    *word |= bit;
+                    order.push(*other);
                 }
             }
-            done = end;
         }
+        let mut reached = 0;
         for place in order.drain(..) {
             seen[place as usize / 64] = 0;
+            reached += self.size(place);
         }
         reached - 1
+    }
+
+    /// Items in a place.
+    #[inline]
+    fn size(&self, place: u32) -> u64 {
+        let alone = self.several[place as usize / 64] >> (place % 64) & 1 == 0;
+        if alone { 1 } else { u64::from(self.sizes[place as usize]) }
     }
 
     /// How many places there are: items less those that share one with others.
@@ -143,8 +148,6 @@ impl Condensed {
 
 /// Places gathered between two looks whether to go on.
 const PLACES_AT_ONCE: u32 = 1 << 14;
-/// Places whose rows are fetched together.
-const AHEAD: usize = 16;
 
 /// The items of each place.
 fn members(place_of: &[u32], sizes: &[u32]) -> Rows {

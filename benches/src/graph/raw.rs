@@ -15,16 +15,33 @@ pub struct Raw {
 }
 
 impl Raw {
+    /// The same with items in the order in which they arrived; and the new place of each.
+    pub fn as_arrived(graph: &Graph) -> (Raw, Vec<u32>) {
+        let mut arrived: Vec<Index> = graph.indexes().collect();
+        arrived.sort_unstable_by_key(|index| graph.id(*index));
+        let mut place_of = vec![0; arrived.len()];
+        for (index, place) in arrived.iter().zip(0..) {
+            place_of[index.0 as usize] = place;
+        }
+        let rows =
+            arrived.iter().map(|index| dependents(graph, *index).map(|other| place_of[other as usize]));
+        (Raw::of_rows(graph.index_bound(), rows), place_of)
+    }
+
     /// Of all relationships that are not weak, in the order of the graph.
     pub fn of(graph: &Graph) -> Raw {
+        Raw::of_rows(graph.index_bound(), graph.indexes().map(|index| dependents(graph, index)))
+    }
+
+    fn of_rows<R: Iterator<Item = u32>>(items: usize, rows: impl Iterator<Item = R>) -> Raw {
         let mut raw = Raw {
             offsets: vec![0],
             targets: Vec::new(),
-            seen: vec![0; graph.index_bound().div_ceil(64)],
+            seen: vec![0; items.div_ceil(64)],
             queue: Vec::new(),
         };
-        for index in graph.indexes() {
-            raw.targets.extend(dependents(graph, index));
+        for row in rows {
+            raw.targets.extend(row);
             raw.offsets.push(u32::try_from(raw.targets.len()).expect("it can be numbered"));
         }
         raw

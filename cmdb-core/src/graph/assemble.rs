@@ -1,7 +1,7 @@
 //! The base, written from plain lists: bulk building and folding.
 //!
 //! Nothing here is more than linear but the one sort of the relationships, which is cheap where they come in order.
-//! Invariant: items keep the order of their list; gates are in order of dependent and name.
+//! Invariant: gates are in order of dependent and name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ const NO_GATE: u32 = u32::MAX;
 
 impl Parts {
     pub fn assemble(mut self, revision: Revision) -> Graph {
+        self.order();
         // Stable, so that the last word on each relationship is the last of its run.
         self.edges.sort_by_key(|edge| edge.key);
         let runs = self.edges.chunk_by(|one, other| one.key == other.key);

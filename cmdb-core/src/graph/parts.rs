@@ -68,7 +68,7 @@ pub(super) struct Parts {
     pub labels: Arc<Labels>,
     pub classes: Arc<Names>,
     pub nodes: Vec<Node>,
-    index_of: Vec<u32>,
+    pub(super) index_of: Vec<u32>,
     pub edges: Vec<Stated>,
     pub weights: Weights,
     pub group_names: Arc<Names>,
