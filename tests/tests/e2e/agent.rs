@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::agent;
 use crate::harness::server::Server;
 use crate::harness::shell::Shell;
+use crate::harness::{agent, binary, clean_environment, tell};
 
 /// The files of a small machine that does not change while it is read.
 const FIXTURE: [(&str, &str); 6] = [
@@ -86,6 +87,36 @@ fn what_is_no_longer_there_is_withdrawn_and_stays_in_the_history() {
     let history = shell.json(&["history", openssl["id"].as_str().expect("an id")]);
     assert_eq!(history["commits"].as_array().map(Vec::len), Some(2), "{history:#}");
     shell.verify_is_clean();
+}
+
+#[test]
+fn a_scan_starts_no_program() {
+    let probe = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !probe.is_ok_and(|ran| ran.status.success()) {
+        tell(
+            "SKIPPED: that a scan starts no program, seen from outside: strace is not installed, or may not trace",
+        );
+        return;
+    }
+    let directory = directory();
+    let calls = directory.path().join("calls");
+    let mut command = Command::new("strace");
+    clean_environment(&mut command);
+    command.args(["-f", "-qq", "-e", "trace=execve,execveat,fork,vfork,clone,clone3", "-o"]).arg(&calls);
+    let ran =
+        command.arg(binary("cmdb-agent")).args(["--once", "--print"]).output().expect("strace is executable");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let calls = std::fs::read_to_string(calls).expect("strace writes what it saw");
+    let programs: Vec<&str> = calls.lines().filter(|line| line.contains(" exec")).collect();
+    assert_eq!(programs.len(), 1, "its own start, and nothing more: {programs:#?}");
+    let processes: Vec<&str> =
+        calls.lines().filter(|line| line.contains("fork(") || is_process(line)).collect();
+    assert_eq!(processes, [""; 0], "threads are not processes");
+}
+
+/// Whether a call makes a process, and not a thread.
+fn is_process(call: &str) -> bool {
+    call.contains(" clone") && !call.contains("CLONE_THREAD")
 }
 
 /// The packages that an operating system has, by name.

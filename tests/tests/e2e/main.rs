@@ -13,6 +13,7 @@ mod evidence;
 mod foreign;
 mod groups;
 mod harness;
+mod laboratory;
 mod messages;
 mod ranking;
 mod round_trip;
