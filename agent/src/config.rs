@@ -19,6 +19,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// How long a server is looked for.
 const DISCOVER_TIMEOUT_S: u32 = 5;
 /// The longest that a server may be looked for.
+/// The longest name of a site.
+const SITE_BYTES_MAX: usize = 64;
 const DISCOVER_TIMEOUT_S_MAX: u32 = 300;
 
 /// Why the settings cannot be used.
@@ -91,6 +93,9 @@ struct Arguments {
     /// Read the machine whose files lie below DIR instead of this one
     #[arg(long, value_name = "DIR", env = "CMDB_AGENT_ROOT")]
     root: Option<PathBuf>,
+    /// The network that this machine's private addresses are of, where several networks use the same ones
+    #[arg(long, value_name = "NAME", env = "CMDB_AGENT_SITE")]
+    site: Option<String>,
     /// Report the arguments of this product's processes, not only their digest; may be repeated
     #[arg(long, value_name = "PRODUCT", env = "CMDB_AGENT_ALLOW_ARGUMENTS", value_delimiter = ',')]
     allow_arguments: Vec<String>,
@@ -116,6 +121,7 @@ struct FileSettings {
     discover_timeout: Option<u32>,
     state_dir: Option<PathBuf>,
     root: Option<PathBuf>,
+    site: Option<String>,
     allow_arguments: Option<Vec<String>>,
     software_files: Option<Vec<PathBuf>>,
     log: Option<Level>,
@@ -231,6 +237,8 @@ pub struct Config {
     pub state_dir: Setting<PathBuf>,
     /// What is read.
     pub root: Setting<PathBuf>,
+    /// The network that private addresses are of; empty: there is one only.
+    pub site: Setting<String>,
     /// Products whose arguments are reported.
     pub allow_arguments: Setting<BTreeSet<String>>,
     /// Tables of products.
@@ -275,6 +283,7 @@ fn combine(arguments: Arguments, matches: &ArgMatches) -> Result<Config, ConfigE
         ),
         state_dir: pick.of("state_dir", arguments.state_dir, from_file.state_dir, default_state_dir()),
         root: pick.of("root", arguments.root, from_file.root, PathBuf::from("/")),
+        site: pick.of("site", arguments.site, from_file.site, String::new()),
         allow_arguments: Setting { value: allow.value.into_iter().collect(), origin: allow.origin },
         software_files: pick.of("software_file", paths, from_file.software_files, Vec::new()),
         log: pick.of(
@@ -362,6 +371,15 @@ impl Config {
                 given: self.discover_timeout_s.value.to_string(),
             });
         }
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        if self.site.value.len() > SITE_BYTES_MAX || !self.site.value.chars().all(is_plain) {
+            return Err(ConfigError::Value {
+                setting: "site",
+                origin: self.site.origin,
+                expected: "at most 64 of a-z, 0-9, - _ and .",
+                given: self.site.value.clone(),
+            });
+        }
         Ok(())
     }
 
@@ -388,6 +406,8 @@ impl Config {
         );
         line("state_dir", Some(path(&self.state_dir.value)), self.state_dir.origin);
         line("root", Some(path(&self.root.value)), self.root.origin);
+        let site = Some(&self.site.value).filter(|site| !site.is_empty());
+        line("site", site.map(|site| quote(site)), self.site.origin);
         let products = self.allow_arguments.value.iter().map(|product| quote(product)).collect();
         line("allow_arguments", Some(list(products)), self.allow_arguments.origin);
         let files = self.software_files.value.iter().map(path).collect();

@@ -45,6 +45,8 @@ pub struct Host {
     pub root: Root,
     /// Its name.
     pub name: String,
+    /// The network that its private addresses are of, where several use the same ones; empty: there is one only.
+    pub site: String,
     /// Which operating system.
     pub distribution: Distribution,
     /// The container that the agent runs in, if it does.
@@ -69,6 +71,7 @@ impl Host {
         Self {
             root,
             name: String::new(),
+            site: String::new(),
             distribution: Distribution::default(),
             container: None,
             mounts: Vec::new(),

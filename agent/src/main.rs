@@ -77,7 +77,7 @@ fn scanner(config: &Config, memory: SharedMemory, ladder: Ladder) -> Result<Scan
     let root = &config.root.value;
     anyhow::ensure!(root.is_dir(), "the root {} is not a directory; name one with --root", root.display());
     let software = Software::new(catalogue, config.allow_arguments.value.clone(), memory, ladder);
-    Ok(Scanner::new(Root::new(root), software))
+    Ok(Scanner::new(Root::new(root), software).in_site(&config.site.value))
 }
 
 /// Between two scans there is something to miss.

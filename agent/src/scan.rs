@@ -41,6 +41,12 @@ impl Scanner {
         Self { host: Host::new(root), collectors: crate::collectors::all(software) }
     }
 
+    /// With private addresses that are of this network.
+    pub fn in_site(mut self, site: &str) -> Self {
+        site.clone_into(&mut self.host.site);
+        self
+    }
+
     /// Looks now.
     pub fn scan(&mut self) -> Scan {
         let before = crate::platform::usage().cpu_us;

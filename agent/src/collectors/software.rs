@@ -96,7 +96,7 @@ impl Software {
             Err(error) => section.gap(error.to_string()),
         }
         for remote in &remotes {
-            section.add(remote.draft());
+            section.add(remote.draft(&host.site));
         }
     }
 
@@ -117,7 +117,8 @@ impl Software {
         let instances = instances::find(host, &self.catalogue, &processes.all, &active, &namespaces, names);
         self.programs.note_connected(&instances.connected);
         let endpoints = endpoints::find(&namespaces, &instances);
-        let places = Places::new(&namespaces);
+        let addresses = host.addresses.clone();
+        let places = Places::new(&namespaces, &addresses);
         let mut connections = connections::find(&namespaces, &instances, &endpoints, &places);
         let of_active = processes.all.iter().filter(|process| active.contains(&process.pid));
         let networks = of_active.map(|process| (process.pid, namespaces.of(process))).collect();

@@ -62,6 +62,35 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether an address is in the network that this one is of.
+    pub fn is_beside(&self, other: IpAddr) -> bool {
+        let same = |one: u128, other: u128, bits: u32| {
+            let left = bits.saturating_sub(u32::from(self.prefix));
+            left == bits || one >> left == other >> left
+        };
+        match (self.ip, other) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => same(u32::from(one).into(), u32::from(other).into(), 32),
+            (IpAddr::V6(one), IpAddr::V6(other)) => self.prefix > 0 && same(one.into(), other.into(), 128),
+            _ => false,
+        }
+    }
+
+    /// Whether it is the host's own on a bridge for its guests.
+    pub fn is_for_guests(&self) -> bool {
+        is_internal_bridge(&self.interface)
+    }
+}
+
+/// Whether an address is given out in many networks, to another host in each.
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        // RFC 1918, and RFC 6598: what providers give out behind their own translation.
+        IpAddr::V4(ip) => ip.is_private() || (u32::from(ip) >> 22) == (0x6440_0000 >> 22),
+        IpAddr::V6(ip) => ip.is_unique_local(),
+    }
+}
+
 /// Bridges that container and virtual machine managers make for use within the host.
 fn is_internal_bridge(interface: &str) -> bool {
     const PREFIXES: [&str; 9] =

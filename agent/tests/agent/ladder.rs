@@ -150,6 +150,29 @@ fn ports_that_a_server_hands_out_are_folded() {
 }
 
 #[test]
+fn a_place_in_a_network_that_the_host_makes_for_its_guests_is_this_hosts_affair() {
+    let mut bench = Bench::new();
+    let flows = [flow(IDLE, "172.17.0.77:5432")];
+    let expected = ["software:python connects_to remote:tcp/172.17.0.77%docker0:5432"];
+    assert_eq!(bench.scan(gathered(&flows)), expected);
+    assert_eq!(bench.scan(gathered(&[])), expected);
+}
+
+#[test]
+fn private_addresses_are_of_a_site() {
+    let mut bench = Bench::new();
+    bench.host.site = "berlin".to_owned();
+    bench.host.refresh();
+    let mut section = Section::new(bench.software.scope());
+    let flows = [flow(IDLE, "10.0.0.9:8080"), flow(IDLE, "192.0.2.9:443")];
+    bench.software.collect_with(&mut bench.host, gathered(&flows), &mut section);
+    let text = format!("{:?}", section.claims().collect::<Vec<_>>());
+    for socket in ["tcp/10.0.0.9:8080@berlin", "tcp/192.0.2.9:443", "tcp/10.0.0.5:22@berlin"] {
+        assert!(text.contains(&format!("\"{socket}\"")), "{socket} in {text}");
+    }
+}
+
+#[test]
 fn a_process_that_took_over_the_number_of_another_is_not_that_one() {
     let mut bench = Bench::new();
     let mut early = flow(IDLE, "10.0.0.9:8080");

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::endpoints::{Endpoints, socket_text};
+use super::endpoints::{Endpoints, scoped_text, socket_text};
 use super::instances::Instances;
 use super::memory::Manner;
 use super::processes::NamespaceId;
 use super::sockets::{Activity, Namespaces, Protocol, Socket};
 use crate::claim::Draft;
 use crate::connections::Flow;
+use crate::host::addresses::Address;
 
 /// The most remote servers of one host.
 pub const REMOTE_ENDPOINTS_MAX: usize = 20_000;
@@ -48,7 +49,7 @@ impl Remote {
         format!("remote:{}", self.text())
     }
 
-    /// The one with a key, of those at addresses.
+    /// The one with a key.
     pub fn of_key(key: &str) -> Option<Self> {
         let (protocol, place) = key.strip_prefix("remote:")?.split_once('/')?;
         let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|one| one.as_str() == protocol)?;
@@ -56,19 +57,24 @@ impl Remote {
             let ip = place.split(' ').next()?.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
             Some(Remote::Passing(protocol, ip))
         };
-        let found = place.parse().map(|address| Remote::At(protocol, address)).ok().or_else(passing)?;
+        let named = || {
+            let (name, port) = place.rsplit_once(':')?;
+            Some(Remote::Named(protocol, name.to_owned(), port.parse().ok()?))
+        };
+        let found = place.parse().map(|address| Remote::At(protocol, address)).ok();
+        let found = found.or_else(passing).or_else(named)?;
         (found.key() == key).then_some(found)
     }
 
     /// What the report says of it.
-    pub fn draft(&self) -> Draft {
+    pub fn draft(&self, site: &str) -> Draft {
         let draft = Draft::new(&self.key(), "endpoint", &self.text());
         match self {
             Remote::At(protocol, address) => draft
                 .set("protocol", protocol.as_str())
                 .set("port", i64::from(address.port()))
                 .set("address", address.ip().to_string())
-                .set("sockets", vec![self.text()]),
+                .set("sockets", vec![scoped_text(*protocol, *address, site)]),
             Remote::Named(protocol, _, port) => {
                 draft.set("protocol", protocol.as_str()).set("port", i64::from(*port))
             }
@@ -228,11 +234,13 @@ pub struct Places<'a> {
     namespaces: &'a Namespaces,
     listening: HashSet<(NamespaceId, Protocol, SocketAddr)>,
     by_address: HashMap<IpAddr, Vec<NamespaceId>>,
+    /// The host's own addresses in the networks that it makes for its guests.
+    for_guests: Vec<&'a Address>,
 }
 
 impl<'a> Places<'a> {
-    /// Those of all namespaces.
-    pub fn new(namespaces: &'a Namespaces) -> Self {
+    /// Those of all namespaces; `addresses`: the host's.
+    pub fn new(namespaces: &'a Namespaces, addresses: &'a [Address]) -> Self {
         let mut listening = HashSet::new();
         let mut by_address: HashMap<IpAddr, Vec<NamespaceId>> = HashMap::new();
         for (id, namespace) in &namespaces.all {
@@ -242,7 +250,20 @@ impl<'a> Places<'a> {
                 by_address.entry(*address).or_default().push(*id);
             }
         }
-        Self { namespaces, listening, by_address }
+        let for_guests = addresses.iter().filter(|address| address.is_for_guests()).collect();
+        Self { namespaces, listening, by_address, for_guests }
+    }
+
+    /// In a network that the host makes for its guests, as others do with the same addresses, a place is this host's affair.
+    fn elsewhere(&self, protocol: Protocol, remote: SocketAddr) -> Remote {
+        match self.for_guests.iter().find(|own| own.is_beside(remote.ip())) {
+            Some(own) => Remote::Named(
+                protocol,
+                format!("{}%{}", host_text(remote.ip()), own.interface),
+                remote.port(),
+            ),
+            None => Remote::At(protocol, remote),
+        }
     }
 
     fn listens(&self, id: NamespaceId, protocol: Protocol, local: SocketAddr) -> bool {
@@ -274,7 +295,7 @@ impl<'a> Places<'a> {
             Some(endpoint) => Some(Target::Here(endpoint)),
             // Nothing listens there any more, and the address means nothing to others.
             None if is_own => None,
-            None => Some(Target::Elsewhere(Remote::At(protocol, remote))),
+            None => Some(Target::Elsewhere(self.elsewhere(protocol, remote))),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::instances::Instances;
 use super::processes::NamespaceId;
 use super::sockets::{Activity, Namespaces, Protocol};
 use crate::claim::{Draft, Relation};
-use crate::host::addresses::Address;
+use crate::host::addresses::{Address, is_private};
 use crate::host::{Host, OS_KEY};
 
 /// One endpoint.
@@ -99,9 +99,15 @@ impl Endpoints {
     }
 }
 
-/// `tcp/10.0.0.5:5432`: how hosts tell one another of a place on the network.
+/// `tcp/10.0.0.5:5432`: a place on the network.
 pub fn socket_text(protocol: Protocol, address: SocketAddr) -> String {
     format!("{}/{address}", protocol.as_str())
+}
+
+/// `tcp/10.0.0.5:5432@berlin`: how hosts tell one another of it. A private address means something in its site only.
+pub fn scoped_text(protocol: Protocol, address: SocketAddr, site: &str) -> String {
+    let text = socket_text(protocol, address);
+    if site.is_empty() || !is_private(address.ip()) { text } else { format!("{text}@{site}") }
 }
 
 impl Endpoint {
@@ -116,7 +122,7 @@ impl Endpoint {
             .set("addresses", addresses)
             .set("host_name", &host.name)
             .set("binding", &self.binding)
-            .set("sockets", self.sockets(&host.addresses));
+            .set("sockets", self.sockets(&host.addresses, &host.site));
         match provider {
             Some(provider) => draft.relates(Relation::ProvidedBy, provider),
             None => draft,
@@ -125,7 +131,7 @@ impl Endpoint {
 
     /// Every place through which other hosts reach it. None in another network namespace: its addresses mean
     /// something on this host only.
-    fn sockets(&self, addresses: &[Address]) -> Vec<String> {
+    fn sockets(&self, addresses: &[Address], site: &str) -> Vec<String> {
         if !self.is_host {
             return Vec::new();
         }
@@ -140,6 +146,7 @@ impl Endpoint {
                 addresses.iter().filter(answers).filter(|address| address.is_reachable()).map(|a| a.ip),
             );
         }
-        reached.into_iter().map(|ip| socket_text(self.protocol, SocketAddr::new(ip, self.port))).collect()
+        let text = |ip| scoped_text(self.protocol, SocketAddr::new(ip, self.port), site);
+        reached.into_iter().map(text).collect()
     }
 }
