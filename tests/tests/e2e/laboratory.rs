@@ -34,10 +34,10 @@ const SHOP: [&str; 17] = [
     "haproxy on lb depends_on tcp/80 on web2",
     "nginx on web1 depends_on tcp/8000 on app",
     "nginx on web2 depends_on tcp/8000 on app",
-    "python app.py on app depends_on tcp/5432 on db",
-    "python app.py on app depends_on tcp/6379 on cache",
-    "python app.py on app depends_on tcp/10.77.0.60:9000",
-    "python browser.py on user depends_on tcp/80 on lb",
+    "python app on app depends_on tcp/5432 on db",
+    "python app on app depends_on tcp/6379 on cache",
+    "python app on app depends_on tcp/10.77.0.60:9000",
+    "python browser on user depends_on tcp/80 on lb",
     "tcp/53 on dns provided_by dnsmasq on dns",
     "udp/53 on dns provided_by dnsmasq on dns",
     "tcp/5432 on db provided_by postgresql on db",
@@ -46,7 +46,7 @@ const SHOP: [&str; 17] = [
     "tcp/80 on lb provided_by haproxy on lb",
     "tcp/80 on web1 provided_by nginx on web1",
     "tcp/80 on web2 provided_by nginx on web2",
-    "tcp/8000 on app provided_by python app.py on app",
+    "tcp/8000 on app provided_by python app on app",
 ];
 
 #[test]
@@ -67,9 +67,9 @@ fn what_the_agents_of_an_estate_find_is_what_there_is() {
 
     // The end that nobody spoke of gets an agent.
     estate.start_agent("legacy");
-    expected.take("python app.py on app depends_on tcp/10.77.0.60:9000");
-    expected.add("python app.py on app depends_on tcp/9000 on legacy");
-    expected.add("tcp/9000 on legacy provided_by python on legacy");
+    expected.take("python app on app depends_on tcp/10.77.0.60:9000");
+    expected.add("python app on app depends_on tcp/9000 on legacy");
+    expected.add("tcp/9000 on legacy provided_by python http.server on legacy");
     expected.add_agent("legacy");
     expected.is_found(&estate, "when the other end reports as well");
 

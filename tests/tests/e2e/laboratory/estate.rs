@@ -12,7 +12,7 @@ use crate::harness::{binary, wait_for};
 
 /// The account that PostgreSQL runs as.
 const NOBODY: u32 = 65_534;
-const SERVER: &str = "http://10.77.0.2:7400";
+const SERVER: &str = "https://10.77.0.2:7400";
 
 /// What one request of the shop does: a session with the database is kept, the others are made for each request and last
 /// milliseconds.
@@ -98,6 +98,7 @@ impl Estate {
             machine.plug(&estate.switch, "eth0", address);
             estate.machines.push(machine);
         }
+        estate.make_certificate();
         estate.start_servers();
         estate.start_cmdb();
         estate
@@ -199,15 +200,29 @@ impl Estate {
         db.serve("postgres", &[&as_nobody[..], &[postgres], &run].concat());
     }
 
+    /// One that the server shows and everybody trusts.
+    fn make_certificate(&self) {
+        let made =
+            rcgen::generate_simple_self_signed(vec!["10.77.0.2".to_owned()]).expect("a plain certificate");
+        fs::write(self.certificate(), made.cert.pem()).expect("a file");
+        fs::write(self.place.join("key.pem"), made.signing_key.serialize_pem()).expect("a file");
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.place.join("certificate.pem")
+    }
+
     /// The server of the graph.
     pub fn start_cmdb(&self) {
         let cmdb = self.machine("cmdb");
         let data = cmdb.directory().join("data");
         let program = binary("cmdb-server");
+        let (certificate, key) = (self.certificate(), self.place.join("key.pem"));
         let words = [text(&program), "--data", text(&data), "--listen", "10.77.0.2:7400"];
+        let tls = ["--tls-cert", text(&certificate), "--tls-key", text(&key)];
         cmdb.serve(
             "server",
-            &[&words[..], &["--scan-interval-s", "1", "--heartbeat-interval-s", "1"]].concat(),
+            &[&words[..], &tls, &["--scan-interval-s", "1", "--heartbeat-interval-s", "1"]].concat(),
         );
         wait_for("the server", || {
             self.shell().args(["status"]).output().ok().filter(|ran| ran.status.success())
@@ -218,12 +233,23 @@ impl Estate {
     pub fn start_agent(&self, name: &str) {
         let machine = self.machine(name);
         let (program, state) = (binary("cmdb-agent"), machine.directory().join("state"));
-        machine.serve("agent", &[text(&program), "--server", SERVER, "--state-dir", text(&state)]);
+        machine.serve(
+            "agent",
+            &[
+                text(&program),
+                "--server",
+                SERVER,
+                "--ca",
+                text(&self.certificate()),
+                "--state-dir",
+                text(&state),
+            ],
+        );
     }
 
     fn shell(&self) -> std::process::Command {
         let mut command = self.switch.machine().command(text(&binary("cmdb")));
-        command.args(["--server", SERVER]);
+        command.args(["--server", SERVER]).arg("--ca").arg(self.certificate());
         command
     }
 
