@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  events   the kernel tells of every connection as it is made, and who makes it
+//!  endings  it tells of every connection of the host's own network as it ends, but not whose it was
 //!  polling  only what is open at the moment of a scan is seen
 //! ```
 //!
@@ -9,6 +10,9 @@
 //! sockets that are open, and looks again at each scan. Knows nothing of claims or products. Invariant: what is kept between two
 //! scans is bounded, and what was left out is counted.
 
+mod endings;
+#[cfg(target_os = "linux")]
+mod listen;
 pub mod programs;
 mod tally;
 pub mod tracepoint;
@@ -17,12 +21,13 @@ mod watch;
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use endings::Ended;
 use programs::Programs;
 
 /// Where a host stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Standing {
-    /// `events` or `polling`.
+    /// `events`, `endings` or `polling`.
     pub rung: &'static str,
     /// Why not higher, or what was missed; empty: nothing.
     pub reason: String,
@@ -48,6 +53,8 @@ pub struct Flow {
 pub struct Gathered {
     /// Connections that were answered, in order.
     pub flows: Vec<Flow>,
+    /// Connections that ended, where nothing else is told of them.
+    pub ended: Vec<Ended>,
     /// Programs that were started meanwhile.
     pub programs: Programs,
     /// Connections beyond the limits.
@@ -59,18 +66,35 @@ pub struct Gathered {
 /// What the host stands on.
 #[derive(Debug)]
 pub struct Ladder {
-    #[cfg(target_os = "linux")]
-    watch: Option<watch::Watch>,
+    source: Source,
     reason: String,
+}
+
+/// Who tells of connections.
+#[derive(Debug)]
+enum Source {
+    #[cfg(target_os = "linux")]
+    Events(watch::Watch),
+    #[cfg(target_os = "linux")]
+    Endings(listen::Listener),
+    Nobody,
 }
 
 impl Ladder {
     /// As high as this host lets us.
     #[cfg(target_os = "linux")]
     pub fn climb() -> Self {
-        match watch::Watch::start() {
-            Ok(watch) => Self { watch: Some(watch), reason: String::new() },
-            Err(refused) => Self { watch: None, reason: refused.to_string() },
+        let reason = match watch::Watch::start() {
+            Ok(watch) => return Self { source: Source::Events(watch), reason: String::new() },
+            Err(refused) => refused.to_string(),
+        };
+        match listen::Listener::start() {
+            Ok(listener) => Self { source: Source::Endings(listener), reason },
+            Err(error) => {
+                let reason =
+                    format!("{reason}; the kernel does not tell of sockets that end either ({error})");
+                Self { source: Source::Nobody, reason }
+            }
         }
     }
 
@@ -82,28 +106,31 @@ impl Ladder {
 
     /// The lowest rung, and why.
     pub fn polling(reason: &str) -> Self {
-        Self {
-            #[cfg(target_os = "linux")]
-            watch: None,
-            reason: reason.to_owned(),
-        }
+        Self { source: Source::Nobody, reason: reason.to_owned() }
     }
 
     /// What was learnt since this was asked last.
     pub fn gather(&mut self) -> Gathered {
-        #[cfg(target_os = "linux")]
-        if let Some(watch) = &mut self.watch {
-            return watch.gather();
+        match &mut self.source {
+            #[cfg(target_os = "linux")]
+            Source::Events(watch) => watch.gather(),
+            #[cfg(target_os = "linux")]
+            Source::Endings(listener) => listener.gather(),
+            Source::Nobody => Gathered::default(),
         }
-        Gathered::default()
     }
 
     /// Where the host stands.
     pub fn standing(&self) -> Standing {
-        #[cfg(target_os = "linux")]
-        if let Some(watch) = &self.watch {
-            return Standing { rung: "events", reason: watch.missed() };
-        }
-        Standing { rung: "polling", reason: self.reason.clone() }
+        let (rung, missed) = match &self.source {
+            #[cfg(target_os = "linux")]
+            Source::Events(watch) => ("events", watch.missed()),
+            #[cfg(target_os = "linux")]
+            Source::Endings(listener) => ("endings", listener.missed()),
+            Source::Nobody => ("polling", String::new()),
+        };
+        let both = [self.reason.as_str(), missed.as_str()];
+        let reason = both.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+        Standing { rung, reason }
     }
 }

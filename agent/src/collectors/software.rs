@@ -123,6 +123,12 @@ impl Software {
         let of_active = processes.all.iter().filter(|process| active.contains(&process.pid));
         let networks = of_active.map(|process| (process.pid, namespaces.of(process))).collect();
         connections.add_flows(&gathered.flows, &networks, &instances, &endpoints, &places);
+        // Whose they were is not told: those of a server that one program only was ever seen to use are that one's.
+        for target in connections::ended_at(&gathered.ended, &endpoints, &places) {
+            if let Some(client) = memory.uses.only_client_of(&target) {
+                memory.uses.see(&client, &target, memory::Manner::Short);
+            }
+        }
         note_gaps(processes, &namespaces, &connections, section);
         find_owners(host, &instances, &processes.all);
 

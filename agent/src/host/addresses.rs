@@ -14,6 +14,8 @@ use crate::root::Root;
 const ADDRESSES_MAX: usize = 4096;
 /// The most bytes of a routing table: a router that holds the whole Internet's has more, and is refused.
 const TABLE_BYTES_MAX: usize = 32 << 20;
+/// The ports given to clients where the kernel does not say.
+const CLIENT_PORTS: (u16, u16) = (32_768, 60_999);
 /// IFA_F_TEMPORARY: changes by itself, and says nothing lasting of the host.
 const FLAG_TEMPORARY: u8 = 0x01;
 /// IFA_F_TENTATIVE: not usable yet.
@@ -96,6 +98,16 @@ fn is_internal_bridge(interface: &str) -> bool {
     const PREFIXES: [&str; 9] =
         ["docker", "br-", "virbr", "cni", "podman", "lxcbr", "lxdbr", "incusbr", "cbr"];
     PREFIXES.iter().any(|prefix| interface.starts_with(prefix))
+}
+
+/// The ports that the kernel gives to clients, the first and the last.
+pub fn client_ports(root: &Root) -> (u16, u16) {
+    root.text("/proc/sys/net/ipv4/ip_local_port_range")
+        .and_then(|text| {
+            let mut numbers = text.split_ascii_whitespace().map(str::parse);
+            Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+        })
+        .unwrap_or(CLIENT_PORTS)
 }
 
 /// The addresses of the host, in order.

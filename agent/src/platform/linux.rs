@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "the one audited room for system calls; each block says why it is sound")]
 
 mod diag;
+mod endings;
 mod events;
 mod links;
 
@@ -15,6 +16,7 @@ use super::Usage;
 use crate::host::addresses::{self, Address};
 
 pub use diag::internet_sockets;
+pub use endings::Endings;
 pub use events::{Record, Rings, Wanted, clocks_ns, unmounted_tracefs, wait};
 pub use links::links;
 

@@ -6,7 +6,7 @@ use cmdb_agent::collector::{Collector, Section};
 use cmdb_agent::collectors::software::Software;
 use cmdb_agent::collectors::software::catalogue::Catalogue;
 use cmdb_agent::connections::programs::Programs;
-use cmdb_agent::connections::{Flow, Gathered, Ladder};
+use cmdb_agent::connections::{Ended, Flow, Gathered, Ladder};
 use cmdb_agent::host::Host;
 use cmdb_agent::root::Root;
 use cmdb_agent::scan::SharedMemory;
@@ -156,6 +156,28 @@ fn a_place_in_a_network_that_the_host_makes_for_its_guests_is_this_hosts_affair(
     let expected = ["software:python connects_to remote:tcp/172.17.0.77%docker0:5432"];
     assert_eq!(bench.scan(gathered(&flows)), expected);
     assert_eq!(bench.scan(gathered(&[])), expected);
+}
+
+#[test]
+fn a_connection_that_ended_is_that_of_the_only_program_that_was_seen_to_use_the_server() {
+    let mut bench = Bench::new();
+    let ended = |remote: &str| {
+        let (local, remote) = ("10.0.0.5".parse().expect("one"), remote.parse().expect("one"));
+        Gathered { ended: vec![Ended { local, remote, times: 2, bytes: 70 }], ..Gathered::default() }
+    };
+    assert_eq!(bench.scan(ended("10.0.0.9:8080")), [""; 0], "nobody was seen to use it");
+    let uses = |kind: &str| vec![format!("software:python {kind} remote:tcp/10.0.0.9:8080")];
+    assert_eq!(bench.scan(gathered(&[flow(IDLE, "10.0.0.9:8080")])), uses("connects_to"));
+    bench.scan(ended("10.0.0.9:8080"));
+    assert_eq!(bench.scan(ended("10.0.0.9:8080")), uses("depends_on"), "it keeps using it");
+    bench.scan(gathered(&[flow(IDLE, "10.0.0.9:9090"), flow(NODE, "10.0.0.9:9090")]));
+    (0..3).for_each(|_| drop(bench.scan(ended("10.0.0.9:9090"))));
+    let of_two = bench
+        .scan(gathered(&[]))
+        .iter()
+        .filter(|one| one.contains("connects_to") && one.ends_with("9090"))
+        .count();
+    assert_eq!(of_two, 2, "of two programs, there is no telling which");
 }
 
 #[test]

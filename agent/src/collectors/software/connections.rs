@@ -12,7 +12,7 @@ use super::memory::Manner;
 use super::processes::NamespaceId;
 use super::sockets::{Activity, Namespaces, Protocol, Socket};
 use crate::claim::Draft;
-use crate::connections::Flow;
+use crate::connections::{Ended, Flow};
 use crate::host::addresses::Address;
 
 /// The most remote servers of one host.
@@ -188,6 +188,17 @@ impl Connections {
         // A lasting connection says more than traffic.
         *known = (*known).min(manner);
     }
+}
+
+/// The keys of endpoints to which connections of the host's own network ended.
+pub fn ended_at(ended: &[Ended], endpoints: &Endpoints, places: &Places<'_>) -> BTreeSet<String> {
+    let host = places.namespaces.host;
+    let target = |one: &Ended| places.target(host, Protocol::Tcp, one.remote, Some(one.local), endpoints);
+    let key = |target| match target {
+        Target::Here(endpoint) => endpoints.all[endpoint].key.clone(),
+        Target::Elsewhere(remote) => remote.key(),
+    };
+    ended.iter().filter_map(target).map(key).collect()
 }
 
 /// Processes and addresses between which very many ports are used that are given out for the moment.

@@ -140,6 +140,13 @@ impl UseMemory {
         };
     }
 
+    /// The only client that was seen to use an endpoint.
+    pub fn only_client_of(&self, target: &str) -> Option<String> {
+        let mut clients = self.uses.keys().filter(|one| one.target == target).map(|one| &one.client);
+        let only = clients.next()?;
+        clients.next().is_none().then(|| only.clone())
+    }
+
     /// What a client uses: the endpoint, how, and how sure that is.
     pub fn of<'a>(&'a self, client: &str) -> impl Iterator<Item = (&'a str, Relation, f64)> {
         let first = Use { client: client.to_owned(), target: String::new() };

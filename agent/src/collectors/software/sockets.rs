@@ -20,8 +20,6 @@ pub const NAMESPACES_MAX: usize = 4096;
 pub const SOCKETS_MAX: usize = 500_000;
 /// The most bytes of one table.
 const TABLE_BYTES_MAX: usize = 128 << 20;
-/// The ports given to clients where the kernel does not say.
-const CLIENT_PORTS: (u16, u16) = (32_768, 60_999);
 
 /// Transport protocol.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -117,7 +115,7 @@ pub fn read(root: &Root, processes: &[Process]) -> Namespaces {
     let own = root.own_process();
     let mut found = Namespaces {
         host: super::processes::namespace(root, own),
-        client_ports: client_ports(root),
+        client_ports: addresses::client_ports(root),
         ..Namespaces::default()
     };
     found.read_one(root, found.host, own, None);
@@ -199,15 +197,6 @@ impl Namespaces {
             && socket.activity == Activity::Listening
             && self.is_client_port(socket.local.port())
     }
-}
-
-fn client_ports(root: &Root) -> (u16, u16) {
-    root.text("/proc/sys/net/ipv4/ip_local_port_range")
-        .and_then(|text| {
-            let mut numbers = text.split_ascii_whitespace().map(str::parse);
-            Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-        })
-        .unwrap_or(CLIENT_PORTS)
 }
 
 /// The sockets of `/proc/PID/net/{tcp,tcp6,udp,udp6}` that have an owner.

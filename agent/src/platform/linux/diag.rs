@@ -23,7 +23,7 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 const HEAD_BYTES: usize = 16;
 const REQUEST_BYTES: usize = 56;
 const RECORD_BYTES: usize = 72;
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
+pub(super) const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// NLM_F_REQUEST and NLM_F_DUMP.
 const FLAGS: u16 = 0x1 | 0x300;
 const ERROR: u16 = 2;
@@ -101,13 +101,13 @@ fn request(family: Family, transport: Transport) -> [u8; HEAD_BYTES + REQUEST_BY
     bytes
 }
 
-struct Message<'a> {
-    kind: u16,
-    payload: &'a [u8],
+pub(super) struct Message<'a> {
+    pub(super) kind: u16,
+    pub(super) payload: &'a [u8],
 }
 
 /// The next message of a piece; messages begin at multiples of four.
-fn next_message<'a>(rest: &mut &'a [u8]) -> io::Result<Option<Message<'a>>> {
+pub(super) fn next_message<'a>(rest: &mut &'a [u8]) -> io::Result<Option<Message<'a>>> {
     if rest.is_empty() {
         return Ok(None);
     }
