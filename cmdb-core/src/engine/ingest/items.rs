@@ -269,7 +269,8 @@ fn new_item(draft: &mut Draft<'_>, statement: &Statement<'_>) -> Item {
         status: Status::Active,
         status_since: draft.now(),
         first_seen: statement.stating.observed_at,
-        claims: Vec::new(),
+        // Mostly it stays the only one.
+        claims: Vec::with_capacity(1),
         groups: Vec::new(),
         duplicates: Vec::new(),
         merged_into: None,

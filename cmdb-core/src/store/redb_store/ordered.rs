@@ -13,6 +13,9 @@ use crate::store::StoreError;
 
 /// Fewer rows than that are not worth a look at what is there.
 const RUN_MIN: usize = if cfg!(test) { 2 } else { 16 };
+/// A run ends with the row that makes it so long, in bytes: redb keeps what is handed over in one piece of memory, which
+/// would come anew from the system for each long run.
+const RUN_BYTES_MAX: usize = if cfg!(test) { 1_000 } else { 32 << 10 };
 /// The most rows that are written one by one before runs are looked for again.
 const ONE_BY_ONE_MAX: usize = if cfg!(test) { 4 } else { 4_096 };
 
@@ -26,7 +29,7 @@ pub(super) fn write(table: &mut OpenTable<'_>, rows: &[Write<'_>]) -> Result<(),
     while !rest.is_empty() {
         let length = if rest.len() < RUN_MIN { 0 } else { write_run(table, rest)? };
         rest = &rest[length..];
-        if length >= RUN_MIN {
+        if length > 0 {
             one_by_one = RUN_MIN;
             continue;
         }
@@ -47,14 +50,18 @@ fn write_run(table: &mut OpenTable<'_>, rows: &[Write<'_>]) -> Result<usize, Sto
     if length < RUN_MIN {
         return Ok(0);
     }
-    // What goes is not there: the gap is empty.
-    for (key, value) in &rows[..length] {
+    let (mut written, mut bytes) = (0, 0);
+    while written < length && bytes < RUN_BYTES_MAX {
+        let (key, value) = rows[written];
+        // What goes is not there: the gap is empty.
         if let Some(value) = value {
-            cursor.insert_before(*key, *value).map_err(|error| io("writing", error))?;
+            cursor.insert_before(key, value).map_err(|error| io("writing", error))?;
+            bytes += key.len() + value.len();
         }
+        written += 1;
     }
     cursor.close().map_err(|error| io("writing", error))?;
-    Ok(length)
+    Ok(written)
 }
 
 fn write_one(table: &mut OpenTable<'_>, (key, value): &Write<'_>) -> Result<(), StoreError> {
