@@ -12,6 +12,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use serde::Deserialize;
 
+use crate::host::site::Site;
+
 /// Read when no other file is named, if it is there.
 const DEFAULT_FILE: &str = "/etc/cmdb/agent.toml";
 /// The most bytes of a configuration file.
@@ -19,8 +21,6 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// How long a server is looked for.
 const DISCOVER_TIMEOUT_S: u32 = 5;
 /// The longest that a server may be looked for.
-/// The longest name of a site.
-const SITE_BYTES_MAX: usize = 64;
 const DISCOVER_TIMEOUT_S_MAX: u32 = 300;
 
 /// Why the settings cannot be used.
@@ -93,8 +93,9 @@ struct Arguments {
     /// Read the machine whose files lie below DIR instead of this one
     #[arg(long, value_name = "DIR", env = "CMDB_AGENT_ROOT")]
     root: Option<PathBuf>,
-    /// The network that this machine's private addresses are of, where several networks use the same ones
-    #[arg(long, value_name = "NAME", env = "CMDB_AGENT_SITE")]
+    /// The network that this machine's private addresses are of, where several use the same ones; with the
+    /// networks that are its own: NAME:CIDR,…
+    #[arg(long, value_name = "NAME[:CIDR,…]", env = "CMDB_AGENT_SITE")]
     site: Option<String>,
     /// Report the arguments of this product's processes, not only their digest; may be repeated
     #[arg(long, value_name = "PRODUCT", env = "CMDB_AGENT_ALLOW_ARGUMENTS", value_delimiter = ',')]
@@ -371,12 +372,11 @@ impl Config {
                 given: self.discover_timeout_s.value.to_string(),
             });
         }
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-        if self.site.value.len() > SITE_BYTES_MAX || !self.site.value.chars().all(is_plain) {
+        if Site::parse(&self.site.value).is_none() {
             return Err(ConfigError::Value {
                 setting: "site",
                 origin: self.site.origin,
-                expected: "at most 64 of a-z, 0-9, - _ and .",
+                expected: "a name of a-z, 0-9, - _ and ., such as berlin, or with its networks berlin:192.168.7.0/24,10.9.0.0/16",
                 given: self.site.value.clone(),
             });
         }

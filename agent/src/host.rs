@@ -9,6 +9,7 @@ pub mod cgroup;
 pub mod devices;
 pub mod mounts;
 pub mod resolvers;
+pub mod site;
 
 use crate::packages::PackageDatabase;
 use crate::root::Root;
@@ -17,6 +18,7 @@ use cgroup::Container;
 use devices::BlockDevices;
 use mounts::Mount;
 use resolvers::Resolvers;
+use site::Site;
 
 /// The key of the operating system instance.
 pub const OS_KEY: &str = "os";
@@ -45,8 +47,8 @@ pub struct Host {
     pub root: Root,
     /// Its name.
     pub name: String,
-    /// The network that its private addresses are of, where several use the same ones; empty: there is one only.
-    pub site: String,
+    /// The network that its private addresses are of.
+    pub site: Site,
     /// Which operating system.
     pub distribution: Distribution,
     /// The container that the agent runs in, if it does.
@@ -71,7 +73,7 @@ impl Host {
         Self {
             root,
             name: String::new(),
-            site: String::new(),
+            site: Site::default(),
             distribution: Distribution::default(),
             container: None,
             mounts: Vec::new(),

@@ -9,6 +9,7 @@ use cmdb_agent::collectors::software::Software;
 use cmdb_agent::collectors::software::catalogue::Catalogue;
 use cmdb_agent::config::{self, Config, Job, Output};
 use cmdb_agent::connections::Ladder;
+use cmdb_agent::host::site::Site;
 use cmdb_agent::root::Root;
 use cmdb_agent::scan::{Scanner, SharedMemory};
 use cmdb_agent::schedule::{Agent, Server};
@@ -77,7 +78,8 @@ fn scanner(config: &Config, memory: SharedMemory, ladder: Ladder) -> Result<Scan
     let root = &config.root.value;
     anyhow::ensure!(root.is_dir(), "the root {} is not a directory; name one with --root", root.display());
     let software = Software::new(catalogue, config.allow_arguments.value.clone(), memory, ladder);
-    Ok(Scanner::new(Root::new(root), software).in_site(&config.site.value))
+    let site = Site::parse(&config.site.value).context("a site that was checked")?;
+    Ok(Scanner::new(Root::new(root), software).in_site(site))
 }
 
 /// Between two scans there is something to miss.

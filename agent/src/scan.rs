@@ -10,6 +10,7 @@ use crate::collectors::software::Software;
 use crate::collectors::software::memory::Memory;
 use crate::connections::Standing;
 use crate::host::Host;
+use crate::host::site::Site;
 use crate::report::Report;
 use crate::root::Root;
 
@@ -42,8 +43,8 @@ impl Scanner {
     }
 
     /// With private addresses that are of this network.
-    pub fn in_site(mut self, site: &str) -> Self {
-        site.clone_into(&mut self.host.site);
+    pub fn in_site(mut self, site: Site) -> Self {
+        self.host.site = site;
         self
     }
 

@@ -67,20 +67,25 @@ impl Address {
 impl Address {
     /// Whether an address is in the network that this one is of.
     pub fn is_beside(&self, other: IpAddr) -> bool {
-        let same = |one: u128, other: u128, bits: u32| {
-            let left = bits.saturating_sub(u32::from(self.prefix));
-            left == bits || one >> left == other >> left
-        };
-        match (self.ip, other) {
-            (IpAddr::V4(one), IpAddr::V4(other)) => same(u32::from(one).into(), u32::from(other).into(), 32),
-            (IpAddr::V6(one), IpAddr::V6(other)) => self.prefix > 0 && same(one.into(), other.into(), 128),
-            _ => false,
-        }
+        self.prefix > 0 && is_in_network(other, self.ip, self.prefix)
     }
 
     /// Whether it is the host's own on a bridge for its guests.
     pub fn is_for_guests(&self) -> bool {
         is_internal_bridge(&self.interface)
+    }
+}
+
+/// Whether an address has the first `bits` of another one.
+pub fn is_in_network(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
+    let same = |one: u128, other: u128, all: u32| {
+        let rest = all.saturating_sub(u32::from(bits));
+        one.checked_shr(rest).unwrap_or(0) == other.checked_shr(rest).unwrap_or(0)
+    };
+    match (ip, network) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => same(u32::from(one).into(), u32::from(other).into(), 32),
+        (IpAddr::V6(one), IpAddr::V6(other)) => same(one.into(), other.into(), 128),
+        _ => false,
     }
 }
 

@@ -8,6 +8,7 @@ use cmdb_agent::collectors::software::catalogue::Catalogue;
 use cmdb_agent::connections::programs::Programs;
 use cmdb_agent::connections::{Ended, Flow, Gathered, Ladder};
 use cmdb_agent::host::Host;
+use cmdb_agent::host::site::Site;
 use cmdb_agent::root::Root;
 use cmdb_agent::scan::SharedMemory;
 
@@ -183,7 +184,7 @@ fn a_connection_that_ended_is_that_of_the_only_program_that_was_seen_to_use_the_
 #[test]
 fn private_addresses_are_of_a_site() {
     let mut bench = Bench::new();
-    bench.host.site = "berlin".to_owned();
+    bench.host.site = Site::parse("berlin").expect("a name");
     bench.host.refresh();
     let mut section = Section::new(bench.software.scope());
     let flows = [flow(IDLE, "10.0.0.9:8080"), flow(IDLE, "192.0.2.9:443")];

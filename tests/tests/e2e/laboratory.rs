@@ -13,7 +13,8 @@ use std::time::Instant;
 use crate::harness::{PATIENCE, tell};
 use estate::{Estate, postgres_programs};
 
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
+    "nft",
     "unshare",
     "nsenter",
     "setpriv",
@@ -55,7 +56,7 @@ fn what_the_agents_of_an_estate_find_is_what_there_is() {
         tell(&format!("SKIPPED: the laboratory of machines with networks of their own: {reason}"));
         return;
     }
-    let estate = Estate::start();
+    let mut estate = Estate::start();
     AGENTS.iter().for_each(|name| estate.start_agent(name));
     let mut expected = Expected::new();
     expected.is_found(&estate, "at first");
@@ -98,6 +99,20 @@ fn what_the_agents_of_an_estate_find_is_what_there_is() {
     expected.rename("web2", "front");
     expected.is_found(&estate, "after a machine was renamed");
     assert_eq!(system(&estate), before, "the same machines");
+
+    // Two branches with the same addresses, each behind a gateway that translates them.
+    for (branch, gateway) in [("east", "10.77.0.81/24"), ("west", "10.77.0.82/24")] {
+        estate.start_branch(branch, gateway);
+        for kind in ["srv", "cl"] {
+            let (name, site) = (format!("{kind}-{branch}"), format!("{branch}:192.168.7.0/24"));
+            estate.start_agent_with(&name, &["--site", &site]);
+            expected.add_agent(&name);
+        }
+        expected.add(&format!("tcp/8080 on srv-{branch} provided_by python http.server on srv-{branch}"));
+        expected.add(&format!("python branch on cl-{branch} depends_on tcp/8080 on srv-{branch}"));
+        expected.add(&format!("python branch on cl-{branch} depends_on tcp/80 on lb"));
+    }
+    expected.is_found(&estate, "with two branches that have the same addresses");
     estate.ask(&["verify"]);
 }
 
@@ -165,7 +180,8 @@ fn missing() -> Option<String> {
         .filter(|program| !places.iter().any(|place| place.join(program).is_file()))
         .collect();
     if !lacking.is_empty() {
-        let packages = "iproute2 util-linux python3-minimal nginx-light haproxy redis-server dnsmasq-base";
+        let packages =
+            "iproute2 util-linux python3-minimal nginx-light haproxy redis-server dnsmasq-base nftables";
         return Some(format!(
             "not installed: {}; on Debian `apt-get install {packages}`",
             lacking.join(", ")

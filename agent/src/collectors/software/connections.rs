@@ -14,6 +14,7 @@ use super::sockets::{Activity, Namespaces, Protocol, Socket};
 use crate::claim::Draft;
 use crate::connections::{Ended, Flow};
 use crate::host::addresses::Address;
+use crate::host::site::Site;
 
 /// The most remote servers of one host.
 pub const REMOTE_ENDPOINTS_MAX: usize = 20_000;
@@ -67,7 +68,7 @@ impl Remote {
     }
 
     /// What the report says of it.
-    pub fn draft(&self, site: &str) -> Draft {
+    pub fn draft(&self, site: &Site) -> Draft {
         let draft = Draft::new(&self.key(), "endpoint", &self.text());
         match self {
             Remote::At(protocol, address) => draft

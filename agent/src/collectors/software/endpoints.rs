@@ -10,7 +10,8 @@ use super::instances::Instances;
 use super::processes::NamespaceId;
 use super::sockets::{Activity, Namespaces, Protocol};
 use crate::claim::{Draft, Relation};
-use crate::host::addresses::{Address, is_private};
+use crate::host::addresses::Address;
+use crate::host::site::Site;
 use crate::host::{Host, OS_KEY};
 
 /// One endpoint.
@@ -105,9 +106,12 @@ pub fn socket_text(protocol: Protocol, address: SocketAddr) -> String {
 }
 
 /// `tcp/10.0.0.5:5432@berlin`: how hosts tell one another of it. A private address means something in its site only.
-pub fn scoped_text(protocol: Protocol, address: SocketAddr, site: &str) -> String {
+pub fn scoped_text(protocol: Protocol, address: SocketAddr, site: &Site) -> String {
     let text = socket_text(protocol, address);
-    if site.is_empty() || !is_private(address.ip()) { text } else { format!("{text}@{site}") }
+    match site.of(address.ip()) {
+        Some(site) => format!("{text}@{site}"),
+        None => text,
+    }
 }
 
 impl Endpoint {
@@ -131,7 +135,7 @@ impl Endpoint {
 
     /// Every place through which other hosts reach it. None in another network namespace: its addresses mean
     /// something on this host only.
-    fn sockets(&self, addresses: &[Address], site: &str) -> Vec<String> {
+    fn sockets(&self, addresses: &[Address], site: &Site) -> Vec<String> {
         if !self.is_host {
             return Vec::new();
         }

@@ -67,9 +67,26 @@ const BALANCER: &str = "defaults\n mode http\n timeout connect 5s\n timeout clie
     frontend shop\n bind 10.77.0.11:80\n default_backend web\n\
     backend web\n server web1 10.77.0.21:80 check inter 500\n server web2 10.77.0.22:80 check inter 500\n";
 
+/// A branch asks the server beside it, at an address that the other branch uses as well.
+const BRANCH: &str = r#"
+import socket, time
+while True:
+    try:
+        for address in (("192.168.7.10", 8080), ("10.77.0.11", 80)):
+            with socket.create_connection(address, 10) as server:
+                server.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                while server.recv(4096): pass
+    except OSError: pass
+    time.sleep(0.1)
+"#;
+
+/// What a gateway does: the branch behind it is not seen from outside.
+const TRANSLATION: &str = "table ip branch {\n chain out {\n type nat hook postrouting priority 100\n oifname eth0 masquerade\n }\n}\n";
+
 /// Everything that runs.
 pub struct Estate {
     pub switch: Switch,
+    branches: Vec<Switch>,
     machines: Vec<Machine>,
     _directory: TempDir,
     place: PathBuf,
@@ -81,7 +98,8 @@ impl Estate {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("our own directory");
         let place = directory.path().to_owned();
         let switch = Switch::start("switch", "10.77.0.1/24", &place);
-        let mut estate = Self { switch, machines: Vec::new(), _directory: directory, place };
+        let mut estate =
+            Self { switch, branches: Vec::new(), machines: Vec::new(), _directory: directory, place };
         for (name, address) in [
             ("cmdb", "10.77.0.2/24"),
             ("lb", "10.77.0.11/24"),
@@ -161,6 +179,43 @@ impl Estate {
         user.serve("browser", &["python3", &program]);
     }
 
+    /// A network of its own behind a gateway, with the addresses that every branch has.
+    pub fn start_branch(&mut self, name: &str, gateway: &str) {
+        let switch = Switch::start(&format!("lan-{name}"), "192.168.7.254/24", &self.place);
+        let mut add = |kind: &str, address: &str| {
+            let machine =
+                Machine::start(&format!("{kind}-{name}"), self.machines.len() + 1, "10.77.0.53", &self.place);
+            machine.plug(&switch, "eth1", address);
+            self.machines.push(machine);
+        };
+        for (kind, address) in
+            [("gate", "192.168.7.1/24"), ("srv", "192.168.7.10/24"), ("cl", "192.168.7.20/24")]
+        {
+            add(kind, address);
+        }
+        let gate = self.machine(&format!("gate-{name}"));
+        gate.plug(&self.switch, "eth0", gateway);
+        gate.must(&["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+        let rules = gate.write("nat.nft", TRANSLATION);
+        gate.must(&["nft", "-f", &rules]);
+        for kind in ["srv", "cl"] {
+            self.machine(&format!("{kind}-{name}")).must(&[
+                "ip",
+                "route",
+                "add",
+                "default",
+                "via",
+                "192.168.7.1",
+            ]);
+        }
+        self.machine(&format!("srv-{name}"))
+            .serve("server", &["python3", "-m", "http.server", "--directory", "/run", "8080"]);
+        let client = self.machine(&format!("cl-{name}"));
+        let program = client.write("branch.py", BRANCH);
+        client.serve("client", &["python3", &program]);
+        self.branches.push(switch);
+    }
+
     fn start_database(&self) {
         let db = self.machine("db");
         let programs = postgres_programs().expect("looked for before");
@@ -231,20 +286,17 @@ impl Estate {
 
     /// Starts the agent of a machine.
     pub fn start_agent(&self, name: &str) {
+        self.start_agent_with(name, &[]);
+    }
+
+    /// Starts the agent of a machine with more options.
+    pub fn start_agent_with(&self, name: &str, options: &[&str]) {
         let machine = self.machine(name);
         let (program, state) = (binary("cmdb-agent"), machine.directory().join("state"));
-        machine.serve(
-            "agent",
-            &[
-                text(&program),
-                "--server",
-                SERVER,
-                "--ca",
-                text(&self.certificate()),
-                "--state-dir",
-                text(&state),
-            ],
-        );
+        let certificate = self.certificate();
+        let words =
+            [text(&program), "--server", SERVER, "--ca", text(&certificate), "--state-dir", text(&state)];
+        machine.serve("agent", &[&words[..], options].concat());
     }
 
     fn shell(&self) -> std::process::Command {
