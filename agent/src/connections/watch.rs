@@ -1,4 +1,4 @@
-//! Listens to the kernel: a thread that sleeps until a ring is half full, and empties all of them.
+//! Listens to the kernel: a thread that sleeps until a quarter of a ring is full, and empties all of them.
 //!
 //! Rings are emptied one after the other while the kernel goes on writing. What was written after the emptying began is held
 //! back to the next time, so that changes are told in the order of time, whichever CPU they happened on.
@@ -18,10 +18,12 @@ use super::tally::Tally;
 use super::tracepoint::{Change, DIRECTORY, FILTER, Format};
 use crate::platform::{self, Rings, Wanted};
 
-/// Memory of the rings of all CPUs together, and the least and most pages of one.
+/// Pages of the rings of all CPUs together, and the least and most pages of one.
 const RING_PAGES: usize = 256;
 const RING_PAGES_LEAST: usize = 4;
-const RING_PAGES_MOST: usize = 32;
+const RING_PAGES_MOST: usize = 64;
+/// Programs start less often than connections, and are said in fewer bytes: their rings are so much smaller.
+const PROGRAMS_SHARE: usize = 4;
 /// How often a thread looks whether it is still wanted.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const STACK_BYTES: usize = 128 << 10;
@@ -81,7 +83,8 @@ impl Watch {
         let pages = 1 << pages.ilog2();
         let connections =
             Rings::open(Wanted::Tracepoint(format.id, FILTER), &cpus, pages).map_err(Refused::Denied)?;
-        let programs = Rings::open(Wanted::Programs, &cpus, pages).ok();
+        let programs =
+            Rings::open(Wanted::Programs, &cpus, (pages / PROGRAMS_SHARE).max(RING_PAGES_LEAST)).ok();
         let listening = Listening {
             format,
             connections,

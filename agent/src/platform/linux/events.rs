@@ -101,7 +101,7 @@ impl Ring {
     fn open(wanted: Wanted<'_>, cpu: u32, pages: usize) -> io::Result<Self> {
         let page_bytes = super::page_bytes();
         let data_bytes = pages * page_bytes;
-        let description = describe(wanted, data_bytes / 2);
+        let description = describe(wanted, data_bytes / 4);
         let cpu = libc::c_int::try_from(cpu).map_err(|_| io::ErrorKind::InvalidInput)?;
         // SAFETY: the description is as long as it says, and the kernel only reads it.
         let event = unsafe {
