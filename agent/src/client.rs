@@ -3,9 +3,13 @@
 //! Knows nothing of scans or of when to report; [`crate::schedule`] does. Invariant: every wait has a named limit.
 
 pub mod backoff;
+mod connect;
 pub mod discover;
+pub mod enrolment;
+mod fingerprint;
+pub mod tls;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cmdb_proto::v1;
@@ -15,27 +19,26 @@ use cmdb_proto::v1::server_message::Message as FromServer;
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Status, Streaming};
+use tonic_types::StatusExt;
 
-/// How long connecting may take.
-const CONNECT_WAIT_MAX: Duration = Duration::from_secs(15);
+use crate::show::time::rfc3339 as moment;
+use connect::connect;
+pub use fingerprint::Fingerprint;
+use tls::Trust;
+
 /// How long the server may take to answer a hello.
 const WELCOME_WAIT_MAX: Duration = Duration::from_secs(30);
-/// How long the transport waits for a sign of life before it gives a connection up.
-const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 /// Messages on their way to the transport.
 const MESSAGES_WAITING_MAX: usize = 4;
+/// How long a clock that is wrong is left to be set.
+const CLOCK_RETRY: Duration = Duration::from_secs(60);
 /// The most bytes of one message of the server.
 const SERVER_MESSAGE_BYTES_MAX: usize = 4 << 20;
-/// Where systems keep the certificates that they trust.
-const SYSTEM_CERTIFICATES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+/// How long the server may take to end a session after the agent's goodbye.
+const GOODBYE_WAIT_MAX: Duration = Duration::from_secs(3);
+/// The name under which a server shows a certificate of its own authority, whatever its address is.
+pub const SERVER_NAME: &str = "cmdb-server.internal";
 
 /// Why there is no session, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +92,50 @@ pub enum ClientError {
         /// The chain of causes.
         reason: String,
     },
+    /// Somebody is there, and is not the one whose fingerprint is known.
+    #[error(
+        "the server {url} was reached, but the authority of its certificate does not have the fingerprint {expected}: \
+         {reason}; take the line that `cmdb tokens create` prints on that server"
+    )]
+    WrongFingerprint {
+        /// The address.
+        url: String,
+        /// What was expected.
+        expected: Fingerprint,
+        /// The chain of causes.
+        reason: String,
+    },
+    /// The server's certificate is right but for the time.
+    #[error(
+        "the clocks do not agree: this host's says {}, {}, and the server's certificate is valid {} {}; set the clock \
+         that is wrong (`timedatectl` shows whether it is kept in step)",
+        moment(*ours_us),
+        theirs_us.map_or_else(
+            || "the server did not tell its own".to_owned(),
+            |theirs_us| format!("the server's says {}", moment(theirs_us)),
+        ),
+        if valid_us > ours_us { "from" } else { "until" },
+        moment(*valid_us)
+    )]
+    WrongClock {
+        /// The address.
+        url: String,
+        /// Microseconds since the epoch.
+        ours_us: i64,
+        /// `None`: it could not be asked.
+        theirs_us: Option<i64>,
+        /// When the certificate begins, or ends.
+        valid_us: i64,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// Another host holds this identity.
+    #[error("the server says: {reason}; this one takes another identity")]
+    Shared {
+        /// What the server said.
+        reason: String,
+    },
     /// The server ended the stream with an error.
     #[error("the server ended the session: {0}")]
     Ended(String),
@@ -137,6 +184,7 @@ impl ClientError {
     pub fn retry_after(&self) -> Duration {
         match self {
             ClientError::Refused { retry_after_s, .. } => Duration::from_secs(u64::from(*retry_after_s)),
+            ClientError::WrongClock { .. } => CLOCK_RETRY,
             _ => Duration::ZERO,
         }
     }
@@ -169,8 +217,8 @@ pub struct Session {
 
 impl Session {
     /// Connects and says who the agent is.
-    pub async fn open(address: &Address, ca: Option<&Path>, hello: v1::Hello) -> Result<Self, ClientError> {
-        let channel = connect(address, ca).await?;
+    pub async fn open(address: &Address, trust: &Trust, hello: v1::Hello) -> Result<Self, ClientError> {
+        let channel = connect(address, trust).await?;
         let mut client =
             DiscoveryServiceClient::new(channel).max_decoding_message_size(SERVER_MESSAGE_BYTES_MAX);
         let (outbound, queue) = mpsc::channel(MESSAGES_WAITING_MAX);
@@ -184,6 +232,7 @@ impl Session {
             tokio::time::timeout(WELCOME_WAIT_MAX, next(&mut inbound)).await.map_err(|_| silent())??;
         let welcome = match first {
             FromServer::Welcome(welcome) => welcome,
+            FromServer::NewIdentity(said) => return Err(ClientError::Shared { reason: said.reason }),
             other => return Err(unexpected("a welcome", other)),
         };
         Ok(Self { outbound, inbound, sent_bytes, welcome })
@@ -197,6 +246,18 @@ impl Session {
     /// Sends a sign of life.
     pub async fn heartbeat(&mut self, heartbeat: v1::Heartbeat) -> Result<(), ClientError> {
         self.send(FromAgent::Heartbeat(heartbeat)).await
+    }
+
+    /// Says why the agent stops, and waits until the server has taken notice.
+    pub async fn goodbye(mut self, reason: &str) {
+        if self.send(FromAgent::Goodbye(v1::Goodbye { reason: reason.to_owned() })).await.is_err() {
+            return;
+        }
+        let Self { outbound, mut inbound, .. } = self;
+        drop(outbound);
+        let end = async { while next(&mut inbound).await.is_ok() {} };
+        // Whether it was heard does not change that the agent stops.
+        let _ = tokio::time::timeout(GOODBYE_WAIT_MAX, end).await;
     }
 
     async fn send(&mut self, one: FromAgent) -> Result<(), ClientError> {
@@ -235,6 +296,7 @@ pub fn unexpected(expected: &'static str, given: FromServer) -> ClientError {
         FromServer::Welcome(_) => "a welcome",
         FromServer::Ack(_) => "an acknowledgement",
         FromServer::Rescan(_) => "a request to scan again",
+        FromServer::NewIdentity(_) => "a request to take another identity",
     };
     ClientError::Unexpected { expected, given }
 }
@@ -248,46 +310,31 @@ fn bytes_of(message: &v1::AgentMessage) -> u64 {
 }
 
 fn ended(status: &Status) -> ClientError {
+    let causes = chain(status);
+    // The transport keeps no kinds apart, only words: this is what an authority that does not know its own says.
+    if causes.contains("UnknownCA") || causes.contains("BadCertificate") {
+        return ClientError::Ended(format!(
+            "{causes}: the server has another authority than the one that gave this agent its certificate; enroll \
+             again with a token of that server, or put its authority back"
+        ));
+    }
     let detail = if status.message().is_empty() { status.code().description() } else { status.message() };
     ClientError::Ended(detail.to_owned())
 }
 
-async fn connect(address: &Address, ca: Option<&Path>) -> Result<Channel, ClientError> {
-    let url = &address.url;
-    let bad = |reason: String| ClientError::BadAddress { url: url.to_owned(), reason };
-    let mut endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| bad(chain(&error)))?;
-    endpoint = endpoint
-        .user_agent(concat!("cmdb-agent/", env!("CARGO_PKG_VERSION")))
-        .map_err(|error| bad(chain(&error)))?
-        .connect_timeout(CONNECT_WAIT_MAX)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_WAIT)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    if url.starts_with("https://") {
-        let mut tls = ClientTlsConfig::new().ca_certificate(certificates(ca)?);
-        if let Some(name) = &address.certificate_name {
-            tls = tls.domain_name(name);
-        }
-        endpoint = endpoint.tls_config(tls).map_err(|error| bad(chain(&error)))?;
-    }
-    endpoint.connect().await.map_err(|error| {
-        let (url, reason) = (url.clone(), chain(&error));
-        // The transport keeps no kinds apart, only words.
-        match reason.contains("certificate") {
-            true => ClientError::Untrusted { url, reason },
-            false => ClientError::Unreachable { url, reason },
-        }
-    })
-}
-
-fn certificates(ca: Option<&Path>) -> Result<Certificate, ClientError> {
-    let found = ca
-        .map(Path::to_owned)
-        .or_else(|| SYSTEM_CERTIFICATES.iter().map(PathBuf::from).find(|path| path.exists()))
-        .unwrap_or_else(|| PathBuf::from(SYSTEM_CERTIFICATES[0]));
-    let pem = std::fs::read(&found).map_err(|error| ClientError::NoCertificates { path: found, error })?;
-    Ok(Certificate::from_pem(pem))
+/// A refusal of a call, with what to do.
+fn refused(status: &Status) -> ClientError {
+    let Some(info) = status.get_details_error_info() else { return ended(status) };
+    let said = |name: &str| info.metadata.get(name).cloned().unwrap_or_default();
+    let problem = v1::Problem {
+        reason: info.reason.clone(),
+        message: status.message().to_owned(),
+        thing: said("thing"),
+        expected: said("expected"),
+        given: said("given"),
+        hint: said("hint"),
+    };
+    ClientError::Refused { problem: Box::new(problem), retry_after_s: 0 }
 }
 
 /// An error with its causes, without saying the same twice.

@@ -9,9 +9,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use crate::client::Fingerprint;
 use crate::host::site::Site;
 
 /// Read when no other file is named, if it is there.
@@ -69,6 +70,8 @@ pub enum ConfigError {
 #[derive(Debug, Parser)]
 #[command(name = "cmdb-agent", version, max_term_width = 100)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Scan and report once, wait until the server has it, and leave
     #[arg(long)]
     once: bool,
@@ -79,19 +82,19 @@ struct Arguments {
     #[arg(long, value_enum, value_name = "FORM", requires = "once")]
     output: Option<Output>,
     /// Address of the server: https://HOST:PORT, http://HOST:PORT, or HOST:PORT for plain http
-    #[arg(long, value_name = "URL", env = "CMDB_SERVER")]
+    #[arg(long, value_name = "URL", env = "CMDB_SERVER", global = true)]
     server: Option<String>,
     /// Certificates (PEM) of the authority that signed the server's; without: those of the system
-    #[arg(long, value_name = "FILE", env = "CMDB_AGENT_CA")]
+    #[arg(long, value_name = "FILE", env = "CMDB_AGENT_CA", global = true)]
     ca: Option<PathBuf>,
     /// Seconds to look for a server by mDNS when no address is set; 0: do not look
-    #[arg(long, value_name = "SECONDS", env = "CMDB_AGENT_DISCOVER_TIMEOUT")]
+    #[arg(long, value_name = "SECONDS", env = "CMDB_AGENT_DISCOVER_TIMEOUT", global = true)]
     discover_timeout: Option<u32>,
     /// Where the agent keeps its id and what the server has acknowledged
-    #[arg(long, value_name = "DIR", env = "CMDB_AGENT_STATE_DIR")]
+    #[arg(long, value_name = "DIR", env = "CMDB_AGENT_STATE_DIR", global = true)]
     state_dir: Option<PathBuf>,
     /// Read the machine whose files lie below DIR instead of this one
-    #[arg(long, value_name = "DIR", env = "CMDB_AGENT_ROOT")]
+    #[arg(long, value_name = "DIR", env = "CMDB_AGENT_ROOT", global = true)]
     root: Option<PathBuf>,
     /// The network that this machine's private addresses are of, where several use the same ones; with the
     /// networks that are its own: NAME:CIDR,…
@@ -104,14 +107,35 @@ struct Arguments {
     #[arg(long, value_name = "FILE", env = "CMDB_AGENT_SOFTWARE_FILES", value_delimiter = ',')]
     software_file: Vec<PathBuf>,
     /// How much is logged on standard error
-    #[arg(long, value_enum, value_name = "LEVEL", env = "CMDB_AGENT_LOG")]
+    #[arg(long, value_enum, value_name = "LEVEL", env = "CMDB_AGENT_LOG", global = true)]
     log: Option<Level>,
     /// The configuration file [default: /etc/cmdb/agent.toml, if there]
-    #[arg(long, value_name = "FILE", env = "CMDB_AGENT_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "CMDB_AGENT_CONFIG", global = true)]
     config: Option<PathBuf>,
     /// Show the settings and where each came from, as a configuration file, and leave
     #[arg(long)]
     print_config: bool,
+}
+
+/// What is done about the agent's identity, once.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Get a certificate for a token of `cmdb tokens create`; from then on the agent shows it
+    Enroll {
+        /// The token
+        #[arg(long, value_name = "TOKEN", env = "CMDB_AGENT_TOKEN", hide_env_values = true)]
+        token: String,
+        /// Fingerprint of the server's authority, sha256:…; without: --ca, or the authorities of the system
+        #[arg(long, value_name = "FINGERPRINT", env = "CMDB_AGENT_CA_FINGERPRINT")]
+        ca_fingerprint: Option<Fingerprint>,
+        /// Enroll again, though there is a certificate
+        #[arg(long)]
+        again: bool,
+    },
+    /// Get the next certificate now; a running agent does so by itself, in time
+    Renew,
+    /// Give the identity up, for good: the host is no longer managed
+    Leave,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -211,7 +235,7 @@ pub struct Setting<T> {
 }
 
 /// What the agent is asked to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Job {
     /// Report and go on reporting.
     Run,
@@ -221,6 +245,19 @@ pub enum Job {
     Print(Output),
     /// Show the settings.
     PrintConfig,
+    /// Get the first certificate.
+    Enroll {
+        /// What lets the agent in.
+        token: String,
+        /// What the server's authority is recognised by.
+        ca_fingerprint: Option<Fingerprint>,
+        /// Though there is a certificate.
+        again: bool,
+    },
+    /// Get the next certificate.
+    Renew,
+    /// Give the identity up.
+    Leave,
 }
 
 /// The settings of one run.
@@ -264,14 +301,23 @@ fn combine(arguments: Arguments, matches: &ArgMatches) -> Result<Config, ConfigE
     let list = |given: Vec<String>| (!given.is_empty()).then_some(given);
     let job = match (arguments.print_config, arguments.once, arguments.output, arguments.print) {
         (true, ..) => Job::PrintConfig,
+
         (_, true, Some(output), _) => Job::Print(output),
         (_, true, None, true) => Job::Print(Output::Text),
         (_, true, None, false) => Job::Once,
-        (_, false, ..) => Job::Run,
+        (_, false, ..) => match arguments.command {
+            None => Job::Run,
+            Some(Command::Enroll { token, ca_fingerprint, again }) => {
+                Job::Enroll { token, ca_fingerprint, again }
+            }
+            Some(Command::Renew) => Job::Renew,
+            Some(Command::Leave) => Job::Leave,
+        },
     };
     let allow =
         pick.of("allow_arguments", list(arguments.allow_arguments), from_file.allow_arguments, Vec::new());
     let paths = (!arguments.software_file.is_empty()).then_some(arguments.software_file);
+    let log = if job == Job::Run { Level::Info } else { Level::Warn };
     let config = Config {
         job,
         server: pick.optional("server", arguments.server.map(url), from_file.server.map(url)),
@@ -287,12 +333,7 @@ fn combine(arguments: Arguments, matches: &ArgMatches) -> Result<Config, ConfigE
         site: pick.of("site", arguments.site, from_file.site, String::new()),
         allow_arguments: Setting { value: allow.value.into_iter().collect(), origin: allow.origin },
         software_files: pick.of("software_file", paths, from_file.software_files, Vec::new()),
-        log: pick.of(
-            "log",
-            arguments.log,
-            from_file.log,
-            if job == Job::Run { Level::Info } else { Level::Warn },
-        ),
+        log: pick.of("log", arguments.log, from_file.log, log),
         file,
     };
     config.check()?;

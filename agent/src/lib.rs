@@ -14,12 +14,21 @@ pub mod collector;
 pub mod collectors;
 pub mod config;
 pub mod connections;
+pub mod enrolment;
+pub mod goodbye;
 pub mod host;
+pub mod identity;
 pub mod packages;
 pub mod platform;
 pub mod report;
 pub mod root;
 pub mod scan;
 pub mod schedule;
+pub mod seal;
 pub mod show;
 pub mod state;
+
+/// What this agent runs on, such as `linux-x86_64`.
+pub fn platform_name() -> String {
+    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
+}

@@ -5,10 +5,14 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
+use cmdb_agent::client::Address;
+use cmdb_agent::client::discover::discover;
+use cmdb_agent::client::tls::Trust;
 use cmdb_agent::collectors::software::Software;
 use cmdb_agent::collectors::software::catalogue::Catalogue;
 use cmdb_agent::config::{self, Config, Job, Output};
 use cmdb_agent::connections::Ladder;
+use cmdb_agent::enrolment::{self, Host, Next};
 use cmdb_agent::host::site::Site;
 use cmdb_agent::root::Root;
 use cmdb_agent::scan::{Scanner, SharedMemory};
@@ -41,16 +45,27 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 fn run(config: &Config) -> Result<()> {
     start_log(LevelFilter::from(config.log.value));
-    match config.job {
-        Job::PrintConfig => say(&config.print()),
-        Job::Print(output) => print(config, output),
-        Job::Once | Job::Run => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(2)
-            .build()
-            .context("the runtime could not be started")?
-            .block_on(report(config)),
+    let work = match &config.job {
+        Job::PrintConfig => return say(&config.print()),
+        Job::Print(output) => return print(config, *output),
+        Job::Once | Job::Run => Work::Report,
+        Job::Enroll { .. } | Job::Renew | Job::Leave => Work::Identity,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .build()
+        .context("the runtime could not be started")?;
+    match work {
+        Work::Report => runtime.block_on(report(config)),
+        Work::Identity => runtime.block_on(identity(config)),
     }
+}
+
+/// What needs the network.
+enum Work {
+    Report,
+    Identity,
 }
 
 /// The level is the agent's own; of the libraries below only what fails is of interest, unless everything is.
@@ -112,7 +127,7 @@ async fn report(config: &Config) -> Result<()> {
     };
     let mut stop = stop_signal()?;
     let mut agent = Agent::new(server, state, memory, scanner);
-    match config.job {
+    match &config.job {
         Job::Once => {
             let Some(ack) = agent.once(&mut stop).await? else {
                 anyhow::bail!("stopped before the report was accepted")
@@ -135,6 +150,65 @@ async fn report(config: &Config) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// What is done about the agent's identity, once.
+async fn identity(config: &Config) -> Result<()> {
+    let mut state = State::open(&config.state_dir.value)?;
+    let mut scanner = scanner(config, SharedMemory::default(), ladder(config))?;
+    let host = Host { name: scanner.host_name().to_owned(), seal: scanner.seal() };
+    let known = state.identity().cloned();
+    let server = config.server.value.clone().or_else(|| Some(known.as_ref()?.server.clone()));
+    let address = match server {
+        Some(url) => Address::from(url),
+        None => discover(config.discover_timeout_s.value).await?,
+    };
+    let ca = config.ca.value.clone();
+    let trust = Trust::Known { identity: known.clone(), ca: ca.clone() };
+    match &config.job {
+        Job::Enroll { again: false, .. }
+            if known.as_ref().is_some_and(|known| known.server == address.url) =>
+        {
+            say(&format!(
+                "enrolled already, as agent {} at {}; --again enrolls anew\n",
+                state.agent_id(),
+                address.url
+            ))
+        }
+        Job::Enroll { token, ca_fingerprint, .. } => {
+            anyhow::ensure!(
+                address.url.starts_with("https://"),
+                "enrolling needs an https address, and the server's is {}; agents on the server's own machine need no \
+                 certificate while it listens on loopback only",
+                address.url
+            );
+            let trust = ca_fingerprint.map_or(Trust::Known { identity: None, ca }, Trust::Pinned);
+            enrolment::enroll(&address, &trust, token.clone(), &host, &mut state).await?;
+            tell(&state, "enrolled")
+        }
+        Job::Renew => {
+            enrolment::renew(&address, &trust, Next::Same, &host, &mut state).await?;
+            tell(&state, "renewed")
+        }
+        _ => {
+            enrolment::leave(&address, &trust, &mut state).await?;
+            say(&format!(
+                "agent {} has left {}: this host is not managed any more\n",
+                state.agent_id(),
+                address.url
+            ))
+        }
+    }
+}
+
+fn tell(state: &State, what: &str) -> Result<()> {
+    let identity = state.identity().context("the identity that was kept is not there")?;
+    say(&format!(
+        "{what}: agent {} at {}, certificate valid until {}\n",
+        identity.agent_id,
+        identity.server,
+        show::time::rfc3339(identity.not_after_us)
+    ))
 }
 
 /// Becomes true when the process is asked to end.

@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::host::site::Site;
 use crate::report::Report;
 use crate::root::Root;
+use crate::seal::Seal;
 
 /// What a scan tells the next one: the collector writes it, the state keeps it.
 pub type SharedMemory = Arc<Mutex<Memory>>;
@@ -71,6 +72,11 @@ impl Scanner {
         let cpu_us = crate::platform::usage().cpu_us.saturating_sub(before);
         let standing = self.collectors.iter().find_map(|collector| collector.standing());
         Scan { sections, observed_at_us, cpu_us, standing }
+    }
+
+    /// What tells this host from a copy of it.
+    pub fn seal(&self) -> Seal {
+        Seal::read(&self.host.root)
     }
 
     /// The host's name, as last seen.

@@ -21,14 +21,21 @@ use tokio::time::Instant;
 
 use crate::client::backoff::{Backoff, random};
 use crate::client::discover::discover;
-use crate::client::{ClientError, Session, unexpected};
+use crate::client::tls::Trust;
+use crate::client::{Address, ClientError, Session, unexpected};
 use crate::connections::Standing;
+use crate::enrolment::{self, EnrolmentError, Host, Next};
+use crate::goodbye;
+use crate::identity::IdentityError;
 use crate::report::{Known, Report};
 use crate::scan::{Scan, Scanner, SharedMemory, now_us};
 use crate::state::{State, StateError};
+use uuid::Uuid;
 
 /// How long the server may take to make a report durable.
 const ACK_WAIT_MAX: Duration = Duration::from_secs(180);
+/// How long the next attempt to renew the certificate waits after one.
+const RENEW_PAUSE: Duration = Duration::from_secs(3_600);
 /// Requests to scan again that are followed without an accepted report in between.
 const RESCANS_MAX: u32 = 5;
 /// Bytes around a report in its message.
@@ -59,6 +66,9 @@ pub enum RunError {
     /// The state could not be kept.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The identity could not be kept.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// A collector failed in a way that is an error of the agent.
     #[error("the scan failed: {0}; please report this as an error of the agent")]
     Scan(String),
@@ -84,7 +94,7 @@ pub enum RunError {
 /// Where the server is.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Its address; `None`: look for it.
+    /// Its address; `None`: the one that gave the identity, or one that announces itself.
     pub url: Option<String>,
     /// The authority's certificates.
     pub ca: Option<PathBuf>,
@@ -97,7 +107,6 @@ pub struct Agent {
     server: Server,
     state: State,
     memory: SharedMemory,
-    host_name: String,
     known: Known,
     /// `None` while a scan has it.
     scanner: Option<Scanner>,
@@ -105,6 +114,13 @@ pub struct Agent {
     scan_cpu_us: u64,
     standing: Option<Standing>,
     sent_bytes: u64,
+    host: Host,
+    /// The seal is of another host: this one is a copy, and needs an identity of its own.
+    is_copy: bool,
+    /// Drawn anew by each process.
+    instance: Uuid,
+    started: Instant,
+    renew_from: Instant,
 }
 
 /// A scan and the scanner, which comes back with it.
@@ -129,18 +145,23 @@ impl Agent {
     /// An agent with its state and a scanner that remembers in the same `memory`.
     pub fn new(server: Server, state: State, memory: SharedMemory, mut scanner: Scanner) -> Self {
         let known = state.known();
-        let host_name = scanner.host_name().to_owned();
+        let host = Host { name: scanner.host_name().to_owned(), seal: scanner.seal() };
+        let is_copy = state.seal().is_some_and(|seal| seal.is_of_another_host(&host.seal));
         Self {
             server,
             state,
             memory,
-            host_name,
             known,
             scanner: Some(scanner),
             scan: None,
             scan_cpu_us: 0,
             standing: None,
             sent_bytes: 0,
+            host,
+            is_copy,
+            instance: Uuid::new_v4(),
+            started: Instant::now(),
+            renew_from: Instant::now(),
         }
     }
 
@@ -158,9 +179,12 @@ impl Agent {
         loop {
             let error = match self.session(Purpose::Forever, stop, &mut backoff).await {
                 Ok(_) => return Ok(()),
-                Err(error @ (RunError::State(_) | RunError::Scan(_))) => return Err(error),
+                Err(error @ (RunError::State(_) | RunError::Scan(_) | RunError::Identity(_))) => {
+                    return Err(error);
+                }
                 Err(error) => error,
             };
+            self.is_copy |= matches!(error, RunError::Client(ClientError::Shared { .. }));
             let asked = match &error {
                 RunError::Client(error) => error.retry_after(),
                 _ => Duration::ZERO,
@@ -192,29 +216,87 @@ impl Agent {
         }
         let ending = self.converse(&mut conversation, stop, backoff).await;
         self.sent_bytes = self.sent_bytes.saturating_add(conversation.session.sent_bytes);
+        if ending.is_ok() {
+            conversation.session.goodbye(goodbye::reason()).await;
+        }
         ending
     }
 
-    async fn open(&mut self) -> Result<Session, ClientError> {
-        let address = match (&self.server.url, self.server.discover_timeout_s) {
-            (Some(url), _) => url.clone().into(),
-            (None, 0) => return Err(ClientError::NotDiscovered { seconds: 0 }),
-            (None, timeout_s) => discover(timeout_s).await?,
-        };
+    /// The address that was set, or that of the server that gave the identity.
+    fn known_address(&self) -> Option<Address> {
+        let known = self.server.url.clone().or_else(|| Some(self.state.identity()?.server.clone()));
+        known.map(Address::from)
+    }
+
+    fn trust(&self) -> Trust {
+        Trust::Known { identity: self.state.identity().cloned(), ca: self.server.ca.clone() }
+    }
+
+    /// Makes a copy of a host an agent of its own; else remembers what tells this host from a copy.
+    async fn be_oneself(&mut self, address: &Address) -> Result<(), RunError> {
+        if !self.is_copy {
+            if self.state.seal().as_ref() != Some(&self.host.seal) {
+                self.state.keep_seal(&self.host.seal)?;
+            }
+            return Ok(());
+        }
+        let before = self.state.agent_id();
+        match self.state.identity() {
+            Some(_) => {
+                let trust = self.trust();
+                enrolment::renew(address, &trust, Next::Another, &self.host, &mut self.state).await?;
+            }
+            None => {
+                self.state.take_new_id()?;
+                self.state.keep_seal(&self.host.seal)?;
+            }
+        }
+        self.is_copy = false;
+        self.known = Known::default();
+        tracing::warn!(%before, now = %self.state.agent_id(), "this host is a copy of another one, and has its own identity now");
+        Ok(())
+    }
+
+    /// Takes the next certificate when it is time, by the server's clock. What fails is tried again later.
+    async fn renew_in_time(&mut self, server_time_us: i64) -> Result<(), RunError> {
+        let due = self.state.identity().is_some_and(|identity| identity.is_due(server_time_us));
+        if !due || Instant::now() < self.renew_from {
+            return Ok(());
+        }
+        self.renew_from = Instant::now() + RENEW_PAUSE;
+        let (address, trust) =
+            (find(self.known_address(), self.server.discover_timeout_s).await?, self.trust());
+        match enrolment::renew(&address, &trust, Next::Same, &self.host, &mut self.state).await {
+            Ok(()) => tracing::info!("the certificate is renewed"),
+            Err(EnrolmentError::Client(error)) => {
+                tracing::warn!(%error, again_in_s = RENEW_PAUSE.as_secs(), "the certificate could not be renewed");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self) -> Result<Session, RunError> {
+        let address = find(self.known_address(), self.server.discover_timeout_s).await?;
+        self.be_oneself(&address).await?;
         let hello = v1::Hello {
             agent_id: self.state.agent_id().to_string(),
-            host_name: self.host_name.clone(),
+            host_name: self.host.name.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol_version: cmdb_proto::PROTOCOL_VERSION,
-            platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+            platform: crate::platform_name(),
+            instance: self.instance.as_bytes().to_vec(),
+            seal: self.host.seal.to_wire(),
+            sent_at_us: now_us(),
         };
-        let session = Session::open(&address, self.server.ca.as_deref(), hello).await?;
+        let session = Session::open(&address, &self.trust(), hello).await?;
         tracing::info!(
             server = address.url,
             version = session.welcome.server_version,
             source = session.welcome.source,
             "connected"
         );
+        self.renew_in_time(session.welcome.server_time_us).await?;
         Ok(session)
     }
 
@@ -232,7 +314,7 @@ impl Agent {
                 Event::Scanned(done) => {
                     self.scan = None;
                     let (mut scanner, scan) = *done.map_err(|error| RunError::Scan(error.to_string()))?;
-                    scanner.host_name().clone_into(&mut self.host_name);
+                    scanner.host_name().clone_into(&mut self.host.name);
                     self.scanner = Some(scanner);
                     self.scan_cpu_us = scan.cpu_us;
                     self.standing.clone_from(&scan.standing);
@@ -252,7 +334,10 @@ impl Agent {
                 Event::HeartbeatDue if talk.in_flight.is_some() => {
                     talk.heartbeat_at = Instant::now() + talk.heartbeat_interval;
                 }
-                Event::HeartbeatDue => self.heartbeat(talk).await?,
+                Event::HeartbeatDue => {
+                    self.heartbeat(talk).await?;
+                    self.renew_in_time(talk.server_time_us()).await?;
+                }
                 Event::AckOverdue => {
                     return Err(ClientError::Silent { seconds: ACK_WAIT_MAX.as_secs() }.into());
                 }
@@ -307,6 +392,7 @@ impl Agent {
                 resident_bytes: usage.resident_bytes,
                 scan_cpu_us: self.scan_cpu_us,
                 sent_bytes: self.sent_bytes.saturating_add(talk.session.sent_bytes),
+                running_s: self.started.elapsed().as_secs(),
             }),
             rung: standing.map(|standing| standing.rung.to_owned()).unwrap_or_default(),
             rung_reason: standing.map(|standing| standing.reason.clone()).unwrap_or_default(),
@@ -353,6 +439,9 @@ impl Agent {
                 self.start_scan();
             }
             FromServer::Error(error) => self.take_error(talk, error)?,
+            FromServer::NewIdentity(said) => {
+                return Err(ClientError::Shared { reason: said.reason }.into());
+            }
             other @ FromServer::Welcome(_) => {
                 return Err(unexpected("an acknowledgement or a request", other).into());
             }
@@ -415,6 +504,26 @@ impl Agent {
     }
 }
 
+impl From<EnrolmentError> for RunError {
+    fn from(error: EnrolmentError) -> Self {
+        match error {
+            EnrolmentError::Client(error) => RunError::Client(error),
+            EnrolmentError::State(error) => RunError::State(error),
+            EnrolmentError::Identity(error) => RunError::Identity(error),
+            EnrolmentError::NotEnrolled => RunError::Identity(IdentityError::Unusable("there is none")),
+        }
+    }
+}
+
+/// The address that is known, or that of a server that announces itself.
+async fn find(known: Option<Address>, timeout_s: u32) -> Result<Address, ClientError> {
+    match (known, timeout_s) {
+        (Some(address), _) => Ok(address),
+        (None, 0) => Err(ClientError::NotDiscovered { seconds: 0 }),
+        (None, timeout_s) => discover(timeout_s).await,
+    }
+}
+
 struct InFlight {
     sequence: u64,
     report: Known,
@@ -437,6 +546,7 @@ struct Conversation {
     /// The scan that is under way began before the server asked.
     scan_again: bool,
     rescans: u32,
+    opened: Instant,
 }
 
 enum Event {
@@ -467,7 +577,14 @@ impl Conversation {
             waiting: None,
             scan_again: false,
             rescans: 0,
+            opened: Instant::now(),
         }
+    }
+
+    /// What the server's clock says.
+    fn server_time_us(&self) -> i64 {
+        let since = i64::try_from(self.opened.elapsed().as_micros()).unwrap_or(i64::MAX);
+        self.session.welcome.server_time_us.saturating_add(since)
     }
 
     async fn next_event(

@@ -3,28 +3,36 @@
 //! ```text
 //!  <state directory>/          0700
 //!    agent-id                  0600  a UUID, made once
+//!    identity                  0600  the key and the certificate of an agent that enrolled
+//!    seal                      0600  what tells this host from a copy of it
 //!    acknowledged              0600  digests of what the server has
 //!    memory                    0600  names of instances, and how often each use of an endpoint was seen
 //!    lock                      held while an agent runs
 //! ```
 //!
 //! Knows nothing of the network. Invariant: a file is replaced as a whole or not at all, and one that is damaged
-//! counts as not there: everything in it can be learnt again, except the id, which is never replaced silently.
+//! counts as not there: everything in it can be learnt again, except the id and the identity, which are never replaced
+//! silently.
 
 mod record;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prost::Message;
 use uuid::Uuid;
 
 use crate::collectors::software::memory::Memory;
+use crate::identity::Identity;
 use crate::report::Known;
-use record::{KnownRecord, MemoryRecord};
+use crate::seal::Seal;
+use record::{IdentityRecord, KnownRecord, MemoryRecord, SealRecord};
 
 const ID_FILE: &str = "agent-id";
+const IDENTITY_FILE: &str = "identity";
+const SEAL_FILE: &str = "seal";
 const KNOWN_FILE: &str = "acknowledged";
 const MEMORY_FILE: &str = "memory";
 const LOCK_FILE: &str = "lock";
@@ -60,6 +68,15 @@ pub enum StateError {
         /// What stands in it.
         given: String,
     },
+    /// The identity in it is damaged.
+    #[error(
+        "{path} is damaged: it held this agent's key and certificate; put it back from a copy, or remove it and enroll \
+         again with `cmdb-agent enroll`"
+    )]
+    BadIdentity {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Another agent runs with it.
     #[error(
         "another agent is running with the state directory {directory}; stop it, or name another with --state-dir"
@@ -75,6 +92,7 @@ pub enum StateError {
 pub struct State {
     directory: PathBuf,
     agent_id: Uuid,
+    identity: Option<Arc<Identity>>,
     _lock: File,
 }
 
@@ -104,7 +122,69 @@ impl State {
             }
             Err(error) => return Err(not_writable(error)),
         };
-        Ok(Self { directory: directory.to_owned(), agent_id, _lock: lock })
+        let mut state = Self { directory: directory.to_owned(), agent_id, identity: None, _lock: lock };
+        let path = directory.join(IDENTITY_FILE);
+        if path.exists() {
+            let kept = state.load::<IdentityRecord>(IDENTITY_FILE).and_then(IdentityRecord::into_identity);
+            let identity = kept.ok_or(StateError::BadIdentity { path })?;
+            // The certificate says who the agent is; a change of both may have been cut off between them.
+            state.be(identity.agent_id)?;
+            state.identity = Some(Arc::new(identity));
+        }
+        Ok(state)
+    }
+
+    /// The key and the certificate of an agent that enrolled.
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        self.identity.as_ref()
+    }
+
+    /// Keeps an identity that a server gave.
+    pub fn keep_identity(&mut self, identity: Identity) -> Result<(), StateError> {
+        self.store(IDENTITY_FILE, &IdentityRecord::from_identity(&identity))?;
+        self.be(identity.agent_id)?;
+        self.identity = Some(Arc::new(identity));
+        Ok(())
+    }
+
+    /// Takes another id, without a certificate.
+    pub fn take_new_id(&mut self) -> Result<(), StateError> {
+        self.be(Uuid::new_v4())
+    }
+
+    /// Forgets the identity, and what was acknowledged under it.
+    pub fn forget_identity(&mut self) -> Result<(), StateError> {
+        for name in [IDENTITY_FILE, KNOWN_FILE] {
+            match fs::remove_file(self.directory.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.not_writable(error)),
+                _ => {}
+            }
+        }
+        self.identity = None;
+        Ok(())
+    }
+
+    /// What told this host from a copy of it when it was last looked at.
+    pub fn seal(&self) -> Option<Seal> {
+        self.load::<SealRecord>(SEAL_FILE).map(SealRecord::into_seal)
+    }
+
+    /// Keeps what tells this host from a copy of it.
+    pub fn keep_seal(&self, seal: &Seal) -> Result<(), StateError> {
+        self.store(SEAL_FILE, &SealRecord::from_seal(seal))
+    }
+
+    fn be(&mut self, agent_id: Uuid) -> Result<(), StateError> {
+        if agent_id != self.agent_id {
+            replace(&self.directory, ID_FILE, format!("{agent_id}\n").as_bytes())
+                .map_err(|error| self.not_writable(error))?;
+            self.agent_id = agent_id;
+        }
+        Ok(())
+    }
+
+    fn not_writable(&self, error: io::Error) -> StateError {
+        StateError::NotWritable { directory: self.directory.clone(), error }
     }
 
     /// Who this agent is.
@@ -152,8 +232,7 @@ impl State {
         content.push(FORMAT);
         content.extend_from_slice(&blake3::hash(&payload).as_bytes()[..CHECKSUM_BYTES]);
         content.extend_from_slice(&payload);
-        replace(&self.directory, name, &content)
-            .map_err(|error| StateError::NotWritable { directory: self.directory.clone(), error })
+        replace(&self.directory, name, &content).map_err(|error| self.not_writable(error))
     }
 }
 

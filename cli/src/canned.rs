@@ -413,6 +413,7 @@ pub fn status() -> StatusResponse {
                 version: "0.1.0".into(),
                 incomplete: vec!["packages: permission denied".into()],
                 cost: Some(Cost {
+                    running_s: 0,
                     cpu_us: 431_000,
                     resident_bytes: 7_969_178,
                     scan_cpu_us: 23_400,
@@ -951,5 +952,78 @@ pub fn tested_rules() -> TestRulesResponse {
         }],
         split_total: 1,
         ..Default::default()
+    }
+}
+
+pub fn agents() -> ListAgentsResponse {
+    let agent = |host_name: &str, source: &str| Agent {
+        agent_id: "0b6f3c1e-5a0e-4f1c-9a3b-2f8d1c7e4a90".into(),
+        source: source.into(),
+        host_name: host_name.into(),
+        version: "0.1.0".into(),
+        platform: "linux-x86_64".into(),
+        rung: "polling".into(),
+        ..Default::default()
+    };
+    let cost = Cost {
+        cpu_us: 180_000,
+        resident_bytes: 5_000_000,
+        scan_cpu_us: 13_000,
+        sent_bytes: 4_096,
+        running_s: 3_600,
+    };
+    ListAgentsResponse {
+        agents: vec![
+            Agent {
+                state: "silent".into(),
+                since_us: NOW_US - 2 * HOUR_US,
+                last_seen_us: NOW_US - 2 * HOUR_US,
+                errors: 3,
+                last_error: "software:orders: no such class".into(),
+                ..agent("db-1", "agent-1c8e7a905f2d")
+            },
+            Agent {
+                version: "0.0.1".into(),
+                outdated: true,
+                state: "connected".into(),
+                last_seen_us: NOW_US - 5 * SECOND_US,
+                cost: Some(cost),
+                incomplete: vec!["machine: run as root".into()],
+                rung_reason: "CAP_PERFMON is missing".into(),
+                ..agent("web-1", "agent-0b6f3c1e5a0e")
+            },
+            Agent {
+                state: "stopped".into(),
+                reason: "upgrade".into(),
+                since_us: NOW_US - 120 * SECOND_US,
+                last_seen_us: NOW_US - 120 * SECOND_US,
+                rung: String::new(),
+                ..agent("web-2", "agent-7b21aa0f3c4d")
+            },
+        ],
+        accepts: "open".into(),
+    }
+}
+
+pub fn token() -> Token {
+    Token {
+        id: "8f14e45f".into(),
+        uses: 50,
+        used: 3,
+        created_at_us: NOW_US - HOUR_US,
+        expires_at_us: NOW_US + 24 * HOUR_US,
+        scopes: vec!["10.1.0.0/16".into()],
+        created_by: "anna".into(),
+        reason: "rack 7".into(),
+        state: "valid".into(),
+    }
+}
+
+pub fn created_token() -> CreateTokenResponse {
+    CreateTokenResponse {
+        token: Some(token()),
+        secret: "cmdb-0123".into(),
+        ca_fingerprint: "sha256:00ff".into(),
+        server: "https://cmdb.example.org:7400".into(),
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a command talks to the server through `connection`, prints through `output`, and fails through
 //! `error`.
 
+mod agents;
 mod as_of;
 mod availability;
 mod backup;
@@ -41,6 +42,7 @@ mod set;
 mod show;
 mod split;
 mod status;
+mod tokens;
 mod trace;
 mod unpin;
 mod unrelate;
@@ -120,6 +122,10 @@ commands! {
     Export(export),
     /// Follow what changes
     Watch(watch),
+    /// Agents: how each is doing, what it costs and what it cannot see; end one's identity
+    Agents(agents),
+    /// What lets new agents in
+    Tokens(tokens),
     /// Compare the server's log with its tables
     Verify(verify),
     /// Copy the store to a file while the server runs

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use cmdb_proto::v1::{
-    admin_service_client::AdminServiceClient, commit_service_client::CommitServiceClient,
-    graph_service_client::GraphServiceClient, group_service_client::GroupServiceClient,
-    health_service_client::HealthServiceClient, identity_service_client::IdentityServiceClient,
-    item_service_client::ItemServiceClient, scenario_service_client::ScenarioServiceClient,
-    schema_service_client::SchemaServiceClient, transfer_service_client::TransferServiceClient,
+    admin_service_client::AdminServiceClient, agent_service_client::AgentServiceClient,
+    commit_service_client::CommitServiceClient, graph_service_client::GraphServiceClient,
+    group_service_client::GroupServiceClient, health_service_client::HealthServiceClient,
+    identity_service_client::IdentityServiceClient, item_service_client::ItemServiceClient,
+    scenario_service_client::ScenarioServiceClient, schema_service_client::SchemaServiceClient,
+    transfer_service_client::TransferServiceClient,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -158,6 +159,8 @@ macro_rules! clients {
 }
 
 clients! {
+    /// Agents and tokens.
+    agents: AgentServiceClient;
     /// Status, backup, verify.
     admin: AdminServiceClient;
     /// Commits: watch, revert.

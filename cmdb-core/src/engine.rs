@@ -16,6 +16,7 @@ pub mod request;
 mod arrivals;
 mod correct;
 mod edge_units;
+mod enrolment;
 mod image;
 mod import;
 mod ingest;
@@ -48,6 +49,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 
 pub use correct::merged;
+pub use enrolment::Kept;
 pub use image::Opened;
 pub use read::{
     Bid, Contest, Coverage, Diff, Difference, Direction, DuplicateKind, DuplicateSet, Evidence, Explanation,

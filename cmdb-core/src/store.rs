@@ -90,11 +90,13 @@ pub enum Table {
     Skips = 24,
     /// (source, kind, key) → what became of that unit, of units that are about relationships or a group alone.
     EdgeUnits = 25,
+    /// What the server keeps of its own: tokens and agents. Beside the log; the engine reads none of it.
+    Enrolment = 26,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Table; 26] = [
+    pub const ALL: [Table; 27] = [
         Table::Meta,
         Table::Commits,
         Table::Changes,
@@ -121,6 +123,7 @@ impl Table {
         Table::Retention,
         Table::Skips,
         Table::EdgeUnits,
+        Table::Enrolment,
     ];
 
     /// Its name on disk.
@@ -153,6 +156,7 @@ impl Table {
             Table::Retention => "retention",
             Table::Skips => "skips",
             Table::EdgeUnits => "edge_units",
+            Table::Enrolment => "enrolment",
         }
     }
 }

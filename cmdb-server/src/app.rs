@@ -10,6 +10,7 @@ mod asker;
 pub mod changes;
 pub mod commits;
 pub mod diff;
+pub mod enrolment;
 mod error;
 mod feed;
 pub mod graph;
@@ -33,11 +34,12 @@ mod told;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cmdb_core::engine::{Clock, Cmdb, EngineError, Reader, Reply};
+use cmdb_core::engine::{Clock, Cmdb, EngineError, Reader, Reply, Secrets};
 use cmdb_core::model::Revision;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 pub use asker::Asker;
+pub use enrolment::Enrolment;
 pub use error::Error;
 pub use feed::{Feed, Stream};
 pub use moment::{Beginning, reader_at};
@@ -59,12 +61,18 @@ pub struct App {
     pub engine: Cmdb,
     /// What time it is.
     pub clock: Clock,
+    /// What nobody can guess.
+    pub secret: Secrets,
     /// The newest revision.
     pub head: watch::Receiver<Revision>,
     /// Turns true when the server begins to shut down.
     pub closing: watch::Receiver<bool>,
     /// The agents that are connected.
     pub sessions: Sessions,
+    /// The agents there are, and who is let in.
+    pub enrolment: Enrolment,
+    /// An address that agents can use, as far as the server knows.
+    pub url: String,
     /// Where imports are staged.
     pub staging: Staging,
     /// Room on the disk.
@@ -102,10 +110,16 @@ pub struct Parts {
     pub engine: Cmdb,
     /// What time it is.
     pub clock: Clock,
+    /// What nobody can guess.
+    pub secret: Secrets,
     /// Turns true when the server begins to shut down.
     pub closing: watch::Receiver<bool>,
     /// The agents that are connected.
     pub sessions: Sessions,
+    /// The agents there are, and who is let in.
+    pub enrolment: Enrolment,
+    /// An address that agents can use, as far as the server knows.
+    pub url: String,
     /// Where imports are staged.
     pub staging: Staging,
     /// Room on the disk.
@@ -136,13 +150,16 @@ impl App {
             tell_trouble.notify_one();
             tracing::error!(error = full(error), "the engine failed where nobody was waiting");
         }));
-        let Parts { engine, clock, closing, sessions, staging, room, limits } = parts;
+        let Parts { engine, clock, secret, closing, sessions, enrolment, url, staging, room, limits } = parts;
         Ok(App {
             engine,
             clock,
+            secret,
             head,
             closing,
             sessions,
+            enrolment,
+            url,
             staging,
             room,
             limits,

@@ -40,6 +40,33 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// How the server speaks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Tls {
+    /// Plainly: on a loopback address only.
+    Off,
+    /// Over TLS, with a certificate of its own authority.
+    Own,
+    /// Over TLS, with a certificate that was given.
+    Files(TlsFiles),
+}
+
+impl Tls {
+    /// Whether it speaks TLS.
+    pub fn is_on(&self) -> bool {
+        *self != Tls::Off
+    }
+}
+
+/// Which agents are let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Accepts {
+    /// All, but those that have enrolled must show their certificate.
+    Open,
+    /// Those with a certificate of the server's authority.
+    Enrolled,
+}
+
 /// Whether the server makes itself known by mDNS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Announce {
@@ -58,8 +85,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The user's own schema files.
     pub schema: Option<PathBuf>,
-    /// TLS, when there is any.
-    pub tls: Option<TlsFiles>,
+    /// How the server speaks.
+    pub tls: Tls,
+    /// Names and addresses under which its own certificate is shown; none: those of this machine.
+    pub tls_names: Vec<String>,
+    /// Which agents are let in.
+    pub agents: Accepts,
+    /// For how many days an agent's certificate is valid.
+    pub certificate_days: u32,
     /// Whether to announce.
     pub announce: Announce,
     /// How the log is written.
@@ -122,11 +155,10 @@ pub enum ConfigError {
     #[error("{given} is set and {missing} is not; TLS needs both the certificate and its private key")]
     HalfTls { given: &'static str, missing: &'static str },
     #[error(
-        "refusing to listen on {address} without TLS: everybody who reaches that address could read and change \
-         the graph; give --tls-cert FILE and --tls-key FILE, or listen on a loopback address such as 127.0.0.1:{}",
-        address.port()
+        "agents = \"enrolled\" needs TLS, and on a loopback address such as {address} there is none unless it is \
+         asked for: give --tls on as well, or leave --agents out"
     )]
-    PublicWithoutTls { address: SocketAddr },
+    EnrolledWithoutTls { address: SocketAddr },
 }
 
 /// Settings as text, each with its origin; `None`: not set and no default.
@@ -189,11 +221,24 @@ impl Config {
     /// The first value that is wrong, with where it comes from and what would be right.
     pub fn from_values(values: &Values) -> Result<Config, ConfigError> {
         let path = |name| text(values, name).map(PathBuf::from);
+        let listen = read(values, "listen", address)?;
+        let tls = tls(path("tls_cert"), path("tls_key"), read(values, "tls", tls_mode)?, listen)?;
+        let agents = match values["agents"].0 {
+            None if tls.is_on() => Accepts::Enrolled,
+            None => Accepts::Open,
+            Some(_) => read(values, "agents", accepts)?,
+        };
+        if agents == Accepts::Enrolled && !tls.is_on() {
+            return Err(ConfigError::EnrolledWithoutTls { address: listen });
+        }
         let config = Config {
             data: path("data").ok_or(ConfigError::NoDataDirectory)?,
-            listen: read(values, "listen", address)?,
+            listen,
             schema: path("schema"),
-            tls: tls(path("tls_cert"), path("tls_key"))?,
+            tls,
+            tls_names: read(values, "tls_names", names)?,
+            agents,
+            certificate_days: read(values, "certificate_days", |text| number(text, 1, 825))?,
             announce: read(values, "announce", announce)?,
             log_format: read(values, "log_format", log_format)?,
             log: read(values, "log", log_filter)?,
@@ -203,17 +248,6 @@ impl Config {
             report_bytes_max: read(values, "report_bytes_max", |text| number(text, 1 << 20, 1 << 30))?,
         };
         Ok(config)
-    }
-
-    /// Whether the server may listen where it is told to.
-    ///
-    /// # Errors
-    /// When the address can be reached from other machines and there is no TLS.
-    pub fn check_listen(&self) -> Result<(), ConfigError> {
-        if self.tls.is_some() || self.listen.ip().to_canonical().is_loopback() {
-            return Ok(());
-        }
-        Err(ConfigError::PublicWithoutTls { address: self.listen })
     }
 }
 
@@ -267,10 +301,53 @@ fn address(text: &str) -> Result<SocketAddr, Wrong> {
     }
 }
 
-fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, ConfigError> {
+/// Whether TLS was asked for, or is to be spoken where others reach the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TlsMode {
+    Auto,
+    On,
+}
+
+fn tls_mode(text: &str) -> Result<TlsMode, Wrong> {
+    match text {
+        "auto" => Ok(TlsMode::Auto),
+        "on" => Ok(TlsMode::On),
+        _ => wrong("neither auto nor on", "write auto, for TLS beyond loopback, or on, for TLS everywhere"),
+    }
+}
+
+fn accepts(text: &str) -> Result<Accepts, Wrong> {
+    match text {
+        "open" => Ok(Accepts::Open),
+        "enrolled" => Ok(Accepts::Enrolled),
+        _ => wrong("neither open nor enrolled", "write open or enrolled"),
+    }
+}
+
+/// Names of hosts and addresses, with commas.
+fn names(text: &str) -> Result<Vec<String>, Wrong> {
+    let names: Vec<String> =
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let good = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    match names.iter().find(|name| !name.chars().all(good) || name.len() > 253) {
+        Some(name) => wrong(
+            format!("{name:?} is no name of a host"),
+            "write names or addresses with commas, such as cmdb.example.org,10.0.0.5",
+        ),
+        None => Ok(names),
+    }
+}
+
+fn tls(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    mode: TlsMode,
+    listen: SocketAddr,
+) -> Result<Tls, ConfigError> {
     match (cert, key) {
-        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
-        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => Ok(Tls::Files(TlsFiles { cert, key })),
+        (None, None) if mode == TlsMode::Auto && listen.ip().to_canonical().is_loopback() => Ok(Tls::Off),
+        (None, None) => Ok(Tls::Own),
         (Some(_), None) => Err(ConfigError::HalfTls { given: "tls_cert", missing: "tls_key" }),
         (None, Some(_)) => Err(ConfigError::HalfTls { given: "tls_key", missing: "tls_cert" }),
     }

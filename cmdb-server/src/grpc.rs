@@ -1,8 +1,10 @@
 //! The gRPC face: one file per service. It translates, and calls `app`.
 
 mod admin;
+mod agents;
 mod commit;
 mod discovery;
+mod enrolment;
 mod graph;
 mod group;
 mod health;
@@ -19,9 +21,10 @@ use cmdb_proto::v1;
 use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use crate::app::{App, Error, Person};
+use crate::listen::Peer;
 use crate::status::status;
 
 /// The header by which the asker says who they are.
@@ -43,6 +46,15 @@ pub fn routes(app: &Arc<App>) -> Routes {
         .add_service(
             v1::discovery_service_server::DiscoveryServiceServer::new(discovery::Discovery(app()))
                 .max_decoding_message_size(report_bytes_max),
+        )
+        .add_service(
+            v1::enrolment_service_server::EnrolmentServiceServer::new(enrolment::Enrolments(app()))
+                .max_decoding_message_size(QUESTION_BYTES_MAX),
+        )
+        .add_service(
+            v1::agent_service_server::AgentServiceServer::new(agents::Agents(app()))
+                .max_decoding_message_size(QUESTION_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
         .add_service(
             v1::item_service_server::ItemServiceServer::new(item::Items(app()))
@@ -98,8 +110,10 @@ pub fn routes(app: &Arc<App>) -> Routes {
 }
 
 /// The names of the services, for the health check.
-pub const SERVICES: [&str; 11] = [
+pub const SERVICES: [&str; 13] = [
     <v1::discovery_service_server::DiscoveryServiceServer<discovery::Discovery> as tonic::server::NamedService>::NAME,
+    <v1::enrolment_service_server::EnrolmentServiceServer<enrolment::Enrolments> as tonic::server::NamedService>::NAME,
+    <v1::agent_service_server::AgentServiceServer<agents::Agents> as tonic::server::NamedService>::NAME,
     <v1::item_service_server::ItemServiceServer<item::Items> as tonic::server::NamedService>::NAME,
     <v1::graph_service_server::GraphServiceServer<graph::Graph> as tonic::server::NamedService>::NAME,
     <v1::commit_service_server::CommitServiceServer<commit::Commits> as tonic::server::NamedService>::NAME,
@@ -121,6 +135,11 @@ fn refuse(error: Error) -> Status {
         code => tracing::debug!(?code, error = status.message(), "a request was refused"),
     }
     status
+}
+
+/// Who is at the other end of a request's connection.
+fn peer<T>(request: &Request<T>) -> Option<&Peer> {
+    request.extensions().get::<Peer>()
 }
 
 /// Who asks.

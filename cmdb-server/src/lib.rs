@@ -9,6 +9,7 @@
 //! nothing; every error leaves through [`status`]; every queue, message and listing has a named limit.
 
 pub mod app;
+pub mod authority;
 pub mod config;
 pub mod convert;
 mod grpc;
@@ -18,3 +19,4 @@ pub mod offline;
 pub mod server;
 pub mod status;
 mod tasks;
+mod tls;

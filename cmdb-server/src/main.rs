@@ -40,7 +40,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Ok(())
         }
         Verb::Serve => {
-            config.check_listen()?;
             log::begin(&config);
             server::run(&config)
         }

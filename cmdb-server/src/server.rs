@@ -129,19 +129,18 @@ impl Running {
         let began = Instant::now();
         let listener = start::bind(config).await?;
         let address = listener.local_addr()?;
-        let tls = config.tls.as_ref().map(start::tls).transpose()?;
         let (closing, closed) = watch::channel(false);
-        let (app, store) = {
+        let start::Opened { app, store, tls } = {
             let (config, closed) = (config.clone(), closed.clone());
-            tokio::task::spawn_blocking(move || start::open(&config, closed)).await??
+            tokio::task::spawn_blocking(move || start::open(&config, address, closed)).await??
         };
         let app = Arc::new(app);
-        let (health, faces) = start::faces(&app, tls)?;
+        let (health, faces) = start::faces(&app)?;
         for name in SERVICES.into_iter().chain([""]) {
             health.set_service_status(name, ServingStatus::Serving).await;
         }
         let connections =
-            crate::listen::accept(listener, config.sessions_max + start::CONNECTIONS_BESIDE_AGENTS);
+            crate::listen::accept(listener, config.sessions_max + start::CONNECTIONS_BESIDE_AGENTS, tls);
         let mut stop = closed.clone();
         let faces = tokio::spawn(faces.serve_with_incoming_shutdown(connections, async move {
             drop(stop.wait_for(|closing| *closing).await);
@@ -151,7 +150,7 @@ impl Running {
         let redundancy = tokio::spawn(tasks::redundancy(Arc::clone(&app), closed));
         let guard = tokio::spawn(tasks::guard(store, Arc::clone(&app.trouble)));
         let announcement = match config.announce {
-            Announce::On => Some(tasks::announce(address, config.tls.is_some())?),
+            Announce::On => Some(tasks::announce(address, config.tls.is_on())?),
             Announce::Off => None,
         };
         let address_file = config.data.join(ADDRESS_FILE);
@@ -159,7 +158,7 @@ impl Running {
         let reader = app.engine.reader()?;
         let (revision, items) = (reader.revision().0, reader.figures()?.items);
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(%address, revision, items, milliseconds, tls = config.tls.is_some(), "ready");
+        tracing::info!(%address, revision, items, milliseconds, tls = config.tls.is_on(), "ready");
         Ok(Running {
             address,
             app,
@@ -204,6 +203,9 @@ impl Running {
         };
         drop(self.clock.await);
         drop(self.redundancy.await);
+        if let Err(error) = self.app.flush_heard().await {
+            tracing::warn!(%error, "what was last heard of agents could not be kept");
+        }
         let engine = self.app.engine.clone();
         tokio::task::spawn_blocking(move || engine.close()).await.context("the engine failed to close")?;
         match std::fs::remove_file(&self.address_file) {

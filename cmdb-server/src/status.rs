@@ -3,6 +3,8 @@
 //!
 //! Invariant: what leaves fits into a header, whatever the thing is called.
 
+mod enrolment;
+
 use std::collections::HashMap;
 
 use cmdb_core::engine::EngineError;
@@ -84,14 +86,13 @@ impl Said {
 fn explain(error: &Error) -> (Code, v1::Problem) {
     let (code, reason, said) = match error {
         Error::Engine(error) => return explain_engine(error),
-        Error::Protocol { given, expected } => {
-            let hint = "install an agent of the server's release";
-            (
-                Code::FailedPrecondition,
-                "PROTOCOL_VERSION",
-                Said::thing("agent").expected(expected, given).hint(hint),
-            )
+        Error::Protocol { given, least, most } => {
+            let hint = "install an agent of the server's release, or of one of the two before";
+            let expected = if least == most { most.to_string() } else { format!("{least} to {most}") };
+            let said = Said::thing("agent").expected(expected, given).hint(hint);
+            (Code::FailedPrecondition, "PROTOCOL_VERSION", said)
         }
+        Error::Enrolment(refusal) => enrolment::explain(refusal),
         Error::AgentId { given } => (
             Code::InvalidArgument,
             "AGENT_ID_INVALID",
@@ -295,10 +296,10 @@ mod tests {
                 Some("try again when the server is back"),
             ),
             (
-                Error::Protocol { given: 9, expected: 1 },
+                Error::Protocol { given: 9, least: 1, most: 1 },
                 Code::FailedPrecondition,
                 "PROTOCOL_VERSION",
-                Some("install an agent of the server's release"),
+                Some("install an agent of the server's release, or of one of the two before"),
             ),
             (Error::ActorInvalid { given: "a:b".to_owned() }, Code::InvalidArgument, "ACTOR_INVALID", None),
         ];

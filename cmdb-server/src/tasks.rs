@@ -30,7 +30,7 @@ pub async fn clock(app: Arc<App>, mut closing: watch::Receiver<bool>) {
             _ = ticks.tick() => {}
             _ = closing.wait_for(|closing| *closing) => return,
         }
-        let app = Arc::clone(&app);
+        let (app, flushing) = (Arc::clone(&app), Arc::clone(&app));
         let tick = tokio::task::spawn_blocking(move || {
             app.room.look();
             if app.room.check().is_ok() {
@@ -39,6 +39,10 @@ pub async fn clock(app: Arc<App>, mut closing: watch::Receiver<bool>) {
         });
         if let Err(error) = tick.await {
             tracing::error!(%error, "the clock's work failed");
+        }
+        // What cannot be kept now is kept by a later tick.
+        if let Err(error) = flushing.flush_heard().await {
+            tracing::debug!(%error, "what was heard of agents is not kept yet");
         }
     }
 }

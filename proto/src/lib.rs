@@ -19,3 +19,6 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/cmdb.v1.bin");
 
 /// The version of the agent protocol that this contract speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The oldest version that a server of this contract takes: that of the agents of the two releases before.
+pub const PROTOCOL_VERSION_MIN: u32 = 1;

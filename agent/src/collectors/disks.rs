@@ -53,7 +53,8 @@ fn size_bytes(root: &Root, name: &str) -> Option<u64> {
     root.text(&format!("{BLOCK}/{name}/size"))?.parse::<u64>().ok()?.checked_mul(SECTOR_BYTES)
 }
 
-fn serial_number(root: &Root, name: &str) -> Option<String> {
+/// The serial number of a disk.
+pub fn serial_number(root: &Root, name: &str) -> Option<String> {
     let at = |file: &str| format!("{BLOCK}/{name}/{file}");
     ["serial", "device/serial"]
         .iter()

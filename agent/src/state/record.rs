@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::collectors::software::memory::{Memory, PASSING_MAX, Passing, Seen, USES_MAX, Use, UseMemory};
 use crate::collectors::software::names::{NAMES_MAX, NameKey, NameMemory, Named};
+use crate::identity::Identity;
 use crate::report::{Digest, Known, KnownSection};
+use crate::seal::Seal;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct KnownRecord {
@@ -65,6 +67,81 @@ impl KnownRecord {
             sections.insert(section.scope, known);
         }
         Some(Known { digest: digest(self.digest), sections })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct IdentityRecord {
+    #[prost(string, tag = "1")]
+    agent_id: String,
+    #[prost(string, tag = "2")]
+    server: String,
+    #[prost(bytes = "vec", tag = "3")]
+    key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    certificate: Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    authority: Vec<u8>,
+    #[prost(string, tag = "6")]
+    server_name: String,
+    #[prost(int64, tag = "7")]
+    not_before_us: i64,
+    #[prost(int64, tag = "8")]
+    not_after_us: i64,
+}
+
+impl IdentityRecord {
+    pub(super) fn from_identity(identity: &Identity) -> Self {
+        let Identity { agent_id, server, key, certificate, authority, server_name, .. } = identity.clone();
+        let agent_id = agent_id.to_string();
+        let (not_before_us, not_after_us) = (identity.not_before_us, identity.not_after_us);
+        Self { agent_id, server, key, certificate, authority, server_name, not_before_us, not_after_us }
+    }
+
+    pub(super) fn into_identity(self) -> Option<Identity> {
+        let Self { server, key, certificate, authority, server_name, not_before_us, not_after_us, .. } = self;
+        let agent_id = self.agent_id.parse().ok()?;
+        Some(Identity {
+            agent_id,
+            server,
+            key,
+            certificate,
+            authority,
+            server_name,
+            not_before_us,
+            not_after_us,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct SealRecord {
+    #[prost(message, repeated, tag = "1")]
+    parts: Vec<SealPartRecord>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct SealPartRecord {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    digests: Vec<Vec<u8>>,
+}
+
+impl SealRecord {
+    pub(super) fn from_seal(seal: &Seal) -> Self {
+        let parts = seal.parts.iter().map(|(name, digests)| SealPartRecord {
+            name: name.clone(),
+            digests: digests.iter().map(|digest| digest.to_vec()).collect(),
+        });
+        Self { parts: parts.collect() }
+    }
+
+    pub(super) fn into_seal(self) -> Seal {
+        let digests = |digests: Vec<Vec<u8>>| digests.into_iter().filter_map(|digest| digest.try_into().ok());
+        Seal {
+            parts: self.parts.into_iter().map(|part| (part.name, digests(part.digests).collect())).collect(),
+        }
     }
 }
 

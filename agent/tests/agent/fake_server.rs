@@ -40,7 +40,7 @@ impl Session {
             match self.next().await {
                 FromAgent::Report(report) => return report,
                 FromAgent::Heartbeat(_) => {}
-                FromAgent::Hello(_) => panic!("a second hello"),
+                other => panic!("expected a report, given {other:?}"),
             }
         }
     }

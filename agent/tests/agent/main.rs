@@ -4,6 +4,7 @@ mod command;
 mod fake_server;
 mod fixtures;
 mod hostile;
+mod identity;
 mod ladder;
 mod session;
 mod sqlite;

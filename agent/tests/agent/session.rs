@@ -18,14 +18,14 @@ use crate::fixtures::{place, scanner};
 use crate::hostile::copy;
 
 /// A small host whose files a test may change, and the agent's state.
-struct Host {
+pub struct Host {
     _directory: tempfile::TempDir,
-    root: PathBuf,
+    pub root: PathBuf,
     state: PathBuf,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (root, state) = (directory.path().join("root"), directory.path().join("state"));
         copy(&place("alpine-container"), &root);
@@ -35,7 +35,7 @@ impl Host {
         Self { _directory: directory, root, state }
     }
 
-    fn agent(&self, url: &str, ca: Option<&Path>) -> Agent {
+    pub fn agent(&self, url: &str, ca: Option<&Path>) -> Agent {
         let state = State::open(&self.state).expect("the state directory is free");
         let memory = Arc::new(Mutex::new(state.memory()));
         let server = Server { url: Some(url.to_owned()), ca: ca.map(Path::to_owned), discover_timeout_s: 0 };
@@ -54,25 +54,25 @@ impl Host {
 }
 
 /// An agent that runs until it is told to stop.
-struct Running {
+pub struct Running {
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), RunError>>,
 }
 
 impl Running {
-    fn start(mut agent: Agent) -> Self {
+    pub fn start(mut agent: Agent) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let task = tokio::spawn(async move { agent.run(&mut stopped).await });
         Self { stop, task }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.send(true).expect("the agent runs");
         self.task.await.expect("no panic").expect("a stop is no error");
     }
 }
 
-async fn once(agent: &mut Agent) -> Result<Option<v1::Ack>, RunError> {
+pub async fn once(agent: &mut Agent) -> Result<Option<v1::Ack>, RunError> {
     let (_stop, mut stopped) = watch::channel(false);
     agent.once(&mut stopped).await
 }

@@ -52,6 +52,7 @@ pub fn why_not(command: &str) -> Option<&'static str> {
         "status" => {
             "status says how the server is now; `cmdb health --as-of` and `cmdb classes --as-of` count what was there"
         }
+        "agents" | "tokens" => "it says how agents are now; `cmdb health --as-of` counts what they saw",
         "watch" => "watch follows the log; `--after REVISION` goes on from a revision",
         "diff" => "diff compares two moments; say them with `--from` and `--to`",
         "identify" => {

@@ -3,11 +3,14 @@
 //! Knows no graph: an ITEM is known when it is orders-db, web-1 or Shop (or their ids), `twin` is ambiguous,
 //! everything else is not found.
 
+mod agents;
+
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cmdb_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
+use cmdb_proto::v1::agent_service_server::AgentServiceServer;
 use cmdb_proto::v1::commit_service_server::{CommitService, CommitServiceServer};
 use cmdb_proto::v1::graph_service_server::{GraphService, GraphServiceServer};
 use cmdb_proto::v1::group_service_server::{GroupService, GroupServiceServer};
@@ -98,6 +101,7 @@ impl Fake {
         let url = format!("{scheme}://localhost:{}", listener.local_addr().expect("it is bound").port());
         let server = server
             .add_service(AdminServiceServer::new(services.clone()))
+            .add_service(AgentServiceServer::new(services.clone()))
             .add_service(CommitServiceServer::new(services.clone()))
             .add_service(GraphServiceServer::new(services.clone()))
             .add_service(GroupServiceServer::new(services.clone()))

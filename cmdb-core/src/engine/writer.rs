@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::enrolment::{self, Kept};
 use super::inner::Inner;
 use super::redundancy::{self, Wanted};
 use super::request::{
@@ -58,6 +59,7 @@ pub(super) enum Work {
     Seal(Seal, Reply<Option<Compacted>>),
     Import(Import, Events, Reply<ImportOutcome>),
     KeepScenario(Keep, Reply<()>),
+    KeepEnrolment(Vec<Kept>, Reply<()>),
     ApplyScenario {
         ask: ApplyScenario,
         reply: Reply<ScenarioApplied>,
@@ -109,6 +111,7 @@ impl Writer {
                 Work::Seal(seal, reply) => reply(self.seal_history(&seal)),
                 Work::Import(import, events, reply) => reply(self.import(&import, events)),
                 Work::KeepScenario(keep, reply) => reply(self.keep_scenario(&keep)),
+                Work::KeepEnrolment(rows, reply) => reply(self.keep_enrolment(rows)),
                 Work::ApplyScenario { ask, reply } => reply(self.apply_scenario(&ask)),
                 Work::Tick => self.tick(),
                 Work::Close => break,
@@ -402,6 +405,14 @@ impl Writer {
         self.publish(sealed)
     }
 
+    fn keep_enrolment(&mut self, rows: Vec<Kept>) -> Result<(), EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let mut draft = self.begin(&inner)?;
+        enrolment::keep(&mut draft, rows);
+        let sealed = draft.seal(&Actor::default())?;
+        self.publish(sealed)
+    }
+
     fn apply_scenario(&mut self, ask: &ApplyScenario) -> Result<ScenarioApplied, EngineError> {
         let inner = Arc::clone(&self.inner);
         let mut draft = self.begin(&inner)?;
@@ -510,6 +521,7 @@ pub(super) fn refuse(work: Work, why: impl FnOnce() -> EngineError) {
         Work::Seal(_, reply) => reply(Err(why())),
         Work::Import(_, _, reply) => reply(Err(why())),
         Work::KeepScenario(_, reply) => reply(Err(why())),
+        Work::KeepEnrolment(_, reply) => reply(Err(why())),
         Work::ApplyScenario { reply, .. } => reply(Err(why())),
         Work::Tick | Work::Close => {}
     }

@@ -3,14 +3,18 @@
 use cmdb_core::engine::EngineError;
 use cmdb_core::model::Problem;
 
+use super::enrolment::Refusal;
+
 /// Why the server did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
 pub enum Error {
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("the agent speaks protocol version {given}, and this server speaks version {expected}")]
-    Protocol { given: u32, expected: u32 },
+    #[error("the agent speaks protocol version {given}, and this server speaks versions {least} to {most}")]
+    Protocol { given: u32, least: u32, most: u32 },
+    #[error(transparent)]
+    Enrolment(#[from] Refusal),
     #[error("the agent's id is not a UUID in lower case with hyphens")]
     AgentId { given: String },
     #[error("the agent gave no usable host name")]

@@ -27,14 +27,19 @@ pub struct Introduction {
     pub protocol_version: u32,
 }
 
+/// The name under which an agent's facts are kept.
+pub fn source_name(agent: Uuid) -> String {
+    format!("agent-{}", &agent.simple().to_string()[..SOURCE_DIGITS])
+}
+
 /// The source under which an agent's facts are kept.
 ///
 /// # Errors
 /// When the agent cannot be let in as it presents itself.
-pub fn agent_source(agent: &Introduction) -> Result<SourceName, Error> {
-    let expected = cmdb_proto::PROTOCOL_VERSION;
-    if agent.protocol_version != expected {
-        return Err(Error::Protocol { given: agent.protocol_version, expected });
+pub fn agent_source(agent: &Introduction) -> Result<(Uuid, SourceName), Error> {
+    let (least, most) = (cmdb_proto::PROTOCOL_VERSION_MIN, cmdb_proto::PROTOCOL_VERSION);
+    if !(least..=most).contains(&agent.protocol_version) {
+        return Err(Error::Protocol { given: agent.protocol_version, least, most });
     }
     let shown = |text: &str| text.chars().take(64).flat_map(char::escape_debug).collect::<String>();
     let id = Uuid::try_parse(&agent.agent_id).ok().filter(|id| id.hyphenated().to_string() == agent.agent_id);
@@ -47,12 +52,8 @@ pub fn agent_source(agent: &Introduction) -> Result<SourceName, Error> {
         return Err(Error::HostName { given: shown(&agent.host_name) });
     }
     let version = agent.agent_version.chars().filter(|c| !c.is_control()).take(VERSION_BYTES_MAX).collect();
-    Ok(SourceName {
-        name: format!("agent-{}", &id.simple().to_string()[..SOURCE_DIGITS]),
-        kind: SourceKind::Agent,
-        title: host_name.to_owned(),
-        version,
-    })
+    let (name, title) = (source_name(id), host_name.to_owned());
+    Ok((id, SourceName { name, kind: SourceKind::Agent, title, version }))
 }
 
 impl App {
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn an_agent_is_kept_under_its_id_and_called_by_its_host() {
         let agent = introduction("0b6f3c1e-5a0e-4f1c-9a3b-2f8d1c7e4a90", "web-1", 1);
-        let source = agent_source(&agent).unwrap();
+        let (_, source) = agent_source(&agent).unwrap();
         assert_eq!((source.name.as_str(), source.title.as_str()), ("agent-0b6f3c1e5a0e", "web-1"));
     }
 

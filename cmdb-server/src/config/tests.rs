@@ -71,6 +71,10 @@ fn what_is_printed_says_where_it_comes_from_and_gives_the_same_configuration_aga
         # schema is not set          # default
         tls_cert = "/c.pem"          # flag --tls-cert
         tls_key = '/k"\.pem'         # flag --tls-key
+        tls = "auto"                 # default
+        # tls_names is not set       # default
+        # agents is not set          # default
+        certificate_days = 90        # default
         announce = true              # flag --announce
         log_format = "text"          # default
         log = "info"                 # default
@@ -89,9 +93,7 @@ fn what_is_printed_says_where_it_comes_from_and_gives_the_same_configuration_aga
 fn check_error(file: &str, line: &str, expected: Expect) {
     let file = config_file(file);
     let path = file.path().display().to_string();
-    let error = load(&format!("--data /d --config {path} {line}"), &[])
-        .and_then(|config| config.check_listen())
-        .unwrap_err();
+    let error = load(&format!("--data /d --config {path} {line}"), &[]).unwrap_err();
     expected.assert_eq(&error.to_string().replace(&path, "FILE"));
 }
 
@@ -148,29 +150,46 @@ fn errors_name_the_thing_and_what_to_do() {
     );
     check_error(
         "",
-        "--listen 0.0.0.0:7400",
-        expect![
-            "refusing to listen on 0.0.0.0:7400 without TLS: everybody who reaches that address could read and change the graph; give --tls-cert FILE and --tls-key FILE, or listen on a loopback address such as 127.0.0.1:7400"
-        ],
+        "--agents enrolled",
+        expect![[
+            r#"agents = "enrolled" needs TLS, and on a loopback address such as 127.0.0.1:7400 there is none unless it is asked for: give --tls on as well, or leave --agents out"#
+        ]],
+    );
+    check_error(
+        "",
+        "--agents all",
+        expect![[r#"agents = "all" (flag --agents): neither open nor enrolled; write open or enrolled"#]],
+    );
+    check_error(
+        "",
+        "--tls-names a/b",
+        expect![[
+            r#"tls_names = "a/b" (flag --tls-names): "a/b" is no name of a host; write names or addresses with commas, such as cmdb.example.org,10.0.0.5"#
+        ]],
     );
 }
 
 #[test]
-fn loopback_needs_no_tls_and_the_world_does() {
+fn beyond_loopback_there_is_tls_and_agents_must_enrol() {
     let table = [
-        ("127.0.0.1:0", true),
-        ("127.8.8.8:1", true),
-        ("[::1]:7400", true),
-        ("[::ffff:127.0.0.1]:7400", true),
-        ("0.0.0.0:7400", false),
-        ("[::]:7400", false),
-        ("192.0.2.1:7400", false),
+        ("127.0.0.1:0", Tls::Off),
+        ("127.8.8.8:1", Tls::Off),
+        ("[::1]:7400", Tls::Off),
+        ("[::ffff:127.0.0.1]:7400", Tls::Off),
+        ("0.0.0.0:7400", Tls::Own),
+        ("[::]:7400", Tls::Own),
+        ("192.0.2.1:7400", Tls::Own),
     ];
-    for (address, allowed) in table {
-        let plain = load(&format!("--data /d --listen {address}"), &[]).unwrap();
-        assert_eq!(plain.check_listen().is_ok(), allowed, "{address}");
-        let tls = load(&format!("--data /d --listen {address} --tls-cert c --tls-key k"), &[]).unwrap();
-        assert!(tls.check_listen().is_ok(), "{address} with TLS");
+    for (address, tls) in table {
+        let load = |flags: &str| load(&format!("--data /d --listen {address} {flags}"), &[]).unwrap();
+        let config = load("");
+        assert_eq!(config.tls, tls, "{address}");
+        assert_eq!(config.agents, if tls.is_on() { Accepts::Enrolled } else { Accepts::Open }, "{address}");
+        assert_eq!(load("--tls on").tls, Tls::Own, "{address}");
+        assert_eq!(load("--tls on --agents open").agents, Accepts::Open, "{address}");
+        let given = load("--tls-cert c --tls-key k");
+        let files = TlsFiles { cert: PathBuf::from("c"), key: PathBuf::from("k") };
+        assert_eq!((given.tls, given.agents), (Tls::Files(files), Accepts::Enrolled), "{address}");
     }
 }
 

@@ -81,12 +81,17 @@ fn source_to(state: SourceState, seat: Option<Option<Cost>>) -> v1::SourceStatus
             .map(|(scope, reason)| format!("{scope}: {reason}"))
             .collect(),
         connected: seat.is_some(),
-        cost: seat.flatten().map(|cost| v1::Cost {
-            cpu_us: cost.cpu_us,
-            resident_bytes: cost.resident_bytes,
-            scan_cpu_us: cost.scan_cpu_us,
-            sent_bytes: cost.sent_bytes,
-        }),
+        cost: seat.flatten().map(cost_to),
+    }
+}
+
+pub fn cost_to(cost: Cost) -> v1::Cost {
+    v1::Cost {
+        cpu_us: cost.cpu_us,
+        resident_bytes: cost.resident_bytes,
+        scan_cpu_us: cost.scan_cpu_us,
+        sent_bytes: cost.sent_bytes,
+        running_s: cost.running_s,
     }
 }
 

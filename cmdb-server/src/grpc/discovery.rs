@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cmdb_core::engine::{Decision, EngineError, Outcome, ReportOutcome, SourceName};
+use cmdb_core::model::Timestamp;
 use cmdb_proto::v1;
 use cmdb_proto::v1::agent_message::Message as FromAgent;
 use cmdb_proto::v1::discovery_service_server::DiscoveryService;
@@ -15,10 +16,13 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
+use uuid::Uuid;
 
+use crate::app::enrolment::{Arrival, Heard, MISMATCHES_MAX, Refusal, mismatches, plain};
 use crate::app::reports::{Introduction, agent_source};
-use crate::app::sessions::Cost;
+use crate::app::sessions::{Cost, Holding};
 use crate::app::{App, Error};
+use crate::authority::Holder;
 use crate::convert::report::{ack_to, report_from};
 use crate::status;
 
@@ -52,8 +56,10 @@ impl DiscoveryService for Discovery {
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let (outbound, receiver) = mpsc::channel(MESSAGES_WAITING_MAX);
-        let peer = request.remote_addr().map(|address| address.to_string()).unwrap_or_default();
-        let session = Session { app: Arc::clone(&self.0), inbound: request.into_inner(), outbound };
+        let peer = super::peer(&request);
+        let holder = peer.and_then(|peer| peer.holder);
+        let peer = peer.and_then(|peer| peer.remote).map(|address| address.to_string()).unwrap_or_default();
+        let session = Session { app: Arc::clone(&self.0), inbound: request.into_inner(), outbound, holder };
         tokio::spawn(session.run(peer));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
@@ -63,6 +69,14 @@ struct Session {
     app: Arc<App>,
     inbound: Streaming<v1::AgentMessage>,
     outbound: mpsc::Sender<Result<v1::ServerMessage, Status>>,
+    /// What the certificate of its connection says.
+    holder: Option<Holder>,
+}
+
+/// An agent that was let in.
+struct Guest {
+    agent: Uuid,
+    source: SourceName,
 }
 
 /// What a session did, for its line in the log.
@@ -76,27 +90,32 @@ struct Tally {
 enum End {
     /// The agent closed it, or is gone.
     Agent,
+    /// The agent said that it stops.
+    Goodbye,
+    /// The agent was told to take an identity of its own.
+    Shared,
     /// The server ends it.
     Server(Error),
 }
 
 impl Session {
     async fn run(mut self, peer: String) {
-        let source = match self.hello().await {
-            Ok(source) => source,
-            Err(End::Agent) => return,
+        let guest = match self.hello().await {
+            Ok(guest) => guest,
+            Err(End::Agent | End::Goodbye | End::Shared) => return,
             Err(End::Server(error)) => {
                 tracing::warn!(peer, error = status::problem(&error).message, "session refused");
                 return self.refuse(&error, 0).await;
             }
         };
         let mut tally = Tally::default();
-        let host = source.title.clone();
-        let name = source.name.clone();
-        let end = self.converse(source, &peer, &mut tally).await;
+        let (host, name) = (guest.source.title.clone(), guest.source.name.clone());
+        let end = self.converse(&guest, &peer, &mut tally).await;
         let cost = tally.cost.unwrap_or_default();
         let why = match &end {
-            End::Agent => "the agent left".to_owned(),
+            End::Agent => "the agent is gone".to_owned(),
+            End::Goodbye => "the agent stops".to_owned(),
+            End::Shared => "another host holds this identity".to_owned(),
             End::Server(error) => status::problem(error).message,
         };
         tracing::info!(
@@ -114,7 +133,7 @@ impl Session {
     }
 
     /// The first message: who the agent is.
-    async fn hello(&mut self) -> Result<SourceName, End> {
+    async fn hello(&mut self) -> Result<Guest, End> {
         let silent = Error::SessionSilent { seconds: HELLO_WAIT_MAX.as_secs() };
         let first = timeout(HELLO_WAIT_MAX, self.inbound.message()).await.map_err(|_| End::Server(silent))?;
         let hello = match self.read(first)? {
@@ -123,6 +142,7 @@ impl Session {
             FromAgent::Heartbeat(_) => {
                 return Err(End::Server(Error::HelloExpected { given: "a heartbeat" }));
             }
+            FromAgent::Goodbye(_) => return Err(End::Goodbye),
         };
         let introduction = Introduction {
             agent_id: hello.agent_id,
@@ -130,10 +150,49 @@ impl Session {
             agent_version: hello.agent_version,
             protocol_version: hello.protocol_version,
         };
-        agent_source(&introduction).map_err(End::Server)
+        let (agent, source) = agent_source(&introduction).map_err(End::Server)?;
+        let arrival = Arrival {
+            agent_id: agent,
+            holder: self.holder.as_ref(),
+            clock: (hello.sent_at_us > 0).then_some(Timestamp(hello.sent_at_us)),
+        };
+        let enrolment = &self.app.enrolment;
+        enrolment
+            .admit(&arrival, (self.app.clock)())
+            .map_err(|refusal| End::Server(Error::Enrolment(refusal)))?;
+        let seal = super::enrolment::seal_from(hello.seal);
+        let differs = mismatches(&enrolment.heard(agent).unwrap_or_default().seal, &seal);
+        if self.app.sessions.note_process(&source.name, &hello.instance, differs) == Holding::Shared {
+            self.part(&source).await?;
+            return Err(End::Shared);
+        }
+        enrolment.hear(agent, |heard| {
+            let Heard { goodbye, goodbye_at_us, left_at_us, .. } = heard;
+            (*goodbye_at_us, *left_at_us) = (0, 0);
+            goodbye.clear();
+            heard.host_name.clone_from(&source.title);
+            heard.version.clone_from(&source.version);
+            heard.platform = plain(&hello.platform);
+            if differs < MISMATCHES_MAX && !seal.is_empty() {
+                heard.seal = seal;
+            }
+        });
+        Ok(Guest { agent, source })
     }
 
-    async fn converse(&mut self, source: SourceName, peer: &str, tally: &mut Tally) -> End {
+    /// Tells the agent that another host holds its identity.
+    async fn part(&self, source: &SourceName) -> Result<(), End> {
+        tracing::warn!(
+            source = source.name,
+            host = source.title,
+            "two hosts hold one identity: this one gets another"
+        );
+        let reason = "another host that runs now holds the same identity";
+        self.send(ToAgent::NewIdentity(v1::NewIdentity { reason: reason.to_owned() })).await
+    }
+
+    async fn converse(&mut self, guest: &Guest, peer: &str, tally: &mut Tally) -> End {
+        let Guest { agent, source } = guest;
         let mut seat = match self.app.sessions.enter(&source.name) {
             Ok(seat) => seat,
             Err(error) => return End::Server(error),
@@ -146,7 +205,7 @@ impl Session {
             "session opened"
         );
         self.app.heartbeat(&source.name);
-        if self.welcome(&source).await.is_err() {
+        if self.welcome(source).await.is_err() {
             return End::Agent;
         }
         let silence =
@@ -156,9 +215,7 @@ impl Session {
             let message = tokio::select! {
                 biased;
                 _ = closing.wait_for(|closing| *closing) => return End::Server(EngineError::Closed.into()),
-                () = seat.superseded() => {
-                    return End::Server(Error::SessionSuperseded { agent: source.title.clone() });
-                }
+                () = seat.superseded() => return End::Server(self.superseded(*agent, source)),
                 message = timeout(silence, self.inbound.message()) => message,
             };
             let Ok(message) = message else {
@@ -167,19 +224,35 @@ impl Session {
             let done = match self.read(message) {
                 Ok(FromAgent::Report(report)) => {
                     tally.reports += 1;
-                    self.report(report, &source).await
+                    self.report(report, guest).await
                 }
                 Ok(FromAgent::Heartbeat(heartbeat)) => {
                     tally.cost = heartbeat.cost.or(tally.cost);
                     if let Some(cost) = heartbeat.cost {
-                        seat.note_cost(Cost {
+                        let cost = Cost {
                             cpu_us: cost.cpu_us,
                             resident_bytes: cost.resident_bytes,
                             scan_cpu_us: cost.scan_cpu_us,
                             sent_bytes: cost.sent_bytes,
-                        });
+                            running_s: cost.running_s,
+                        };
+                        seat.note_cost(cost);
+                        self.app.enrolment.note_cost(*agent, cost);
                     }
-                    self.heartbeat(&heartbeat.report_digest, &source).await
+                    let (rung, rung_reason) = (plain(&heartbeat.rung), plain(&heartbeat.rung_reason));
+                    self.app
+                        .enrolment
+                        .hear(*agent, |heard| (heard.rung, heard.rung_reason) = (rung, rung_reason));
+                    self.heartbeat(&heartbeat.report_digest, source).await
+                }
+                Ok(FromAgent::Goodbye(goodbye)) => {
+                    let now = (self.app.clock)();
+                    let reason = plain(&goodbye.reason);
+                    self.app.enrolment.hear(*agent, |heard| {
+                        heard.goodbye = if reason.is_empty() { "stop".to_owned() } else { reason };
+                        heard.goodbye_at_us = now.0;
+                    });
+                    Err(End::Goodbye)
                 }
                 Ok(FromAgent::Hello(_)) => Err(End::Server(Error::HelloExpected { given: "a second hello" })),
                 Err(end) => Err(end),
@@ -219,18 +292,35 @@ impl Session {
         .await
     }
 
-    async fn report(&mut self, report: v1::Report, source: &SourceName) -> Result<(), End> {
+    /// Why a session was ended from elsewhere.
+    fn superseded(&self, agent: Uuid, source: &SourceName) -> Error {
+        let arrival = Arrival { agent_id: agent, holder: self.holder.as_ref(), clock: None };
+        match self.app.enrolment.admit(&arrival, (self.app.clock)()) {
+            Err(refusal @ (Refusal::Revoked { .. } | Refusal::CertificateRequired { .. })) => refusal.into(),
+            _ => Error::SessionSuperseded { agent: source.title.clone() },
+        }
+    }
+
+    async fn report(&mut self, report: v1::Report, guest: &Guest) -> Result<(), End> {
+        let Guest { agent, source } = guest;
         let sequence = report.sequence;
         let taken = match report_from(report, source.clone()) {
             Ok(report) => self.app.report(report).await,
             Err(error) => Err(error),
         };
         match taken {
-            Ok(outcome) => self.acknowledge(sequence, &outcome, source).await,
+            Ok(outcome) => {
+                if let Some(refused) = outcome.refused.first() {
+                    let why = format!("{}: {}", refused.key, why(refused));
+                    self.app.enrolment.note_error(*agent, u64::from(outcome.refused_total), &why);
+                }
+                self.acknowledge(sequence, &outcome, source).await
+            }
             Err(error @ Error::Engine(EngineError::Closed)) => Err(End::Server(error)),
             Err(error) => {
                 let why = status::problem(&error).message;
                 tracing::warn!(source = source.name, sequence, why, "report refused");
+                self.app.enrolment.note_error(*agent, 1, &why);
                 self.refuse(&error, sequence).await;
                 Ok(())
             }

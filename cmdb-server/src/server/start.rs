@@ -1,5 +1,6 @@
 //! The steps of starting, each with its own clear failure.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,21 +8,25 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use cmdb_core::engine::{Clock, Cmdb, Opened, Options};
+use cmdb_core::engine::{Clock, Cmdb, Opened as Graph, Options, Secrets};
 use cmdb_core::health::Rules;
 use cmdb_core::model::Timestamp;
 use cmdb_core::model::schema::Schema;
 use cmdb_core::store::{RedbStore, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
+use tonic::transport::Server;
 use tonic::transport::server::Router;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 
 use super::ADDRESS_FILE;
-use crate::app::{App, Limits, Parts, Room, Sessions, Staging};
-use crate::config::{Config, TlsFiles};
+use crate::app::enrolment::EnrolmentParts;
+use crate::app::{App, Enrolment, Limits, Parts, Room, Sessions, Staging};
+use crate::authority::Authority;
+use crate::config::{Config, Tls};
 use crate::grpc;
+use crate::tls::{self, Shown};
 
 /// The live graph as it was a while ago, in the data directory.
 const IMAGE_FILE: &str = "graph.image";
@@ -39,8 +44,6 @@ const HEADER_BYTES_MAX: u32 = 32 << 10;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may take to say so.
 const KEEPALIVE_ANSWER_MAX: Duration = Duration::from_secs(20);
-/// How long a TLS handshake may take.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// Takes the address.
 pub async fn bind(config: &Config) -> anyhow::Result<TcpListener> {
@@ -60,40 +63,36 @@ pub async fn bind(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Reads the certificate and its key.
-pub fn tls(files: &TlsFiles) -> anyhow::Result<ServerTlsConfig> {
-    let read = |path: &Path, what: &str| {
-        std::fs::read(path).with_context(|| format!("cannot read the {what} {}", path.display()))
-    };
-    let (cert, key) = (read(&files.cert, "certificate")?, read(&files.key, "private key")?);
-    let tls = ServerTlsConfig::new().identity(Identity::from_pem(cert, key)).timeout(HANDSHAKE_MAX);
-    // A trial: the error of the real one would not say which files it speaks of.
-    Server::builder().tls_config(tls.clone()).map_err(|error| {
-        let detail = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        anyhow::anyhow!(
-            "the certificate {} and the private key {} cannot be used: {detail}; both must be PEM and belong together",
-            files.cert.display(),
-            files.key.display()
-        )
-    })?;
-    Ok(tls)
+/// What a server is made of, once its store is open.
+pub struct Opened {
+    /// What it can do.
+    pub app: App,
+    /// Its store.
+    pub store: Arc<dyn Store>,
+    /// How it speaks TLS; `None`: it speaks plainly.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// Opens the store and the engine. Takes a while; not for async threads.
-pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<(App, Arc<dyn Store>)> {
+pub fn open(config: &Config, address: SocketAddr, closing: watch::Receiver<bool>) -> anyhow::Result<Opened> {
     let schema = schema(config.schema.as_deref())?;
     prepare_directory(&config.data)?;
+    let shown = match &config.tls {
+        Tls::Files(files) => Some(Arc::new(Shown::of_files(files)?)),
+        Tls::Off | Tls::Own => None,
+    };
     let store: Arc<dyn Store> = Arc::new(RedbStore::open(&config.data)?);
     // From here on the directory is ours: what an earlier server left there is old.
     drop(std::fs::remove_file(config.data.join(ADDRESS_FILE)));
     let clock: Clock = Arc::new(now);
     let options = Options { image: Some(config.data.join(IMAGE_FILE)), ..Options::default() };
-    let engine = Cmdb::open(Arc::clone(&store), schema, Arc::clone(&clock), Arc::new(secret), options)?;
+    let secret: Secrets = Arc::new(secret);
+    let engine = Cmdb::open(Arc::clone(&store), schema, Arc::clone(&clock), Arc::clone(&secret), options)?;
     match engine.opened() {
-        Opened::Read { revision, followed } => {
+        Graph::Read { revision, followed } => {
             tracing::info!(image = %revision, followed, "graph read");
         }
-        Opened::Built { why } => {
+        Graph::Built { why } => {
             tracing::info!(why = why.as_deref().unwrap_or("no image is kept"), "graph built from the store");
         }
     }
@@ -105,7 +104,68 @@ pub fn open(config: &Config, closing: watch::Receiver<bool>) -> anyhow::Result<(
     let staging = Staging::open(&config.data)?;
     let sessions = Sessions::new(config.sessions_max);
     let room = Room::new(&config.data);
-    Ok((App::new(Parts { engine, clock, closing, sessions, staging, room, limits })?, store))
+    let names = names(&config.tls_names, address);
+    let url = url(&names[0], address, config.tls.is_on());
+    let (authority, tls) = match shown_by(config, shown, names)? {
+        Some((authority, shown)) => {
+            let tls = tls::server(shown, &authority)?;
+            (Some(authority), Some(tls))
+        }
+        None => (None, None),
+    };
+    let enrolment = Enrolment::open(
+        EnrolmentParts {
+            authority,
+            accepts: config.agents,
+            own_certificate: config.tls == Tls::Own,
+            certificate_days: config.certificate_days,
+        },
+        &engine.reader()?,
+    )?;
+    let parts = Parts { engine, clock, secret, closing, sessions, enrolment, url, staging, room, limits };
+    Ok(Opened { app: App::new(parts)?, store, tls })
+}
+
+/// The authority, and what the server shows; `None`: it speaks plainly.
+fn shown_by(
+    config: &Config,
+    of_files: Option<Arc<Shown>>,
+    names: Vec<String>,
+) -> anyhow::Result<Option<(Arc<Authority>, Arc<Shown>)>> {
+    if !config.tls.is_on() {
+        return Ok(None);
+    }
+    let authority = Arc::new(Authority::open(&config.data, now())?);
+    let shown = match of_files {
+        Some(shown) => shown,
+        None => Arc::new(Shown::own(&authority, names, Arc::new(now))?),
+    };
+    tracing::info!(fingerprint = authority.fingerprint(), "the authority of agents");
+    Ok(Some((authority, shown)))
+}
+
+/// What this server is called by those who come to it: at least one name.
+fn names(given: &[String], address: SocketAddr) -> Vec<String> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = if host.is_empty() { "localhost".to_owned() } else { host };
+    let first = host.split('.').next().unwrap_or(&host).to_owned();
+    let mut names = given.to_vec();
+    if !address.ip().is_unspecified() && !address.ip().is_loopback() && given.is_empty() {
+        names.push(address.ip().to_string());
+    }
+    names.extend([host, format!("{first}.local"), first].map(|name| name.to_ascii_lowercase()));
+    names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
+/// The address to tell agents.
+fn url(name: &str, address: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    let host = if address.ip().is_loopback() { address.ip().to_string() } else { name.to_owned() };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    format!("{scheme}://{host}:{}", address.port())
 }
 
 /// The wall clock.
@@ -178,7 +238,7 @@ pub fn prepare_directory(directory: &Path) -> anyhow::Result<()> {
 }
 
 /// The services on one port.
-pub fn faces(app: &Arc<App>, tls: Option<ServerTlsConfig>) -> anyhow::Result<(HealthReporter, Router)> {
+pub fn faces(app: &Arc<App>) -> anyhow::Result<(HealthReporter, Router)> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -192,9 +252,6 @@ pub fn faces(app: &Arc<App>, tls: Option<ServerTlsConfig>) -> anyhow::Result<(He
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER_MAX));
-    if let Some(tls) = tls {
-        server = server.tls_config(tls)?;
-    }
     let router = server
         .add_routes(grpc::routes(app))
         .add_service(health)

@@ -24,6 +24,7 @@ fn hello(id: &str) -> v1::Hello {
         agent_version: "0.1.0".to_owned(),
         protocol_version: cmdb_proto::PROTOCOL_VERSION,
         platform: "linux-x86_64".to_owned(),
+        ..Default::default()
     }
 }
 

@@ -6,6 +6,7 @@ mod blast;
 mod classes;
 mod commits;
 mod discovery;
+mod enrolment;
 mod graph;
 mod groups;
 mod harness;

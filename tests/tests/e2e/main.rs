@@ -9,6 +9,7 @@ mod backup;
 mod broken_disk;
 mod crash;
 mod discovery;
+mod enrolment;
 mod evidence;
 mod foreign;
 mod groups;

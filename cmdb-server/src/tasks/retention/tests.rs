@@ -12,7 +12,9 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::app::changes::{Batch, Run};
-use crate::app::{Limits, Parts, Person, Room, Sessions, Staging};
+use crate::app::enrolment::EnrolmentParts;
+use crate::app::{Enrolment, Limits, Parts, Person, Room, Sessions, Staging};
+use crate::config::Accepts;
 
 /// An engine on a store on disk, with a clock that stands still until it is moved.
 struct Kept {
@@ -29,16 +31,27 @@ impl Kept {
         let read = Arc::clone(&clock);
         let now: cmdb_core::engine::Clock = Arc::new(move || Timestamp(read.load(Ordering::SeqCst)));
         let store = Arc::new(RedbStore::open(directory.path()).unwrap());
-        let secrets = Arc::new(|| [7; 32]);
+        let secret: cmdb_core::engine::Secrets = Arc::new(|| [7; 32]);
         let engine =
-            Cmdb::open(store, Schema::built_in(), Arc::clone(&now), secrets, Options::default()).unwrap();
+            Cmdb::open(store, Schema::built_in(), Arc::clone(&now), Arc::clone(&secret), Options::default())
+                .unwrap();
         let (closing, closed) = watch::channel(false);
         let limits = Limits { scan_interval_s: 60, heartbeat_interval_s: 30, report_bytes_max: 1 << 20 };
+        let without_tls = EnrolmentParts {
+            authority: None,
+            accepts: Accepts::Open,
+            own_certificate: false,
+            certificate_days: 90,
+        };
+        let enrolment = Enrolment::open(without_tls, &engine.reader().unwrap()).unwrap();
         let parts = Parts {
             engine,
             clock: now,
+            secret,
             closing: closed,
             sessions: Sessions::new(1),
+            enrolment,
+            url: String::new(),
             staging: Staging::open(directory.path()).unwrap(),
             room: Room::new(directory.path()),
             limits,

@@ -117,6 +117,7 @@ impl Reporter {
             agent_version: "0.1.0".to_owned(),
             protocol_version: cmdb_proto::PROTOCOL_VERSION,
             platform: "linux-x86_64".to_owned(),
+            ..Default::default()
         };
         send(&out, agent_message::Message::Hello(hello)).await;
         let mut client = DiscoveryServiceClient::new(channel);

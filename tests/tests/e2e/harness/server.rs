@@ -18,12 +18,21 @@ use super::{Guarded, PATIENCE, binary, clean_environment, wait_for};
 /// Ports are chosen before the server binds them; another process may be faster.
 const START_ATTEMPTS_MAX: u32 = 5;
 
+/// How a server speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Security {
+    Plain,
+    /// Over TLS, with its own authority; agents report often.
+    Tls,
+}
+
 /// A running server. Ends with its guard; its store goes with the last owner of the directory.
 pub struct Server {
     process: Guarded,
     port: u16,
     directory: PathBuf,
     ready_in: Duration,
+    security: Security,
     _owned: Option<TempDir>,
 }
 
@@ -38,24 +47,41 @@ impl Server {
 
     /// A server with the store and the log of `directory`, which stay.
     pub fn start_in(directory: &Path) -> Self {
-        Self::start_as(directory, || Command::new(binary("cmdb-server")))
+        Self::start_as(directory, Security::Plain, || Command::new(binary("cmdb-server")))
+    }
+
+    /// A server that speaks TLS, with an empty store that goes when the server goes.
+    pub fn start_secure() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let mut server = Self::start_secure_in(directory.path());
+        server._owned = Some(directory);
+        server
+    }
+
+    /// The same, with the store and the log of `directory`, which stay.
+    pub fn start_secure_in(directory: &Path) -> Self {
+        Self::start_as(directory, Security::Tls, || {
+            let mut command = Command::new(binary("cmdb-server"));
+            command.args(["--tls", "on", "--heartbeat-interval-s", "1"]);
+            command
+        })
     }
 
     /// The same, with a disk that takes no file larger than so many MiB.
     pub fn start_with_small_files(directory: &Path, mib: u32) -> Self {
         // In blocks of 512 bytes. Without the trap a write beyond would end the process instead of failing.
         let limit = format!("ulimit -f {}; trap '' XFSZ; exec \"$@\"", u64::from(mib) * 2_048);
-        Self::start_as(directory, move || {
+        Self::start_as(directory, Security::Plain, move || {
             let mut command = Command::new("sh");
             command.args(["-c", &limit, "sh"]).arg(binary("cmdb-server"));
             command
         })
     }
 
-    fn start_as(directory: &Path, program: impl Fn() -> Command) -> Self {
+    fn start_as(directory: &Path, security: Security, program: impl Fn() -> Command) -> Self {
         let mut refused = String::new();
         for _ in 0..START_ATTEMPTS_MAX {
-            match Self::try_start(directory, program()) {
+            match Self::try_start(directory, security, program()) {
                 Ok(server) => return server,
                 Err(log) => refused = log,
             }
@@ -63,7 +89,7 @@ impl Server {
         panic!("the server did not start:\n{refused}");
     }
 
-    fn try_start(directory: &Path, mut command: Command) -> Result<Self, String> {
+    fn try_start(directory: &Path, security: Security, mut command: Command) -> Result<Self, String> {
         let port = free_port();
         let log = log_path(directory);
         let output = File::options().create(true).append(true).open(&log).expect("a log file");
@@ -79,7 +105,7 @@ impl Server {
             .spawn()
             .expect("the server is executable");
         let mut process = Guarded(process);
-        while !is_serving(port) {
+        while !is_ready(security, port, directory) {
             if process.0.try_wait().expect("the server is our child").is_some() {
                 return Err(std::fs::read_to_string(&log).unwrap_or_default());
             }
@@ -87,7 +113,7 @@ impl Server {
             std::thread::sleep(Duration::from_millis(2));
         }
         let ready_in = began.elapsed();
-        Ok(Self { process, port, directory: directory.to_owned(), ready_in, _owned: None })
+        Ok(Self { process, port, directory: directory.to_owned(), ready_in, security, _owned: None })
     }
 
     /// The time from the start of the process to the first healthy answer.
@@ -96,7 +122,15 @@ impl Server {
     }
 
     pub fn url(&self) -> String {
-        url(self.port)
+        match self.security {
+            Security::Plain => url(self.port),
+            Security::Tls => format!("https://localhost:{}", self.port),
+        }
+    }
+
+    /// The certificate of the server's own authority.
+    pub fn ca(&self) -> PathBuf {
+        self.directory.join("data/authority.pem")
     }
 
     pub fn port(&self) -> u16 {
@@ -105,7 +139,10 @@ impl Server {
 
     /// The shell, talking to this server.
     pub fn shell(&self) -> Shell {
-        Shell::new(&self.url())
+        match self.security {
+            Security::Plain => Shell::new(&self.url()),
+            Security::Tls => Shell::new(&self.url()).with_ca(&self.ca()),
+        }
     }
 
     /// What the server has logged so far.
@@ -142,6 +179,14 @@ pub fn restore(directory: &Path, backup: &Path) -> std::process::Output {
         .arg(backup)
         .output()
         .expect("the server is executable")
+}
+
+/// Whether a server answers; over TLS the file that says where it listens tells.
+fn is_ready(security: Security, port: u16, directory: &Path) -> bool {
+    match security {
+        Security::Plain => is_serving(port),
+        Security::Tls => directory.join("data/address").exists(),
+    }
 }
 
 fn is_serving(port: u16) -> bool {

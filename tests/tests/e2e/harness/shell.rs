@@ -1,7 +1,7 @@
 //! The shell `cmdb`, run to its end.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -12,6 +12,7 @@ use super::{binary, clean_environment};
 #[derive(Clone)]
 pub struct Shell {
     server: String,
+    ca: Option<PathBuf>,
 }
 
 /// What a command wrote and how it ended.
@@ -24,14 +25,23 @@ pub struct Ran {
 
 impl Shell {
     pub fn new(server: &str) -> Self {
-        Self { server: server.to_owned() }
+        Self { server: server.to_owned(), ca: None }
+    }
+
+    /// The same, which checks the server against this authority.
+    pub fn with_ca(self, ca: &Path) -> Self {
+        Self { ca: Some(ca.to_owned()), ..self }
     }
 
     /// A command that is not started yet.
     pub fn command<Argument: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = Argument>) -> Command {
         let mut command = Command::new(binary("cmdb"));
         clean_environment(&mut command);
-        command.args(["--server", &self.server]).args(arguments).stdin(Stdio::null());
+        command.args(["--server", &self.server]);
+        if let Some(ca) = &self.ca {
+            command.arg("--ca").arg(ca);
+        }
+        command.args(arguments).stdin(Stdio::null());
         command
     }
 

@@ -273,7 +273,7 @@ impl Estate {
         let data = cmdb.directory().join("data");
         let program = binary("cmdb-server");
         let (certificate, key) = (self.certificate(), self.place.join("key.pem"));
-        let words = [text(&program), "--data", text(&data), "--listen", "10.77.0.2:7400"];
+        let words = [text(&program), "--data", text(&data), "--listen", "10.77.0.2:7400", "--agents", "open"];
         let tls = ["--tls-cert", text(&certificate), "--tls-key", text(&key)];
         cmdb.serve(
             "server",
