@@ -256,3 +256,41 @@ async fn when_the_server_closes_agents_are_told_when_to_come_back() {
     drop(agent);
     timeout(PATIENCE, stopped).await.expect("the server closes").unwrap().unwrap();
 }
+
+/// What the first release said; later ones only add to it.
+#[derive(Clone, PartialEq, prost::Message)]
+struct FirstHello {
+    #[prost(string, tag = "1")]
+    agent_id: String,
+    #[prost(string, tag = "2")]
+    host_name: String,
+    #[prost(string, tag = "3")]
+    agent_version: String,
+    #[prost(uint32, tag = "4")]
+    protocol_version: u32,
+    #[prost(string, tag = "5")]
+    platform: String,
+}
+
+#[tokio::test]
+async fn agents_of_earlier_releases_are_let_in_as_long_as_their_protocol_is_spoken() {
+    let server = Server::start().await;
+    for (protocol_version, is_let_in) in [
+        (cmdb_proto::PROTOCOL_VERSION_MIN - 1, false),
+        (cmdb_proto::PROTOCOL_VERSION_MIN, true),
+        (cmdb_proto::PROTOCOL_VERSION, true),
+        (cmdb_proto::PROTOCOL_VERSION + 1, false),
+    ] {
+        let first = FirstHello {
+            agent_id: ID.to_owned(),
+            host_name: "web-1".to_owned(),
+            agent_version: "0.1.0".to_owned(),
+            protocol_version,
+            platform: "linux-x86_64".to_owned(),
+        };
+        let hello = v1::Hello::decode(first.encode_to_vec().as_slice()).unwrap();
+        let mut agent = Agent::open(&server, FromAgent::Hello(hello)).await;
+        let welcomed = matches!(agent.next().await, Some(ToAgent::Welcome(_)));
+        assert_eq!(welcomed, is_let_in, "protocol version {protocol_version}");
+    }
+}
