@@ -23,6 +23,43 @@ pub struct Origin {
     pub name: Option<String>,
 }
 
+/// What happened to a process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// On the clock of the events.
+    pub at_ns: u64,
+    pid: u32,
+    what: What,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum What {
+    /// It runs a program of this name now.
+    Named(String),
+    /// By this process; it runs what that one does.
+    StartedBy(u32),
+    Ended,
+}
+
+impl Step {
+    /// A record of the kernel, which ends with its time. `None`: of a thread, or of something else.
+    pub fn read(kind: u32, flags: u16, content: &[u8]) -> Option<Self> {
+        let word = |at: usize| Some(u32::from_ne_bytes(*content.get(at..)?.first_chunk()?));
+        let (pid, second) = (word(0)?, word(4)?);
+        let what = match kind {
+            NAMED if flags & OF_NEW_PROGRAM != 0 => {
+                let name = content.get(8..)?.split(|byte| *byte == 0).next().unwrap_or_default();
+                What::Named(String::from_utf8_lossy(&name[..name.len().min(NAME_BYTES)]).into_owned())
+            }
+            // Else it is another thread of the same process.
+            STARTED if pid != second => What::StartedBy(second),
+            ENDED if word(8)? == pid => What::Ended,
+            _ => return None,
+        };
+        Some(Self { at_ns: u64::from_ne_bytes(*content.last_chunk()?), pid, what })
+    }
+}
+
 /// Processes by their ids.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Programs {
@@ -35,32 +72,19 @@ impl Programs {
         self.all.get(&pid)
     }
 
-    /// Takes a record of the kernel. A process that ended is handed to `ended`, to be forgotten when nobody needs it.
-    pub fn take(&mut self, kind: u32, flags: u16, content: &[u8], ended: &mut Vec<u32>) {
-        let word = |at: usize| Some(u32::from_ne_bytes(*content.get(at..)?.first_chunk()?));
-        match kind {
-            NAMED if flags & OF_NEW_PROGRAM != 0 => {
-                let (Some(pid), Some(name)) = (word(0), content.get(8..)) else { return };
-                let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-                let name = String::from_utf8_lossy(&name[..name.len().min(NAME_BYTES)]).into_owned();
+    /// Takes what happened next. A process that ended is handed to `ended`, to be forgotten when nobody needs it.
+    pub fn take(&mut self, step: Step, ended: &mut Vec<u32>) {
+        let pid = step.pid;
+        match step.what {
+            What::Named(name) => {
                 let parent = self.all.get(&pid).map_or(0, |origin| origin.parent);
                 self.put(pid, Origin { parent, name: Some(name) });
             }
-            STARTED => {
-                let (Some(pid), Some(parent)) = (word(0), word(4)) else { return };
-                // Else it is another thread of the same process.
-                if pid != parent {
-                    let name = self.all.get(&parent).and_then(|origin| origin.name.clone());
-                    self.put(pid, Origin { parent, name });
-                }
+            What::StartedBy(parent) => {
+                let name = self.all.get(&parent).and_then(|origin| origin.name.clone());
+                self.put(pid, Origin { parent, name });
             }
-            ENDED => {
-                let (Some(pid), Some(thread)) = (word(0), word(8)) else { return };
-                if pid == thread {
-                    ended.push(pid);
-                }
-            }
-            _ => {}
+            What::Ended => ended.push(pid),
         }
     }
 
@@ -84,15 +108,27 @@ pub(crate) mod tests {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
+    fn take(programs: &mut Programs, kind: u32, flags: u16, content: &[u8]) -> Vec<u32> {
+        let mut ended = Vec::new();
+        if let Some(step) = Step::read(kind, flags, content) {
+            programs.take(step, &mut ended);
+        }
+        ended
+    }
+
     /// A process is started by another one.
     pub fn started(programs: &mut Programs, pid: u32, parent: u32) {
-        programs.take(STARTED, 0, &words(&[pid, parent, pid, parent, 0, 0]), &mut Vec::new());
+        take(programs, STARTED, 0, &words(&[pid, parent, pid, parent, 0, 0]));
     }
 
     /// A program is started in a process.
     pub fn named(programs: &mut Programs, pid: u32, name: &str) {
-        let content = [words(&[pid, pid]), name.as_bytes().to_vec(), vec![0; 16]].concat();
-        programs.take(NAMED, OF_NEW_PROGRAM, &content, &mut Vec::new());
+        take(programs, NAMED, OF_NEW_PROGRAM, &name_of(pid, name, 0));
+    }
+
+    /// The record of that.
+    pub fn name_of(pid: u32, name: &str, at_ns: u64) -> Vec<u8> {
+        [words(&[pid, pid]), name.as_bytes().to_vec(), vec![0; 16], at_ns.to_ne_bytes().to_vec()].concat()
     }
 
     #[test]
@@ -104,8 +140,8 @@ pub(crate) mod tests {
         named(&mut programs, 8, "psql");
         assert_eq!(programs.get(8), Some(&Origin { parent: 7, name: Some("psql".into()) }));
         // A thread that gives itself a name, and one that is started.
-        programs.take(NAMED, 0, &[words(&[8, 9]), b"worker\0\0".to_vec()].concat(), &mut Vec::new());
-        programs.take(STARTED, 0, &words(&[8, 8, 9, 8]), &mut Vec::new());
+        take(&mut programs, NAMED, 0, &[words(&[8, 9]), b"worker\0\0".to_vec()].concat());
+        take(&mut programs, STARTED, 0, &words(&[8, 8, 9, 8]));
         assert_eq!(programs.get(8).unwrap().name.as_deref(), Some("psql"));
         started(&mut programs, 11, 10);
         assert_eq!(programs.get(11), Some(&Origin { parent: 10, name: None }));
@@ -113,12 +149,9 @@ pub(crate) mod tests {
 
     #[test]
     fn the_end_of_a_thread_is_not_that_of_its_process() {
-        let mut ended = Vec::new();
         let mut programs = Programs::default();
-        programs.take(ENDED, 0, &words(&[8, 7, 9, 7]), &mut ended);
-        assert!(ended.is_empty());
-        programs.take(ENDED, 0, &words(&[8, 7, 8, 7]), &mut ended);
-        assert_eq!(ended, [8]);
+        assert_eq!(take(&mut programs, ENDED, 0, &words(&[8, 7, 9, 7])), [0; 0]);
+        assert_eq!(take(&mut programs, ENDED, 0, &words(&[8, 7, 8, 7])), [8]);
     }
 
     #[test]
@@ -126,7 +159,7 @@ pub(crate) mod tests {
         let mut programs = Programs::default();
         for length in 0..12 {
             for kind in [NAMED, STARTED, ENDED] {
-                programs.take(kind, OF_NEW_PROGRAM, &vec![0; length], &mut Vec::new());
+                take(&mut programs, kind, OF_NEW_PROGRAM, &vec![0; length]);
             }
         }
         for pid in 1..=u32::try_from(PROCESSES_MAX).unwrap() + 5 {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags, openat};
 
 use super::Gathered;
-use super::programs::Programs;
+use super::programs::{Programs, Step};
 use super::tally::Tally;
 use super::tracepoint::{Change, DIRECTORY, FILTER, Format};
 use crate::platform::{self, Rings, Wanted};
@@ -67,6 +67,7 @@ struct Listening {
     /// Without them, what is gone has no name.
     programs: Option<Rings>,
     held: Vec<Change>,
+    held_steps: Vec<Step>,
     tally: Tally,
     started: Programs,
     lost: u64,
@@ -90,6 +91,7 @@ impl Watch {
             connections,
             programs,
             held: Vec::new(),
+            held_steps: Vec::new(),
             tally: Tally::default(),
             started: Programs::default(),
             lost: 0,
@@ -157,14 +159,17 @@ impl Listening {
             LOST => *lost += number(record.content, 8).unwrap_or(1),
             _ => {}
         });
-        let mut ended = Vec::new();
-        let started = &mut self.started;
+        let mut steps = std::mem::take(&mut self.held_steps);
         if let Some(programs) = &mut self.programs {
-            programs.take(&mut |record| started.take(record.kind, record.flags, record.content, &mut ended));
+            programs.take(&mut |record| {
+                steps.extend(Step::read(record.kind, record.flags, record.content));
+            });
         }
-        changes.sort_by_key(|change| change.at_ns);
-        let later = changes.partition_point(|change| change.at_ns <= now_ns);
-        self.held = changes.split_off(later);
+        // A process may start a program on one CPU and the next one on another.
+        self.held_steps = until(now_ns, &mut steps, |step| step.at_ns);
+        let mut ended = Vec::new();
+        steps.into_iter().for_each(|step| self.started.take(step, &mut ended));
+        self.held = until(now_ns, &mut changes, |change| change.at_ns);
         for change in &mut changes {
             change.at_ns = change.at_ns.saturating_add(shift);
             self.tally.note(change);
@@ -175,6 +180,12 @@ impl Listening {
             }
         }
     }
+}
+
+/// Puts them in the order of time, and takes out those of after `now_ns`.
+fn until<T>(now_ns: u64, all: &mut Vec<T>, at_ns: impl Fn(&T) -> u64) -> Vec<T> {
+    all.sort_by_key(&at_ns);
+    all.split_off(all.partition_point(|one| at_ns(one) <= now_ns))
 }
 
 fn number(content: &[u8], at: usize) -> Option<u64> {
@@ -218,6 +229,7 @@ fn parse_cpus(text: &str) -> Vec<u32> {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
+    use super::super::programs::tests::name_of;
     use super::*;
 
     #[test]
@@ -225,6 +237,17 @@ mod tests {
         assert_eq!(parse_cpus("0-1\n"), [0, 1]);
         assert_eq!(parse_cpus("0,2-4,9"), [0, 2, 3, 4, 9]);
         assert_eq!(parse_cpus("x,-,3-1"), [0; 0]);
+    }
+
+    #[test]
+    fn what_happened_first_counts_first_whichever_cpu_told_it() {
+        let record = |name: &str, at_ns| Step::read(3, 1 << 13, &name_of(8, name, at_ns)).unwrap();
+        let mut steps = vec![record("redis-cli", 20), record("later", 40), record("nsenter", 10)];
+        let held = until(30, &mut steps, |step| step.at_ns);
+        let mut programs = Programs::default();
+        steps.into_iter().for_each(|step| programs.take(step, &mut Vec::new()));
+        assert_eq!(programs.get(8).unwrap().name.as_deref(), Some("redis-cli"));
+        assert_eq!(held, [record("later", 40)]);
     }
 
     #[test]

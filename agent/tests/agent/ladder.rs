@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cmdb_agent::collector::{Collector, Section};
 use cmdb_agent::collectors::software::Software;
 use cmdb_agent::collectors::software::catalogue::Catalogue;
-use cmdb_agent::connections::programs::Programs;
+use cmdb_agent::connections::programs::{Programs, Step};
 use cmdb_agent::connections::{Ended, Flow, Gathered, Ladder};
 use cmdb_agent::host::Host;
 use cmdb_agent::host::site::Site;
@@ -86,10 +86,13 @@ fn gathered(flows: &[Flow]) -> Gathered {
 /// The kernel told that `pid` was started by `parent` and became the program `name`.
 fn told(programs: &mut Programs, pid: u32, parent: u32, name: Option<&str>) {
     let words = |words: &[u32]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
-    programs.take(STARTED.0, STARTED.1, &words(&[pid, parent, pid, parent, 0, 0]), &mut Vec::new());
+    let mut take = |(kind, flags): (u32, u16), content: &[u8]| {
+        programs.take(Step::read(kind, flags, content).expect("a record"), &mut Vec::new());
+    };
+    take(STARTED, &words(&[pid, parent, pid, parent, 0, 0]));
     if let Some(name) = name {
         let content = [words(&[pid, pid]), name.as_bytes().to_vec(), vec![0; 16]].concat();
-        programs.take(NAMED.0, NAMED.1, &content, &mut Vec::new());
+        take(NAMED, &content);
     }
 }
 
